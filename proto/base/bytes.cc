@@ -57,12 +57,22 @@ std::uint64_t GetInteger(ByteSpan bytes, std::size_t size) {
 
 }  // namespace
 
-void PutU32(Bytes& out, std::uint32_t value) { PutInteger(out, value, 4); }
-void PutU64(Bytes& out, std::uint64_t value) { PutInteger(out, value, 8); }
-std::uint32_t GetU32(ByteSpan bytes) { return static_cast<std::uint32_t>(GetInteger(bytes, 4)); }
-std::uint64_t GetU64(ByteSpan bytes) { return GetInteger(bytes, 8); }
+void PutU32(Bytes& out, std::uint32_t value) {
+  PutInteger(out, value, 4);
+}
+void PutU64(Bytes& out, std::uint64_t value) {
+  PutInteger(out, value, 8);
+}
+std::uint32_t GetU32(ByteSpan bytes) {
+  return static_cast<std::uint32_t>(GetInteger(bytes, 4));
+}
+std::uint64_t GetU64(ByteSpan bytes) {
+  return GetInteger(bytes, 8);
+}
 
-void SecureErase(void* data, std::size_t size) { OPENSSL_cleanse(data, size); }
+void SecureErase(void* data, std::size_t size) {
+  OPENSSL_cleanse(data, size);
+}
 
 Result<Digest> Digest::From(ByteSpan bytes) {
   Digest digest;

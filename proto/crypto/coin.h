@@ -1,4 +1,5 @@
-// Threshold coin of Cachin, Kursawe and Shoup (2000) over secp256k1, with BIP-374 style DLEQ proofs.
+// Threshold coin of Cachin, Kursawe and Shoup (2000) over secp256k1, with BIP-374 style DLEQ
+// proofs.
 //
 // The key x is Shamir-shared at degree k - 1; V_i = x_i G is public. For a name N (a digest that
 // binds chain, epoch and purpose) Q = HashToCurve(N); party i's share is S_i = x_i Q with a proof
@@ -17,15 +18,15 @@
 namespace proto {
 
 struct CoinShare {
-  std::array<std::uint8_t, 33> point{};   // S_i, compressed.
-  std::array<std::uint8_t, 64> proof{};   // Challenge and response of the DLEQ proof.
+  std::array<std::uint8_t, 33> point{};  // S_i, compressed.
+  std::array<std::uint8_t, 64> proof{};  // Challenge and response of the DLEQ proof.
 
   auto operator<=>(const CoinShare&) const = default;
 };
 
 struct CoinPublicKey {
-  std::uint16_t threshold = 0;                                // k
-  std::vector<std::array<std::uint8_t, 33>> verification;     // V_i, compressed, by party.
+  std::uint16_t threshold = 0;                             // k
+  std::vector<std::array<std::uint8_t, 33>> verification;  // V_i, compressed, by party.
 
   bool operator==(const CoinPublicKey&) const = default;
 };
@@ -51,7 +52,8 @@ struct CoinKeys {
   std::vector<CoinSecret> secrets;  // By party.
 };
 
-// A dealer's key generation, deterministic in `seed` (32 bytes of entropy): for localnets and tests.
+// A dealer's key generation, deterministic in `seed` (32 bytes of entropy): for localnets and
+// tests.
 CoinKeys DealCoin(const Committee& committee, std::uint16_t threshold, ByteSpan seed);
 
 CoinShare MakeCoinShare(const CoinSecret& secret, PartyId party, const Digest& name);

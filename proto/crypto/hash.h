@@ -17,10 +17,10 @@ class Hasher {
   Hasher& operator=(Hasher&&) noexcept;
   ~Hasher();
 
-  Hasher& Add(ByteSpan bytes);            // Raw: the caller makes the encoding unambiguous.
-  Hasher& Add(std::uint64_t value);       // Eight bytes, little-endian.
-  Hasher& AddSized(ByteSpan bytes);       // Length (u64) first.
-  Digest Finish();                        // Once.
+  Hasher& Add(ByteSpan bytes);       // Raw: the caller makes the encoding unambiguous.
+  Hasher& Add(std::uint64_t value);  // Eight bytes, little-endian.
+  Hasher& AddSized(ByteSpan bytes);  // Length (u64) first.
+  Digest Finish();                   // Once.
 
  private:
   struct State;

@@ -19,6 +19,7 @@ struct PublicKey {
   ByteSpan span() const { return bytes; }
   std::string hex() const { return ToHex(bytes); }
   static Result<PublicKey> From(ByteSpan bytes);  // 32 bytes; validity is checked by Verify.
+  bool OnCurve() const;  // Whether some secret key belongs to it, as Seal demands.
 };
 
 struct Signature {

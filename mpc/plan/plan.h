@@ -1,0 +1,154 @@
+// The plan: a model compiled for one length bucket, as a list of tensor operations.
+//
+// One plan, four readers: the plaintext evaluator (float and fixed-point), the preprocessor, the
+// online evaluator and the cost counter. Every number that two members could disagree about is an
+// integer here; the plan's digest covers them.
+//
+// A value is an integer with `frac` fraction bits in F_p, read as signed. A tensor is row-major,
+// rows x cols, and is either
+//   a wire     public M and a sharing [L] with x = M - L, L preprocessed and known to nobody, or
+//   a sharing  [y] of degree t, held online only.
+// Wires are closed under public linear maps; products take wires and give sharings; kOpen puts a
+// sharing on a fresh wire. kSeries needs a fresh wire: the direct output of kOpen.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/bytes.h"
+#include "proto/base/result.h"
+
+namespace mpc {
+
+// Offset that keeps opened values positive: |y| < 2^kOpenBits for all that is opened under a mask.
+inline constexpr unsigned kOpenBits = 59;
+
+using TensorId = std::uint32_t;    // The index of the operation that makes it.
+using ConstantId = std::uint32_t;  // Index into Plan::constants.
+
+enum class OpKind : std::uint8_t {
+  // y = rows of the public table `weight` [vocabulary x cols] chosen by the secret tokens.
+  // Sharing, rows = tokens. Always operation 0. Also provides the indicators used by kTokenIs.
+  kEmbed = 1,
+  // y[i] = 1 when token i is `token`, else 0. Sharing [rows x 1], frac 0.
+  kTokenIs = 2,
+  // y = x * weight [in.cols x cols] + bias: wire or sharing in, sharing out.
+  // frac = in.frac + weight.frac; the bias constant (optional, cols entries) has frac `frac`.
+  kLinear = 3,
+  // Per head: y[(head, i), j] = sum_c q[i, head*d + c] * k[j, head*d + c]; q [R x h], k [T x h]
+  // wires, h = heads * d; sharing [heads*R x T], frac = sum.
+  kScores = 4,
+  // Per head: y[i, head*d + c] = sum_j p[(head, i), j] * v[j, head*d + c]; p [heads*R x T],
+  // v [T x h] wires; sharing [R x h], frac = sum.
+  kMix = 5,
+  // Elementwise product of wires, the second of the same shape or [rows x 1] (broadcast over
+  // columns). Sharing, frac = sum. Inputs may be equal (a square).
+  kMul = 6,
+  // y[i] = sum_c a[i, c] * b[i, c]; wires of one shape; sharing [rows x 1], frac = sum.
+  kRowDot = 7,
+  // f(x) by `series`; x a fresh wire; sharing, frac = series.out_frac.
+  kSeries = 8,
+  // y = scale[0] * a + scale[1] * b + shift; b optional, of a's shape, [rows x 1] (over columns) or
+  // [1 x 1]. Wire if all inputs are wires, else sharing. The operands' frac differ only by what
+  // their scales make up for; `frac` is the result's.
+  kAdd = 9,
+  // y[i, j] = a[i, j] + scale[0] * b[j]; b [cols x 1]. Wire if both are, else sharing.
+  kAddPerColumn = 10,
+  // y[i, j] = a[i, j] * weight[j] + bias[j], public; wire stays wire, sharing stays sharing.
+  // frac = a.frac + weight.frac.
+  kScaleColumns = 11,
+  // y[i] = sum over columns. Wire stays wire, sharing stays sharing. [rows x 1]
+  kRowSum = 12,
+  // y = a[row_begin .. row_begin + rows). Kind kept (a slice of a wire is not fresh).
+  kRows = 13,
+  // Sharing in, fresh wire out: one robust opening, the low `drop` bits dropped.
+  kOpen = 14,
+  // The result for the client: y + mu with mu uniform in F_p, posted share by share. Last operation.
+  kOutput = 15,
+  // y = a + weight, the public constant of a's shape and frac. Kind kept.
+  kAddConstant = 16,
+};
+
+// f(x) = sum_i poly[i] x^i + sum_k cosine[k-1] cos(k w x) + sine[k-1] sin(k w x), w = 2 pi / period.
+// x is the wire's integer. All terms have out_frac fraction bits:
+//   poly[i] (i <= 2) has out_frac - i * in.frac fraction bits (as an integer it multiplies x^i),
+//   cosine and sine have out_frac - phase_bits.
+struct Series {
+  std::int64_t period = 0;      // In units of the wire's integer; > 0.
+  std::uint8_t phase_bits = 0;  // Fraction bits of the preprocessed cos and sin of the mask.
+  std::uint8_t out_frac = 0;
+  std::vector<std::int64_t> poly;    // At most 3.
+  std::vector<std::int64_t> cosine;  // Harmonics 1..K, at most 32; may be empty (K = 0).
+  std::vector<std::int64_t> sine;    // As many as cosine.
+
+  bool operator==(const Series&) const = default;
+};
+
+// Integers of the plan, row-major. Values lie in (-2^31, 2^31).
+struct Constant {
+  std::uint32_t rows = 0;
+  std::uint32_t cols = 0;
+  std::uint8_t frac = 0;
+  std::vector<std::int32_t> values;
+};
+
+// Biases and shifts added to products need more bits.
+struct WideConstant {
+  std::uint8_t frac = 0;
+  std::vector<std::int64_t> values;
+};
+
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
+struct Op {
+  OpKind kind{};
+  std::vector<TensorId> inputs;
+  std::uint32_t rows = 0;
+  std::uint32_t cols = 0;
+  bool wire = false;
+  std::uint8_t frac = 0;
+  std::uint8_t bits = 0;  // Bound: |y| < 2^bits as an integer; the plan's promise, from calibration.
+
+  std::uint8_t drop = 0;               // kOpen
+  std::uint32_t heads = 0;             // kScores, kMix
+  std::uint32_t token = 0;             // kTokenIs
+  std::uint32_t row_begin = 0;         // kRows
+  ConstantId weight = kNone;           // index into Plan::constants
+  ConstantId bias = kNone;             // index into Plan::wide_constants
+  std::vector<std::int64_t> scale;     // kAdd: 1 or 2; kAddPerColumn: 1
+  std::int64_t shift = 0;              // kAdd
+  Series series;                       // kSeries
+  std::string name;                    // For people: "layer 0 gelu".
+
+  std::size_t size() const { return std::size_t{rows} * cols; }
+};
+
+struct Plan {
+  std::string architecture;            // "bert-classifier"
+  std::uint32_t tokens = 0;            // T: rows of the embedding, the length bucket.
+  std::uint32_t vocabulary = 0;        // V: rows of the embedding table.
+  std::uint32_t digit_bits_high = 0;   // V' = 2^(high + low) >= V; one-hot digits of the mask.
+  std::uint32_t digit_bits_low = 0;
+  std::vector<Op> ops;
+  std::vector<Constant> constants;
+  std::vector<WideConstant> wide_constants;
+  std::vector<std::string> labels;     // Names of the output's columns, for people.
+
+  std::uint64_t vocabulary_padded() const { return 1ull << (digit_bits_high + digit_bits_low); }
+};
+
+// What every reader relies on: shapes, kinds, fraction bits, limits, that each kSeries reads a fresh
+// wire, that bounds fit kOpenBits. A plan from outside is used only after this.
+proto::Result<> Validate(const Plan& plan);
+
+// -log2 of the statistical distance that the plan's masked openings leak in one inference with masks
+// of `mask_bits` (design: sum over openings of 2^(bits + 1 - mask_bits)). Refused below 40.
+double LeakageBits(const Plan& plan, unsigned mask_bits);
+
+// Canonical bytes (own format, versioned) and back; Decode validates.
+proto::Bytes EncodePlan(const Plan& plan);
+proto::Result<Plan> DecodePlan(proto::ByteSpan bytes);
+proto::Digest PlanDigest(proto::ByteSpan encoded);
+
+}  // namespace mpc

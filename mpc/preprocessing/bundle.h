@@ -1,0 +1,34 @@
+// The bundle: what one inference of one plan consumes, one member's part.
+//
+// slots[op] holds the preprocessed shares of that operation, in this order:
+//   kEmbed   one-hot: tokens x V' shares e(r)_k, then tokens shares of the token masks r
+//   kOpen    size shares of r (the mask added before opening), then size shares of L
+//   kMul, kRowDot, kScores, kMix   size shares of the product of the masks
+//   kSeries  size shares of L^2 if poly has degree 2 (else none); then for each harmonic k = 1..K
+//            size shares of 2^phase_bits cos(k w L), then size shares of 2^phase_bits sin(k w L)
+//   kOutput  size shares of mu
+//   others   nothing
+#pragma once
+
+#include <vector>
+
+#include "mpc/field/fp.h"
+#include "mpc/plan/plan.h"
+#include "proto/base/bytes.h"
+
+namespace mpc {
+
+struct Bundle {
+  std::uint64_t epoch = 0;
+  std::uint64_t attempt = 0;
+  proto::Digest plan;                      // PlanDigest
+  std::vector<std::vector<Fp>> slots;      // By operation.
+};
+
+// The number of shares in an operation's slot.
+std::size_t SlotSize(const Plan& plan, TensorId op);
+
+proto::Bytes EncodeBundle(const Bundle& bundle);                       // With a checksum.
+proto::Result<Bundle> DecodeBundle(const Plan& plan, proto::ByteSpan bytes);
+
+}  // namespace mpc

@@ -1,0 +1,113 @@
+// Replicated keys and what they give for free: pseudorandom secret sharing (Cramer, Damgard, Ishai,
+// TCC 2005).
+//
+// For each set A of n - t parties one key is known to exactly A's members: C(n, t) keys, numbered
+// in the lexicographic order of the sorted excluded sets. f_A is the polynomial of degree t that is
+// 1 at 0 and 0 at the points of the parties outside A. A value v known in the clear to all of A is
+// shared at no cost: member i holds v * f_A(i).
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "mpc/field/fp.h"
+#include "proto/base/bytes.h"
+#include "proto/committee.h"
+
+namespace mpc {
+
+using SetIndex = std::uint32_t;
+
+// What a stream of shared randomness is for. No two uses of one bundle attempt share a label.
+enum class Purpose : std::uint8_t {
+  kMask,         // bounded-integer mask of an opening
+  kProduct,      // r of a degree reduction
+  kProductZero,  // its sharing of zero of degree 2t
+  kBit,          // a random element whose square is opened
+  kBitZero,
+  kOutput,       // uniform mask of the output
+  kVerify,       // the random triple of the verification
+  kVerifyZero,
+  kVerifyProduct,
+};
+
+struct Label {
+  std::uint64_t epoch = 0;
+  std::uint64_t attempt = 0;
+  std::uint32_t operation = 0;  // Plan node, or layer, as the purpose says.
+  Purpose purpose{};
+};
+
+class ReplicatedSets {
+ public:
+  explicit ReplicatedSets(const proto::Committee& committee);
+
+  std::size_t count() const { return excluded_.size(); }       // C(n, t)
+  bool Contains(SetIndex set, proto::PartyId party) const;
+  // f_A(i + 1) for party i.
+  Fp Factor(SetIndex set, proto::PartyId party) const { return factors_[set][Index(party)]; }
+  // W: bits of one part of a bounded-integer mask, 125 - ceil(log2 count).
+  unsigned mask_bits() const { return mask_bits_; }
+  const proto::Committee& committee() const { return committee_; }
+
+ private:
+  proto::Committee committee_;
+  std::vector<std::vector<proto::PartyId>> excluded_;
+  std::vector<std::vector<Fp>> factors_;
+  unsigned mask_bits_;
+};
+
+// One party's replicated keys for an epoch; erased on destruction.
+class ReplicatedKeys {
+ public:
+  using Key = std::array<std::uint8_t, 32>;
+  // keys[A] is present exactly when `party` is a member of A (kInvalidArgument otherwise).
+  static proto::Result<ReplicatedKeys> From(const ReplicatedSets& sets, proto::PartyId party,
+                                            std::vector<std::optional<Key>> keys);
+  ReplicatedKeys(ReplicatedKeys&&) noexcept;
+  ReplicatedKeys& operator=(ReplicatedKeys&&) noexcept;
+  ~ReplicatedKeys();
+
+  proto::PartyId party() const { return party_; }
+  const std::vector<std::optional<Key>>& keys() const { return keys_; }
+
+ private:
+  ReplicatedKeys() = default;
+  proto::PartyId party_{};
+  std::vector<std::optional<Key>> keys_;
+};
+
+// All keys of an epoch from a dealer's seed (32 bytes), for a genesis ceremony and for tests;
+// element i is party i's.
+std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto::ByteSpan seed);
+
+// Parts of bounded-integer masks: parts[A * count + j] for the sets A this party is in; zero
+// elsewhere (`held[A]` tells).
+struct MaskParts {
+  std::vector<UInt128> parts;
+  std::size_t count = 0;
+};
+
+class Prss {
+ public:
+  Prss(const ReplicatedSets& sets, const ReplicatedKeys& keys) : sets_(sets), keys_(keys) {}
+
+  // [r], r uniform in F_p, degree t.
+  std::vector<Fp> Random(const Label& label, std::size_t count) const;
+  // <0>, degree 2t: sum over A and j = 1..t of s_{A,j} x^j f_A(x).
+  std::vector<Fp> Zero(const Label& label, std::size_t count) const;
+  // r = sum of r_A, r_A uniform in [0, 2^W): the parts this party knows.
+  MaskParts Bounded(const Label& label, std::size_t count) const;
+  // The degree-t sharing of sum over A of (parts_A >> shift), from the parts this party knows.
+  std::vector<Fp> ShareOf(const MaskParts& parts, unsigned shift) const;
+
+  const ReplicatedSets& sets() const { return sets_; }
+  proto::PartyId party() const { return keys_.party(); }
+
+ private:
+  const ReplicatedSets& sets_;
+  const ReplicatedKeys& keys_;
+};
+
+}  // namespace mpc

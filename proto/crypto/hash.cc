@@ -1,0 +1,96 @@
+#include "proto/crypto/hash.h"
+
+#include <array>
+
+#include "proto/base/check.h"
+#include "proto/crypto/sha256.h"
+
+namespace proto {
+namespace {
+
+// Fetched once: a fetch for each hash would cost more than the hash.
+const EVP_MD* Algorithm() {
+  static const EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(kAlgorithm != nullptr);
+  return kAlgorithm;
+}
+
+}  // namespace
+
+Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ != nullptr);
+  CHECK(EVP_DigestInit_ex2(context_.get(), Algorithm(), nullptr) == 1);
+}
+
+void Sha256Stream::Begin() {
+  CHECK(EVP_DigestInit_ex2(context_.get(), nullptr, nullptr) == 1);
+}
+
+void Sha256Stream::Begin(const Digest& tag) {
+  Begin();
+  Add(tag.bytes);
+  Add(tag.bytes);
+}
+
+void Sha256Stream::Add(ByteSpan bytes) {
+  CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+}
+
+Digest Sha256Stream::Finish() {
+  Digest digest;
+  CHECK(EVP_DigestFinal_ex(context_.get(), digest.bytes.data(), nullptr) == 1);
+  return digest;
+}
+
+struct Hasher::State {
+  Sha256Stream stream;
+};
+
+Hasher::Hasher(std::string_view tag) : state_(std::make_unique<State>()) {
+  state_->stream.Add(AsBytes(tag));
+  state_->stream.Begin(state_->stream.Finish());
+}
+
+Hasher::Hasher(Hasher&&) noexcept = default;
+Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::~Hasher() = default;
+
+Hasher& Hasher::Add(ByteSpan bytes) {
+  CHECK(state_ != nullptr);
+  state_->stream.Add(bytes);
+  return *this;
+}
+
+Hasher& Hasher::Add(std::uint64_t value) {
+  std::array<std::uint8_t, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  }
+  return Add(bytes);
+}
+
+Hasher& Hasher::AddSized(ByteSpan bytes) {
+  Add(std::uint64_t{bytes.size()});
+  return Add(bytes);
+}
+
+Digest Hasher::Finish() {
+  CHECK(state_ != nullptr);
+  const Digest digest = state_->stream.Finish();
+  state_.reset();
+  return digest;
+}
+
+Digest Hash(std::string_view tag, std::initializer_list<ByteSpan> parts) {
+  Hasher hasher(tag);
+  for (const ByteSpan part : parts) hasher.Add(part);
+  return hasher.Finish();
+}
+
+Digest Sha256(ByteSpan bytes) {
+  Sha256Stream stream;
+  stream.Add(bytes);
+  return stream.Finish();
+}
+
+}  // namespace proto
