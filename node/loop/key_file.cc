@@ -1,0 +1,139 @@
+#include "node/loop/key_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "node/loop/files.h"
+#include "proto/base/check.h"
+
+namespace node {
+
+using nlohmann::json;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+constexpr std::size_t kKeyFileBytesMax = 1 << 20;
+
+Result<proto::Bytes> ReadSecretFile(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0) {
+    return Fail(ErrorCode::kDenied, path + " can be read by others; run: chmod 600 " + path);
+  }
+  return ReadFile(path, kKeyFileBytesMax);
+}
+
+Result<proto::Bytes> HexField(const json& object, const char* name) {
+  const auto field = object.find(name);
+  if (field == object.end() || !field->is_string()) {
+    return Fail(ErrorCode::kCorrupt, std::string("the field ") + name + " is missing");
+  }
+  return proto::FromHex(field->get<std::string>());
+}
+
+}  // namespace
+
+KeyFile::~KeyFile() {
+  for (auto& key : replicated) {
+    if (key) proto::SecureErase(key->data(), key->size());
+  }
+  proto::SecureErase(tls_key_pem.data(), tls_key_pem.size());
+}
+
+Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
+  json replicated = json::array();
+  for (const auto& key : keys.replicated) {
+    replicated.push_back(key ? json(proto::ToHex(*key)) : json(nullptr));
+  }
+  const json document = {{"validator_public_key", keys.validator.public_key().hex()},
+                         {"validator_secret_key", proto::ToHex(keys.validator.secret_bytes())},
+                         {"coin_secret", proto::ToHex(keys.coin.secret_bytes())},
+                         {"replicated_keys", replicated},
+                         {"tls_certificate_pem", keys.tls_certificate_pem},
+                         {"tls_key_pem", keys.tls_key_pem}};
+  std::string text = document.dump(2) + "\n";
+  const Result<> written = CreateFile(path, proto::AsBytes(text), 0600);
+  proto::SecureErase(text.data(), text.size());
+  return written;
+}
+
+Result<KeyFile> ReadKeyFile(const std::string& path) {
+  auto bytes = ReadSecretFile(path);
+  if (!bytes) return tl::unexpected(bytes.error());
+  const json document = json::parse(proto::AsText(*bytes), nullptr, false);
+  proto::SecureErase(bytes->data(), bytes->size());
+  const auto corrupt = [&](const std::string& why) {
+    return Fail(ErrorCode::kCorrupt, path + " is not a key file: " + why);
+  };
+  if (!document.is_object()) return corrupt("it is not a JSON object");
+  const auto validator = HexField(document, "validator_secret_key");
+  if (!validator) return corrupt(validator.error().message);
+  auto secret = proto::SecretKey::From(*validator);
+  if (!secret) return corrupt(secret.error().message);
+  const auto coin_bytes = HexField(document, "coin_secret");
+  if (!coin_bytes) return corrupt(coin_bytes.error().message);
+  auto coin = proto::CoinSecret::From(*coin_bytes);
+  if (!coin) return corrupt(coin.error().message);
+  KeyFile keys(std::move(*secret), std::move(*coin));
+  const auto replicated = document.find("replicated_keys");
+  if (replicated == document.end() || !replicated->is_array()) {
+    return corrupt("the field replicated_keys is missing");
+  }
+  for (const json& entry : *replicated) {
+    keys.replicated.emplace_back();
+    if (entry.is_null()) continue;
+    mpc::ReplicatedKeys::Key key{};
+    const auto raw =
+        entry.is_string() ? proto::FromHex(entry.get<std::string>()) : Result<proto::Bytes>();
+    if (!raw || raw->size() != key.size()) return corrupt("a replicated key has not 32 bytes");
+    std::ranges::copy(*raw, key.begin());
+    keys.replicated.back() = key;
+  }
+  for (const auto& [name, target] : {std::pair{"tls_certificate_pem", &keys.tls_certificate_pem},
+                                     std::pair{"tls_key_pem", &keys.tls_key_pem}}) {
+    const auto field = document.find(name);
+    if (field == document.end() || !field->is_string()) {
+      return corrupt(std::string("the field ") + name + " is missing");
+    }
+    *target = field->get<std::string>();
+  }
+  return keys;
+}
+
+Result<> WriteSecretKey(const std::string& path, const proto::SecretKey& key) {
+  std::string text = proto::ToHex(key.secret_bytes()) + "\n";
+  const Result<> written = CreateFile(path, proto::AsBytes(text), 0600);
+  proto::SecureErase(text.data(), text.size());
+  return written;
+}
+
+Result<proto::SecretKey> ReadSecretKey(const std::string& path) {
+  auto text = ReadSecretFile(path);
+  if (!text) return tl::unexpected(text.error());
+  std::string_view hex = proto::AsText(*text);
+  while (!hex.empty() && (hex.back() == '\n' || hex.back() == ' ')) hex.remove_suffix(1);
+  const auto bytes = proto::FromHex(hex);
+  proto::SecureErase(text->data(), text->size());
+  if (!bytes) return Fail(ErrorCode::kCorrupt, path + " holds no key: " + bytes.error().message);
+  return proto::SecretKey::From(*bytes);
+}
+
+proto::Bytes Entropy(std::size_t count) {
+  proto::Bytes bytes(count);
+  std::size_t filled = 0;
+  while (filled < count) {
+    const ssize_t got = ::getrandom(bytes.data() + filled, count - filled, 0);
+    CHECK(got > 0 || errno == EINTR);
+    if (got > 0) filled += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+}  // namespace node

@@ -1,0 +1,41 @@
+// A validator's secrets on disk: one JSON file, readable by its owner alone (mode 0600).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mpc/sharing/replicated.h"
+#include "proto/crypto/coin.h"
+#include "proto/crypto/signature.h"
+
+namespace node {
+
+struct KeyFile {
+  proto::SecretKey validator;          // Signs votes, messages and transactions; its public key is the name.
+  proto::CoinSecret coin;              // The share of the threshold coin.
+  std::vector<std::optional<mpc::ReplicatedKeys::Key>> replicated;  // By set; present where a member.
+  std::string tls_certificate_pem;
+  std::string tls_key_pem;
+
+  KeyFile(proto::SecretKey validator_key, proto::CoinSecret coin_secret)
+      : validator(std::move(validator_key)), coin(std::move(coin_secret)) {}
+  KeyFile(KeyFile&&) = default;
+  KeyFile& operator=(KeyFile&&) = default;
+  ~KeyFile();  // Erases.
+};
+
+// Creates the file; kInvalidArgument when it exists already: keys are never overwritten.
+proto::Result<> WriteKeyFile(const std::string& path, const KeyFile& keys);
+// kDenied when others may read the file.
+proto::Result<KeyFile> ReadKeyFile(const std::string& path);
+
+// A client's key: one line of hexadecimal, mode 0600.
+proto::Result<> WriteSecretKey(const std::string& path, const proto::SecretKey& key);
+proto::Result<proto::SecretKey> ReadSecretKey(const std::string& path);
+
+// `count` bytes of the operating system's entropy.
+proto::Bytes Entropy(std::size_t count);
+
+}  // namespace node
