@@ -24,6 +24,16 @@ namespace mpc {
 // Offset that keeps opened values positive: |y| < 2^kOpenBits for all that is opened under a mask.
 inline constexpr unsigned kOpenBits = 59;
 
+// Limits of a plan; Validate names the one that is broken.
+inline constexpr std::size_t kOpsMax = 1 << 14;
+inline constexpr std::size_t kSideMax = 1 << 16;  // Rows or columns of a tensor.
+inline constexpr std::size_t kTensorSizeMax = 1 << 24;
+inline constexpr std::size_t kConstantSizeMax = 1 << 26;
+inline constexpr std::size_t kHarmonicsMax = 32;
+inline constexpr std::size_t kNameBytesMax = 128;
+inline constexpr unsigned kPhaseBitsMax = 40;
+inline constexpr unsigned kVocabularyBitsMax = 20;
+
 using TensorId = std::uint32_t;    // The index of the operation that makes it.
 using ConstantId = std::uint32_t;  // Index into Plan::constants.
 
@@ -31,7 +41,8 @@ enum class OpKind : std::uint8_t {
   // y = rows of the public table `weight` [vocabulary x cols] chosen by the secret tokens.
   // Sharing, rows = tokens. Always operation 0. Also provides the indicators used by kTokenIs.
   kEmbed = 1,
-  // y[i] = 1 when token i is `token`, else 0. Sharing [rows x 1], frac 0.
+  // y[i] = 1 when token i is `token`, else 0. Sharing [tokens x 1], frac 0. No inputs: it reads the
+  // indicators of operation 0.
   kTokenIs = 2,
   // y = x * weight [in.cols x cols] + bias: wire or sharing in, sharing out.
   // frac = in.frac + weight.frac; the bias constant (optional, cols entries) has frac `frac`.
@@ -64,14 +75,15 @@ enum class OpKind : std::uint8_t {
   kRows = 13,
   // Sharing in, fresh wire out: one robust opening, the low `drop` bits dropped.
   kOpen = 14,
-  // The result for the client: y + mu with mu uniform in F_p, posted share by share. Last operation.
+  // The result for the client: y + mu with mu uniform in F_p, posted share by share. Last
+  // operation.
   kOutput = 15,
   // y = a + weight, the public constant of a's shape and frac. Kind kept.
   kAddConstant = 16,
 };
 
-// f(x) = sum_i poly[i] x^i + sum_k cosine[k-1] cos(k w x) + sine[k-1] sin(k w x), w = 2 pi / period.
-// x is the wire's integer. All terms have out_frac fraction bits:
+// f(x) = sum_i poly[i] x^i + sum_k cosine[k-1] cos(k w x) + sine[k-1] sin(k w x), w = 2 pi /
+// period. x is the wire's integer. All terms have out_frac fraction bits:
 //   poly[i] (i <= 2) has out_frac - i * in.frac fraction bits (as an integer it multiplies x^i),
 //   cosine and sine have out_frac - phase_bits.
 struct Series {
@@ -108,45 +120,49 @@ struct Op {
   std::uint32_t cols = 0;
   bool wire = false;
   std::uint8_t frac = 0;
-  std::uint8_t bits = 0;  // Bound: |y| < 2^bits as an integer; the plan's promise, from calibration.
+  std::uint8_t bits =
+      0;  // Bound: |y| < 2^bits as an integer; the plan's promise, from calibration.
 
-  std::uint8_t drop = 0;               // kOpen
-  std::uint32_t heads = 0;             // kScores, kMix
-  std::uint32_t token = 0;             // kTokenIs
-  std::uint32_t row_begin = 0;         // kRows
-  ConstantId weight = kNone;           // index into Plan::constants
-  ConstantId bias = kNone;             // index into Plan::wide_constants
-  std::vector<std::int64_t> scale;     // kAdd: 1 or 2; kAddPerColumn: 1
-  std::int64_t shift = 0;              // kAdd
-  Series series;                       // kSeries
-  std::string name;                    // For people: "layer 0 gelu".
+  std::uint8_t drop = 0;            // kOpen
+  std::uint32_t heads = 0;          // kScores, kMix
+  std::uint32_t token = 0;          // kTokenIs
+  std::uint32_t row_begin = 0;      // kRows
+  ConstantId weight = kNone;        // index into Plan::constants
+  ConstantId bias = kNone;          // index into Plan::wide_constants
+  std::vector<std::int64_t> scale;  // kAdd: 1 or 2; kAddPerColumn: 1
+  std::int64_t shift = 0;           // kAdd
+  Series series;                    // kSeries
+  std::string name;                 // For people: "layer 0 gelu".
 
   std::size_t size() const { return std::size_t{rows} * cols; }
 };
 
 struct Plan {
-  std::string architecture;            // "bert-classifier"
-  std::uint32_t tokens = 0;            // T: rows of the embedding, the length bucket.
-  std::uint32_t vocabulary = 0;        // V: rows of the embedding table.
-  std::uint32_t digit_bits_high = 0;   // V' = 2^(high + low) >= V; one-hot digits of the mask.
+  std::string architecture;           // "bert-classifier"
+  std::uint32_t tokens = 0;           // T: rows of the embedding, the length bucket.
+  std::uint32_t vocabulary = 0;       // V: rows of the embedding table.
+  std::uint32_t digit_bits_high = 0;  // V' = 2^(high + low) >= V; one-hot digits of the mask.
   std::uint32_t digit_bits_low = 0;
   std::vector<Op> ops;
   std::vector<Constant> constants;
   std::vector<WideConstant> wide_constants;
-  std::vector<std::string> labels;     // Names of the output's columns, for people.
+  std::vector<std::string> labels;  // Names of the output's columns, for people.
 
   std::uint64_t vocabulary_padded() const { return 1ull << (digit_bits_high + digit_bits_low); }
 };
 
-// What every reader relies on: shapes, kinds, fraction bits, limits, that each kSeries reads a fresh
-// wire, that bounds fit kOpenBits. A plan from outside is used only after this.
+// What every reader relies on: shapes, kinds, fraction bits, limits, that each kSeries reads a
+// fresh wire, that bounds fit kOpenBits. A plan from outside is used only after this.
 proto::Result<> Validate(const Plan& plan);
 
-// -log2 of the statistical distance that the plan's masked openings leak in one inference with masks
-// of `mask_bits` (design: sum over openings of 2^(bits + 1 - mask_bits)). Refused below 40.
+// -log2 of the statistical distance that the plan's masked openings leak in one inference with
+// masks of `mask_bits`: the sum over all opened values of 2^(bits + 1 - mask_bits), bits that of
+// kOpen's input. Callers refuse a plan below kLeakageBitsMin.
+inline constexpr double kLeakageBitsMin = 40;
 double LeakageBits(const Plan& plan, unsigned mask_bits);
 
-// Canonical bytes (own format, versioned) and back; Decode validates.
+// Canonical bytes (own format, versioned) and back; Decode validates, and accepts nothing that
+// Encode would have written otherwise: one plan, one digest.
 proto::Bytes EncodePlan(const Plan& plan);
 proto::Result<Plan> DecodePlan(proto::ByteSpan bytes);
 proto::Digest PlanDigest(proto::ByteSpan encoded);
