@@ -1,0 +1,198 @@
+// Transactions and model manifests: what clients and validators hand to the ledger.
+//
+// A signed transaction is a body and its sender's BIP-340 signature over the tagged hash of the
+// body's bytes; that hash is also the transaction's id. Decoders return values whose lengths,
+// counts and ranges are within the limits below and refuse any encoding but the canonical one. What
+// needs the ledger's state to be judged (nonce, funds, owner, lengths of a bucket) is left to
+// node/ledger.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "proto/attempt.h"
+#include "proto/base/bytes.h"
+#include "proto/base/result.h"
+#include "proto/committee.h"
+#include "proto/crypto/signature.h"
+
+namespace proto {
+
+inline constexpr std::size_t kTransactionBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kManifestBytesMax = std::size_t{1} << 16;
+inline constexpr std::size_t kEvidenceBytesMax = std::size_t{1} << 16;
+inline constexpr std::size_t kNameBytesMax = 64;
+inline constexpr std::size_t kPackageFilesMax = 64;
+inline constexpr std::uint64_t kPackageBytesMax = std::uint64_t{1} << 40;
+inline constexpr std::size_t kBucketsMax = 16;
+inline constexpr std::uint32_t kTokensMax = 4096;
+inline constexpr std::uint32_t kVocabularyPaddedMax = std::uint32_t{1} << 24;
+inline constexpr std::uint32_t kOutputsMax = 4096;
+inline constexpr std::uint32_t kOutputFracMax = 60;
+inline constexpr std::uint32_t kLayersMax = 1024;
+inline constexpr std::uint16_t kCommitteeMax = 128;
+// All money there is fits, so that no sum of amounts overflows.
+inline constexpr std::uint64_t kAmountMax = std::uint64_t{1} << 62;
+
+// A field element as posted: 16 bytes little-endian; that it is canonical is for the ledger to see.
+using ShareBytes = std::array<std::uint8_t, 16>;
+
+// --- A client's payloads: nonce in sequence, fee charged. ---
+
+struct Transfer {
+  PublicKey to;
+  std::uint64_t amount = 0;
+  bool operator==(const Transfer&) const = default;
+};
+
+struct RegisterModel {
+  Bytes manifest;  // See Manifest.
+  bool operator==(const RegisterModel&) const = default;
+};
+
+struct OpenRequest {
+  Digest model;
+  std::uint32_t bucket = 0;  // Index into the manifest's buckets.
+  bool operator==(const OpenRequest&) const = default;
+};
+
+struct SubmitInference {
+  std::uint64_t request = 0;
+  std::vector<std::uint32_t> masked_tokens;  // id + r mod V', one for each token of the bucket.
+  bool operator==(const SubmitInference&) const = default;
+};
+
+// --- A validator's payloads: no nonce, no fee, a repetition changes nothing. ---
+
+struct ModelReady {
+  Digest model;
+  bool operator==(const ModelReady&) const = default;
+};
+
+struct FixLayer {
+  LayerCertificate certificate;
+};
+
+struct Verdict {
+  std::uint64_t attempt = 0;
+  Digest transcript;
+  bool pass = false;
+  bool operator==(const Verdict&) const = default;
+};
+
+struct Attest {
+  std::uint64_t request = 0;
+  Digest transcript;
+  std::vector<PartyId> accused;  // Ascending, distinct.
+  bool operator==(const Attest&) const = default;
+};
+
+struct PostOutput {
+  std::uint64_t request = 0;
+  std::vector<ShareBytes> shares;  // One for each output of the bucket.
+  std::vector<PartyId> accused;    // Ascending, distinct.
+  bool operator==(const PostOutput&) const = default;
+};
+
+struct ReportEvidence {
+  Bytes evidence;  // In consensus' own format; node/ledger is given its verifier.
+  bool operator==(const ReportEvidence&) const = default;
+};
+
+using Payload = std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady,
+                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence>;
+
+// Whether only validators may send it.
+bool IsValidatorPayload(const Payload& payload);
+
+// --- Transactions. ---
+
+struct Transaction {
+  Digest chain;
+  PublicKey sender;
+  std::uint64_t nonce = 0;  // 0 with a validator's payload.
+  Payload payload;
+};
+
+// Bytes to submit. The payload is within the limits (CHECKed).
+Bytes SignTransaction(const SecretKey& sender, Transaction transaction);
+// The id that the bytes of a body have, and what their signature signs.
+Digest TransactionId(ByteSpan body);
+
+// A transaction that was decoded, of the right chain and signed by its sender; or the reason why it
+// is none of these. Made only by Check, which needs no state: it may run on any thread, and is all
+// of a transfer's cost that matters (one signature verification).
+class CheckedTransaction {
+ public:
+  enum class Flaw : std::uint8_t { kMalformed, kWrongChain, kBadSignature };
+  struct Refusal {
+    Flaw flaw;
+    std::string message;
+  };
+
+  static CheckedTransaction Check(const Digest& chain, std::size_t bytes_max, Bytes bytes);
+
+  const Bytes& bytes() const { return bytes_; }
+  // Of bytes that are no transaction: their hash under another tag.
+  const Digest& id() const { return id_; }
+  bool valid() const { return transaction_.has_value(); }
+  const Transaction& transaction() const { return *transaction_; }  // Only when valid.
+  const Refusal& refusal() const { return refusal_; }               // Only when not.
+
+ private:
+  CheckedTransaction() = default;
+  Bytes bytes_;
+  Digest id_;
+  std::optional<Transaction> transaction_;
+  Refusal refusal_{};
+};
+
+// --- Models. ---
+
+struct PackageFile {
+  std::string name;  // [a-z0-9._-], not beginning with a dot; unique in the package.
+  Digest digest;     // Sha256 of the file.
+  std::uint64_t size = 0;
+  bool operator==(const PackageFile&) const = default;
+};
+
+// One length that the model was compiled for.
+struct Bucket {
+  std::uint32_t tokens = 0;
+  std::uint32_t vocabulary_padded = 0;  // V', a power of two.
+  Digest plan_digest;
+  std::uint32_t outputs = 0;
+  std::uint32_t output_frac = 0;    // Fraction bits of the outputs.
+  std::vector<std::string> labels;  // None, or one for each output.
+  std::uint64_t price = 0;          // Escrowed when a request is opened.
+  std::uint64_t bundle_price = 0;   // The part of it that is kept when the request expires.
+  std::uint32_t pool_target = 0;    // Bundles to keep in stock.
+  std::uint32_t layers = 0;         // Layer certificates that an attempt needs.
+  bool operator==(const Bucket&) const = default;
+};
+
+struct Manifest {
+  std::string name;  // [A-Za-z0-9._-], as is the architecture.
+  std::string architecture;
+  PublicKey owner;  // Who registers it.
+  Digest tokenizer_digest;
+  std::vector<PackageFile> files;
+  std::vector<Bucket> buckets;  // Ascending by tokens.
+  bool operator==(const Manifest&) const = default;
+};
+
+Bytes EncodeManifest(const Manifest& manifest);  // Within the limits (CHECKed).
+Result<Manifest> DecodeManifest(ByteSpan bytes);
+// The model's id.
+Digest ModelId(ByteSpan manifest);
+
+// What stands for a submission: (bundle -> this digest) is durable before an online share leaves.
+Digest SubmissionDigest(const Digest& chain, std::uint64_t request, std::uint64_t attempt,
+                        const std::vector<std::uint32_t>& masked_tokens);
+
+}  // namespace proto

@@ -1,0 +1,229 @@
+// The ledger's state: a map from keys to records, each in canonical bytes (fields.h), so that a
+// light client that holds a proof of a value can read it.
+//
+//   account/<key>           Account         model/<id>              ModelRecord
+//   validator/<party>       ValidatorRecord model-number/<number>   the model's id
+//   attempt/<number>        AttemptRecord   pool/<model><bucket>    Pool
+//   request/<number>        RequestRecord   totals, active, opened  Totals, Active, Opened
+//
+// Numbers in keys are big-endian, so that keys sort by them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/bytes.h"
+#include "proto/base/result.h"
+#include "proto/committee.h"
+#include "proto/crypto/signature.h"
+#include "proto/wire/ledger.h"
+
+namespace proto {
+
+inline constexpr std::size_t kModelsMax = 1024;
+inline constexpr std::size_t kWaitingMax = 4096;  // Requests that wait for a bundle, in one pool.
+inline constexpr std::size_t kOpenedMax = 65536;  // Requests with a bundle and not yet submitted.
+inline constexpr std::uint32_t kPoolTargetMax = 1024;
+inline constexpr std::uint32_t kAttemptsInProgressMax = 1024;
+
+struct Account {
+  std::uint64_t balance = 0;
+  std::uint64_t nonce = 0;  // That of its next transaction.
+  bool operator==(const Account&) const = default;
+};
+
+struct ValidatorRecord {
+  PublicKey key;
+  // Of the first accepted evidence that this validator equivocated; from then on it earns nothing.
+  std::optional<Digest> evidence;
+  bool operator==(const ValidatorRecord&) const = default;
+};
+
+enum class ModelStatus : std::uint8_t { kRegistered = 1, kActive };
+std::string_view Name(ModelStatus status);
+
+struct ModelRecord {
+  std::uint64_t number = 0;  // From 1, in the order of registration.
+  ModelStatus status = ModelStatus::kRegistered;
+  Bytes manifest;
+  std::vector<PartyId> ready;  // In the order of the ledger.
+  bool operator==(const ModelRecord&) const = default;
+};
+
+// started -> certified -> assigned -> used | burnt;  started -> dead.
+enum class AttemptStatus : std::uint8_t {
+  kStarted = 1,
+  kDead,       // t + 1 members found it bad.
+  kCertified,  // A bundle in the pool.
+  kAssigned,   // To a request that is not yet completed.
+  kUsed,       // Its request is completed: the masks are erased.
+  kBurnt,      // Its request expired.
+};
+std::string_view Name(AttemptStatus status);
+
+struct AttemptRecord {
+  Digest model;
+  std::uint32_t bucket = 0;
+  AttemptStatus status = AttemptStatus::kStarted;
+  std::uint32_t layers_needed = 0;
+  std::vector<Digest> layers;  // Roots of the layers fixed so far.
+  Digest transcript;           // ExtendTranscript over them.
+  std::vector<PartyId> pass;   // Who voted, in the order of the ledger.
+  std::vector<PartyId> fail;
+  std::uint64_t request = 0;  // Assigned to; 0 while there is none.
+  bool operator==(const AttemptRecord&) const = default;
+};
+
+// What there is for one bucket of an active model.
+struct Pool {
+  std::vector<std::uint64_t> started;  // Attempts in progress.
+  std::vector<std::uint64_t> ready;    // Certified bundles, oldest first.
+  std::vector<std::uint64_t> waiting;  // Requests without a bundle, oldest first.
+  bool operator==(const Pool&) const = default;
+};
+
+enum class RequestStatus : std::uint8_t {
+  kOpened = 1,
+  kSubmitted,
+  kComputed,
+  kCompleted,
+  kExpired
+};
+std::string_view Name(RequestStatus status);
+
+// Why a member is named in a request's record. It then earns nothing for it.
+enum class Misdeed : std::uint8_t {
+  kAccused = 1,      // By t + 1 members.
+  kOtherTranscript,  // Attested another transcript than n - t others.
+  kWrongShare,       // Posted a share off the polynomial, or no shares at all.
+  kEquivocation,     // Signed two different attestations or outputs.
+};
+std::string_view Name(Misdeed misdeed);
+
+struct Attestation {
+  PartyId party{};
+  Digest transcript;
+  bool operator==(const Attestation&) const = default;
+};
+
+struct OutputPost {
+  PartyId party{};
+  std::vector<ShareBytes> shares;
+  bool operator==(const OutputPost&) const = default;
+};
+
+struct Accusation {
+  PartyId accuser{};
+  PartyId accused{};
+  auto operator<=>(const Accusation&) const = default;
+};
+
+struct NamedParty {
+  PartyId party{};
+  Misdeed misdeed{};
+  auto operator<=>(const NamedParty&) const = default;
+};
+
+struct RequestRecord {
+  PublicKey owner;
+  Digest model;
+  std::uint32_t bucket = 0;
+  RequestStatus status = RequestStatus::kOpened;
+  std::uint64_t price = 0;           // Escrowed until the request is completed or expired.
+  std::uint64_t opened_round = 0;    // All rounds are those of committed leaders.
+  std::uint64_t attempt = 0;         // The bundle; 0 while waiting for one.
+  std::uint64_t deadline_round = 0;  // The last round to submit in; 0 while waiting.
+  std::uint64_t submitted_round = 0;
+  std::uint64_t completed_round = 0;
+  Digest submission;  // SubmissionDigest
+  std::vector<std::uint32_t> masked_tokens;
+  std::vector<Attestation> attestations;  // In the order of the ledger, one a party.
+  Digest transcript;                      // What n - t of them say, once computed.
+  std::vector<OutputPost> posts;          // In the order of the ledger, one a party.
+  std::vector<ShareBytes> output;         // Masked, once completed.
+  std::vector<Accusation> accusations;    // Ascending, distinct.
+  std::vector<NamedParty> named;          // Ascending, distinct.
+  std::vector<PartyId> paid;              // Who shared the price.
+  bool operator==(const RequestRecord&) const = default;
+};
+
+struct Totals {
+  std::uint64_t models = 0;
+  std::uint64_t attempts = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t in_progress = 0;  // Started attempts.
+  std::uint64_t escrow = 0;       // Prices of the requests that are neither completed nor expired.
+  std::uint64_t fees = 0;         // Collected and not yet divided among the validators.
+  bool operator==(const Totals&) const = default;
+};
+
+// Buckets that a pool is kept for, in the order of their activation.
+struct Active {
+  struct Entry {
+    Digest model;
+    std::uint32_t bucket = 0;
+    std::uint32_t pool_target = 0;
+    std::uint32_t layers = 0;
+    bool operator==(const Entry&) const = default;
+  };
+  std::vector<Entry> entries;
+  bool operator==(const Active&) const = default;
+};
+
+// Requests with a bundle and not yet submitted, by deadline.
+struct Opened {
+  struct Entry {
+    std::uint64_t request = 0;
+    std::uint64_t deadline_round = 0;
+    bool operator==(const Entry&) const = default;
+  };
+  std::vector<Entry> entries;
+  bool operator==(const Opened&) const = default;
+};
+
+Bytes AccountKey(const PublicKey& account);
+Bytes ValidatorKey(PartyId party);
+Bytes ModelKey(const Digest& model);
+Bytes ModelNumberKey(std::uint64_t number);
+Bytes AttemptKey(std::uint64_t attempt);
+Bytes RequestKey(std::uint64_t request);
+Bytes PoolKey(const Digest& model, std::uint32_t bucket);
+Bytes TotalsKey();
+Bytes ActiveKey();
+Bytes OpenedKey();
+
+Bytes Encode(const Account& record);
+Bytes Encode(const ValidatorRecord& record);
+Bytes Encode(const ModelRecord& record);
+Bytes Encode(const AttemptRecord& record);
+Bytes Encode(const Pool& record);
+Bytes Encode(const RequestRecord& record);
+Bytes Encode(const Totals& record);
+Bytes Encode(const Active& record);
+Bytes Encode(const Opened& record);
+
+// T is one of the records above. kCorrupt for anything but its canonical bytes.
+template <class T>
+Result<T> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Account> DecodeRecord(ByteSpan bytes);
+template <>
+Result<ValidatorRecord> DecodeRecord(ByteSpan bytes);
+template <>
+Result<ModelRecord> DecodeRecord(ByteSpan bytes);
+template <>
+Result<AttemptRecord> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Pool> DecodeRecord(ByteSpan bytes);
+template <>
+Result<RequestRecord> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Totals> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Active> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Opened> DecodeRecord(ByteSpan bytes);
+
+}  // namespace proto
