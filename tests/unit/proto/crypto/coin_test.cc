@@ -24,11 +24,11 @@ std::ostream& operator<<(std::ostream& out, const Setting& setting) {
   return out << setting.parties << " parties, threshold " << setting.threshold;
 }
 
-class Coin : public testing::TestWithParam<Setting> {
+class CoinOf : public testing::TestWithParam<Setting> {
  protected:
   using Shares = std::vector<std::pair<PartyId, CoinShare>>;
 
-  Coin()
+  CoinOf()
       : keys_(DealCoin(Committee(GetParam().parties), GetParam().threshold,
                        Sha256(AsBytes("coin test")).span())) {}
 
@@ -43,7 +43,7 @@ class Coin : public testing::TestWithParam<Setting> {
   CoinKeys keys_;
 };
 
-TEST_P(Coin, AllSubsetsAgree) {
+TEST_P(CoinOf, AllSubsetsAgree) {
   const Shares all = AllShares(Name("wave 2"));
   for (const auto& [party, share] : all) {
     EXPECT_TRUE(VerifyCoinShare(keys_.public_key, party, Name("wave 2"), share));
@@ -62,9 +62,8 @@ TEST_P(Coin, AllSubsetsAgree) {
   EXPECT_EQ(values.size(), 1u);
 }
 
-TEST_P(Coin, TooFewSharesInterpolateToSomethingElse) {
+TEST_P(CoinOf, TooFewSharesInterpolateToSomethingElse) {
   const std::uint16_t fewer = static_cast<std::uint16_t>(GetParam().threshold - 1);
-  if (fewer == 0) return;  // One share is the coin.
   const Shares all = AllShares(Name("wave 2"));
   CoinPublicKey lowered = keys_.public_key;
   lowered.threshold = fewer;
@@ -72,7 +71,7 @@ TEST_P(Coin, TooFewSharesInterpolateToSomethingElse) {
             CombineCoin(keys_.public_key, Name("wave 2"), all));
 }
 
-TEST_P(Coin, NamesGiveUnrelatedCoins) {
+TEST_P(CoinOf, NamesGiveUnrelatedCoins) {
   std::set<Digest> values;
   for (const char* name : {"wave 2", "wave 4", "wave 6", "epoch 2 wave 2"}) {
     values.insert(CombineCoin(keys_.public_key, Name(name), AllShares(Name(name))));
@@ -80,7 +79,7 @@ TEST_P(Coin, NamesGiveUnrelatedCoins) {
   EXPECT_EQ(values.size(), 4u);
 }
 
-TEST_P(Coin, ASharePassesForItsPartyAndNameAlone) {
+TEST_P(CoinOf, ASharePassesForItsPartyAndNameAlone) {
   const Shares all = AllShares(Name("wave 2"));
   const CoinShare& share = all[1].second;
   EXPECT_TRUE(VerifyCoinShare(keys_.public_key, PartyId{1}, Name("wave 2"), share));
@@ -95,7 +94,7 @@ TEST_P(Coin, ASharePassesForItsPartyAndNameAlone) {
                                MakeCoinShare(keys_.secrets[1], PartyId{0}, Name("wave 2"))));
 }
 
-TEST_P(Coin, ForgedSharesAreRefused) {
+TEST_P(CoinOf, ForgedSharesAreRefused) {
   const Digest name = Name("wave 2");
   const CoinShare share = MakeCoinShare(keys_.secrets[0], PartyId{0}, name);
   const auto refused = [&](const CoinShare& forged) {
@@ -119,7 +118,7 @@ TEST_P(Coin, ForgedSharesAreRefused) {
 }
 
 // Scalars that are zero or not below the group order, and points in no canonical encoding.
-TEST_P(Coin, EncodingsThatAreNotCanonicalAreRefused) {
+TEST_P(CoinOf, EncodingsThatAreNotCanonicalAreRefused) {
   const Digest name = Name("wave 2");
   const CoinShare share = MakeCoinShare(keys_.secrets[0], PartyId{0}, name);
   for (const std::size_t half : {0u, 32u}) {
@@ -136,7 +135,7 @@ TEST_P(Coin, EncodingsThatAreNotCanonicalAreRefused) {
   }
 }
 
-TEST_P(Coin, DealingAndProvingAreDeterministic) {
+TEST_P(CoinOf, DealingAndProvingAreDeterministic) {
   const CoinKeys again = DealCoin(Committee(GetParam().parties), GetParam().threshold,
                                   Sha256(AsBytes("coin test")).span());
   EXPECT_EQ(again.public_key, keys_.public_key);
@@ -147,9 +146,29 @@ TEST_P(Coin, DealingAndProvingAreDeterministic) {
             MakeCoinShare(keys_.secrets[0], PartyId{0}, Name("wave 2")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Committees, Coin,
-                         testing::Values(Setting{4, 1}, Setting{4, 2}, Setting{4, 3}, Setting{7, 3},
-                                         Setting{7, 5}, Setting{10, 4}));
+INSTANTIATE_TEST_SUITE_P(Committees, CoinOf,
+                         testing::Values(Setting{4, 2}, Setting{4, 3}, Setting{7, 3}, Setting{7, 5},
+                                         Setting{10, 4}));
+
+// A committee that tolerates nobody: each share is the coin.
+TEST(Coin, OneShareSufficesWhenTheThresholdIsOne) {
+  const CoinKeys keys = DealCoin(Committee(2), 1, Bytes(32, 1));
+  std::set<Digest> values;
+  for (const PartyId party : {PartyId{0}, PartyId{1}}) {
+    const CoinShare share = MakeCoinShare(keys.secrets[Index(party)], party, Name("wave 2"));
+    EXPECT_TRUE(VerifyCoinShare(keys.public_key, party, Name("wave 2"), share));
+    values.insert(CombineCoin(keys.public_key, Name("wave 2"), {{party, share}}));
+  }
+  EXPECT_EQ(values.size(), 1u);
+}
+
+TEST(CoinDeathTest, CombiningNeedsDistinctPartiesEnough) {
+  const CoinKeys keys = DealCoin(Committee(4), 2, Bytes(32, 1));
+  const CoinShare share = MakeCoinShare(keys.secrets[0], PartyId{0}, Name("wave 2"));
+  const std::pair one{PartyId{0}, share};
+  EXPECT_DEATH(CombineCoin(keys.public_key, Name("wave 2"), {one}), "CHECK");
+  EXPECT_DEATH(CombineCoin(keys.public_key, Name("wave 2"), {one, one}), "CHECK");
+}
 
 TEST(CoinSecret, AcceptsScalarsAlone) {
   EXPECT_TRUE(CoinSecret::From(Bytes(32, 1)).has_value());
