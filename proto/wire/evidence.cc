@@ -1,0 +1,144 @@
+#include "proto/wire/evidence.h"
+
+#include <optional>
+#include <string>
+
+#include "proto/base/check.h"
+#include "proto/base/overloaded.h"
+#include "proto/checkpoint.h"
+#include "proto/consensus.pb.h"
+
+namespace proto::dag {
+
+namespace pb = waxseal::consensus;
+
+namespace {
+
+constexpr std::size_t kEvidenceBytesMax = 3 * kHeaderBytesMax;
+
+std::string Text(ByteSpan bytes) {
+  return std::string(AsText(bytes));
+}
+
+void Write(const BlockVote& vote, pb::BlockVote& out) {
+  out.set_index(vote.index);
+  out.set_block(Text(vote.block.span()));
+  out.set_signature(Text(vote.signature.span()));
+}
+
+std::optional<BlockVote> Read(const pb::BlockVote& message) {
+  const auto block = Digest::From(AsBytes(message.block()));
+  const auto signature = Signature::From(AsBytes(message.signature()));
+  if (!block || !signature) return std::nullopt;
+  return BlockVote{message.index(), *block, *signature};
+}
+
+std::optional<PartyId> Offender(const HeaderPair& pair, const Digest& chain, std::uint64_t epoch,
+                                const std::vector<PublicKey>& keys) {
+  const auto& [a, b] = pair;
+  const auto says = [&](const Header& header) {
+    return header.chain == chain && header.epoch == epoch &&
+           Verify(keys[Index(header.author)], header.digest, header.signature);
+  };
+  if (a.author != b.author || a.round != b.round || a.digest == b.digest) return std::nullopt;
+  if (Index(a.author) >= keys.size() || !says(a) || !says(b)) return std::nullopt;
+  return a.author;
+}
+
+std::optional<PartyId> Offender(const VotePair& pair, const Digest& chain, std::uint64_t epoch,
+                                const std::vector<PublicKey>& keys) {
+  const auto& [a, b] = pair;
+  const auto says = [&](const Vote& vote) {
+    return vote.epoch == epoch &&
+           Verify(keys[Index(vote.voter)], VoteDigest(chain, vote), vote.signature);
+  };
+  if (a.voter != b.voter || a.author != b.author || a.round != b.round || a.header == b.header) {
+    return std::nullopt;
+  }
+  if (Index(a.voter) >= keys.size() || !says(a) || !says(b)) return std::nullopt;
+  return a.voter;
+}
+
+std::optional<PartyId> Offender(const BlockVotePair& pair, const Digest& chain, std::uint64_t epoch,
+                                const std::vector<PublicKey>& keys) {
+  const BlockVote& a = pair.first;
+  const BlockVote& b = pair.second;
+  const auto says = [&](const BlockVote& vote) {
+    return Verify(keys[Index(pair.voter)], CheckpointDigest(chain, epoch, vote.index, vote.block),
+                  vote.signature);
+  };
+  if (pair.epoch != epoch || a.index != b.index || a.block == b.block) return std::nullopt;
+  if (Index(pair.voter) >= keys.size() || !says(a) || !says(b)) return std::nullopt;
+  return pair.voter;
+}
+
+std::optional<Evidence> Decode(const pb::Evidence& message) {
+  switch (message.kind_case()) {
+    case pb::Evidence::kHeaders: {
+      auto first = DecodeHeader(AsBytes(message.headers().first()));
+      auto second = DecodeHeader(AsBytes(message.headers().second()));
+      if (!first || !second) return std::nullopt;
+      return HeaderPair{std::move(*first), std::move(*second)};
+    }
+    case pb::Evidence::kVotes: {
+      auto first = DecodeVote(AsBytes(message.votes().first()));
+      auto second = DecodeVote(AsBytes(message.votes().second()));
+      if (!first || !second) return std::nullopt;
+      return VotePair{*first, *second};
+    }
+    case pb::Evidence::kBlockVotes: {
+      const auto first = Read(message.block_votes().first());
+      const auto second = Read(message.block_votes().second());
+      if (!first || !second || message.block_votes().voter() >= kPartiesMax) return std::nullopt;
+      return BlockVotePair{message.block_votes().epoch(),
+                           static_cast<PartyId>(message.block_votes().voter()), *first, *second};
+    }
+    case pb::Evidence::KIND_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Bytes EncodeEvidence(const Evidence& evidence) {
+  pb::Evidence message;
+  std::visit(Overloaded{
+                 [&](const HeaderPair& pair) {
+                   message.mutable_headers()->set_first(Text(EncodeHeader(pair.first)));
+                   message.mutable_headers()->set_second(Text(EncodeHeader(pair.second)));
+                 },
+                 [&](const VotePair& pair) {
+                   message.mutable_votes()->set_first(Text(EncodeVote(pair.first)));
+                   message.mutable_votes()->set_second(Text(EncodeVote(pair.second)));
+                 },
+                 [&](const BlockVotePair& pair) {
+                   pb::BlockVotePair& out = *message.mutable_block_votes();
+                   out.set_epoch(pair.epoch);
+                   out.set_voter(Index(pair.voter));
+                   Write(pair.first, *out.mutable_first());
+                   Write(pair.second, *out.mutable_second());
+                 },
+             },
+             evidence);
+  const std::string text = message.SerializeAsString();
+  const ByteSpan span = AsBytes(text);
+  return Bytes(span.begin(), span.end());
+}
+
+Result<PartyId> VerifyEvidence(ByteSpan evidence, const Digest& chain, std::uint64_t epoch,
+                               const std::vector<PublicKey>& keys) {
+  pb::Evidence message;
+  if (evidence.size() > kEvidenceBytesMax ||
+      !message.ParseFromArray(evidence.data(), static_cast<int>(evidence.size()))) {
+    return Fail(ErrorCode::kInvalidArgument, "the evidence is malformed or too large");
+  }
+  const auto decoded = Decode(message);
+  if (!decoded) return Fail(ErrorCode::kInvalidArgument, "the evidence is malformed");
+  const auto offender =
+      std::visit([&](const auto& pair) { return Offender(pair, chain, epoch, keys); }, *decoded);
+  if (!offender) return Fail(ErrorCode::kDenied, "the evidence proves no conflict");
+  return *offender;
+}
+
+}  // namespace proto::dag

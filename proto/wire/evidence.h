@@ -1,0 +1,35 @@
+// Self-contained proof that a validator said two things of which it may say only one: two headers
+// for one (round, author), two votes for one (round, author), two blocks for one commit index.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "proto/wire/consensus.h"
+
+namespace proto::dag {
+
+struct HeaderPair {
+  Header first, second;
+};
+
+struct VotePair {
+  Vote first, second;
+};
+
+struct BlockVotePair {
+  std::uint64_t epoch = 0;
+  PartyId voter{};
+  BlockVote first, second;
+};
+
+using Evidence = std::variant<HeaderPair, VotePair, BlockVotePair>;
+
+Bytes EncodeEvidence(const Evidence& evidence);
+
+// The offender, when `evidence` proves one in the epoch whose keys (by party) are given; kDenied
+// when it proves nothing. Two signature checks.
+Result<PartyId> VerifyEvidence(ByteSpan evidence, const Digest& chain, std::uint64_t epoch,
+                               const std::vector<PublicKey>& keys);
+
+}  // namespace proto::dag
