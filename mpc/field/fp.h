@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
+
+#include "proto/base/bytes.h"
 
 namespace mpc {
 
@@ -26,7 +29,7 @@ class Fp {
       : value_(x >= 0 ? static_cast<UInt128>(x)
                       : kModulus - static_cast<UInt128>(-static_cast<Int128>(x))) {}
   static constexpr Fp FromSigned(Int128 x) {
-    const auto sign = static_cast<UInt128>(x >> 127);      // 0 or all ones.
+    const auto sign = static_cast<UInt128>(x >> 127);  // 0 or all ones.
     const UInt128 magnitude = (static_cast<UInt128>(x) ^ sign) - sign;
     const Fp positive = FromUnsigned(magnitude);
     return Select(sign, -positive, positive);
@@ -62,7 +65,7 @@ class Fp {
     // a*b = low + mid 2^64 + high 2^128, and 2^127 = 1.
     const UInt128 mid_low = mid << 64;
     const UInt128 sum = low + mid_low;
-    const UInt128 carry = static_cast<UInt128>(sum < low);    // worth 2^128 = 2
+    const UInt128 carry = static_cast<UInt128>(sum < low);  // worth 2^128 = 2
     const UInt128 top = (high << 1) + ((mid >> 64) << 1) + (carry << 1) + (sum >> 127);
     return Fp(Canonical(Fold((sum & kModulus) + Fold(top))), Raw{});
   }
@@ -70,8 +73,8 @@ class Fp {
   Fp& operator-=(Fp b) { return *this = *this - b; }
   Fp& operator*=(Fp b) { return *this = *this * b; }
 
-  Fp Power(UInt128 exponent) const;   // Exponent public.
-  Fp Inverse() const;                 // 0 maps to 0.
+  Fp Power(UInt128 exponent) const;  // Exponent public.
+  Fp Inverse() const;                // 0 maps to 0.
   // A square root when there is one (the one that is itself a square), else none.
   std::optional<Fp> Sqrt() const;
 
@@ -93,5 +96,10 @@ class Fp {
 
   UInt128 value_ = 0;
 };
+
+// 16 bytes an element, in order.
+proto::Bytes EncodeElements(std::span<const Fp> elements);
+// kInvalidArgument when the length is no multiple of 16 or an element is not canonical.
+proto::Result<std::vector<Fp>> DecodeElements(proto::ByteSpan bytes);
 
 }  // namespace mpc

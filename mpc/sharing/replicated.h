@@ -19,6 +19,9 @@ namespace mpc {
 
 using SetIndex = std::uint32_t;
 
+// C(13, 4) = 715 keys; beyond that their number is no longer small.
+inline constexpr std::size_t kReplicatedPartiesMax = 13;
+
 // What a stream of shared randomness is for. No two uses of one bundle attempt share a label.
 enum class Purpose : std::uint8_t {
   kMask,         // bounded-integer mask of an opening
@@ -26,8 +29,8 @@ enum class Purpose : std::uint8_t {
   kProductZero,  // its sharing of zero of degree 2t
   kBit,          // a random element whose square is opened
   kBitZero,
-  kOutput,       // uniform mask of the output
-  kVerify,       // the random triple of the verification
+  kOutput,  // uniform mask of the output
+  kVerify,  // the random triple of the verification
   kVerifyZero,
   kVerifyProduct,
 };
@@ -43,7 +46,7 @@ class ReplicatedSets {
  public:
   explicit ReplicatedSets(const proto::Committee& committee);
 
-  std::size_t count() const { return excluded_.size(); }       // C(n, t)
+  std::size_t count() const { return excluded_.size(); }  // C(n, t)
   bool Contains(SetIndex set, proto::PartyId party) const;
   // f_A(i + 1) for party i.
   Fp Factor(SetIndex set, proto::PartyId party) const { return factors_[set][Index(party)]; }
@@ -82,8 +85,8 @@ class ReplicatedKeys {
 // element i is party i's.
 std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto::ByteSpan seed);
 
-// Parts of bounded-integer masks: parts[A * count + j] for the sets A this party is in; zero
-// elsewhere (`held[A]` tells).
+// Parts of bounded-integer masks: parts[A * count + j] for the sets A this party is in, zero for
+// the others.
 struct MaskParts {
   std::vector<UInt128> parts;
   std::size_t count = 0;

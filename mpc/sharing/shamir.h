@@ -1,7 +1,6 @@
 // Shamir sharings: party i's evaluation point is i + 1; decoding in public.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,17 +9,29 @@
 
 namespace mpc {
 
-inline Fp Point(proto::PartyId party) { return Fp(std::int64_t{Index(party)} + 1); }
+inline Fp Point(proto::PartyId party) {
+  return Fp(std::int64_t{Index(party)} + 1);
+}
 
 // Lagrange coefficients: p(at) = sum of coefficient[k] * p(points[k]); points distinct.
 std::vector<Fp> LagrangeCoefficients(std::span<const Fp> points, Fp at);
 
-// The vectors of shares received for one batch of openings, and their robust decoding by online
-// error correction (Ben-Or, Canetti, Goldreich 1993): a value is accepted when one polynomial of
-// degree `degree` passes through at least `agreement` received shares; with at most t of the
-// parties wrong it is the right one for degree t, agreement 2t + 1. Feed vectors as they come; once
-// decoded the result never changes. Work: one matrix product while all agree; positions that do not
-// are decoded one by one, and a party found wrong once is left out first.
+// How many shares must lie on one polynomial of degree t for it to be the right one: t of them may
+// be wrong, the t + 1 others determine it.
+inline std::size_t Agreement(const proto::Committee& committee) {
+  return std::size_t{committee.validity()} + committee.max_faulty();
+}
+
+// The vectors of shares received for one batch of openings of degree t, and their robust decoding
+// by online error correction (Ben-Or, Canetti, Goldreich 1993): a value is accepted when one
+// polynomial of degree t passes through at least Agreement() received shares; with at most t of the
+// parties wrong it is the right one. Three shares and one lie at n = 4 are not decodable (two
+// points make a line): the decoder waits. Feed vectors as they come; once decoded the result never
+// changes, and it does not depend on the order.
+//
+// Work: one matrix product while all agree. At a position where they do not, all choices of t + 1
+// parties are tried; a party found wrong there is not relied on again, so this happens at most t
+// times, and once for each vector that comes before enough agree.
 class RobustDecoder {
  public:
   // `size` values; every party's vector has exactly that length.
@@ -32,20 +43,29 @@ class RobustDecoder {
   bool decoded() const { return decoded_; }
   // The opened values; only when decoded (CHECKed).
   const std::vector<Fp>& values() const;
-  // Parties whose received share lies off the accepted polynomial somewhere; grows as late vectors
-  // come in.
+  // Parties whose received share lies off the accepted polynomial somewhere, ascending; grows as
+  // late vectors come in.
   const std::vector<proto::PartyId>& wrong() const { return wrong_; }
-  std::size_t received() const;
+  std::size_t received() const { return received_.size(); }
 
  private:
-  void TryDecode();
-  void CheckLate(proto::PartyId party);
+  struct Basis;
+
+  Basis MakeBasis(std::span<const proto::PartyId> parties) const;
+  Fp Evaluate(const Basis& basis, const std::vector<Fp>& coefficients, std::size_t position) const;
+  bool IsWrong(proto::PartyId party) const;
+  void Correct(proto::PartyId party, std::size_t position, Fp right);
+  // Whether enough shares agree with the basis; then the position is decoded, its shares corrected.
+  bool Accept(const Basis& basis, std::size_t position);
+  bool Search(const std::vector<proto::PartyId>& order, std::size_t position);
+  void CheckDecoded(proto::PartyId party);
+  void Decode();
 
   proto::Committee committee_;
-  std::size_t size_;
-  std::vector<std::optional<std::vector<Fp>>> shares_;  // By party.
+  std::vector<proto::PartyId> received_;  // In the order of arrival.
+  std::vector<std::vector<Fp>> shares_;   // By party; corrected at positions below next_.
   std::vector<Fp> values_;
-  std::vector<std::vector<Fp>> polynomials_;  // Enough to check late shares: see the body.
+  std::size_t next_ = 0;  // The first position not yet decoded.
   std::vector<proto::PartyId> wrong_;
   bool decoded_ = false;
 };

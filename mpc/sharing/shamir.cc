@@ -1,0 +1,147 @@
+#include "mpc/sharing/shamir.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/base/check.h"
+
+namespace mpc {
+
+using proto::PartyId;
+
+std::vector<Fp> LagrangeCoefficients(std::span<const Fp> points, Fp at) {
+  std::vector<Fp> coefficients;
+  coefficients.reserve(points.size());
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    Fp numerator(1);
+    Fp denominator(1);
+    for (std::size_t j = 0; j < points.size(); ++j) {
+      if (j == k) continue;
+      numerator *= at - points[j];
+      denominator *= points[k] - points[j];
+    }
+    CHECK(denominator != Fp());
+    coefficients.push_back(numerator * denominator.Inverse());
+  }
+  return coefficients;
+}
+
+// t + 1 parties whose shares determine the polynomial, and how to evaluate it at 0 and at others.
+struct RobustDecoder::Basis {
+  std::vector<PartyId> parties;
+  std::vector<Fp> at_zero;
+  std::vector<PartyId> others;
+  std::vector<std::vector<Fp>> at_others;
+};
+
+RobustDecoder::RobustDecoder(const proto::Committee& committee, std::size_t size)
+    : committee_(committee), shares_(committee.size()), values_(size) {}
+
+bool RobustDecoder::Add(PartyId party, std::vector<Fp> shares) {
+  CHECK(Index(party) < committee_.size() && shares.size() == values_.size());
+  if (std::find(received_.begin(), received_.end(), party) != received_.end()) return false;
+  received_.push_back(party);
+  shares_[Index(party)] = std::move(shares);
+  CheckDecoded(party);
+  if (!decoded_ && received_.size() >= Agreement(committee_)) Decode();
+  // The right shares of t + 1 parties are all that later ones are checked against.
+  for (std::size_t k = committee_.validity(); decoded_ && k < received_.size(); ++k) {
+    shares_[Index(received_[k])] = {};
+  }
+  return true;
+}
+
+const std::vector<Fp>& RobustDecoder::values() const {
+  CHECK(decoded_);
+  return values_;
+}
+
+bool RobustDecoder::IsWrong(PartyId party) const {
+  return std::binary_search(wrong_.begin(), wrong_.end(), party);
+}
+
+RobustDecoder::Basis RobustDecoder::MakeBasis(std::span<const PartyId> parties) const {
+  Basis basis;
+  basis.parties.assign(parties.begin(), parties.end());
+  std::vector<Fp> points;
+  for (const PartyId party : parties) points.push_back(Point(party));
+  basis.at_zero = LagrangeCoefficients(points, Fp());
+  for (const PartyId party : received_) {
+    if (std::find(parties.begin(), parties.end(), party) != parties.end()) continue;
+    basis.others.push_back(party);
+    basis.at_others.push_back(LagrangeCoefficients(points, Point(party)));
+  }
+  return basis;
+}
+
+Fp RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
+                           std::size_t position) const {
+  Fp sum;
+  for (std::size_t k = 0; k < basis.parties.size(); ++k) {
+    sum += coefficients[k] * shares_[Index(basis.parties[k])][position];
+  }
+  return sum;
+}
+
+void RobustDecoder::Correct(PartyId party, std::size_t position, Fp right) {
+  Fp& share = shares_[Index(party)][position];
+  if (share == right) return;
+  share = right;
+  const auto at = std::lower_bound(wrong_.begin(), wrong_.end(), party);
+  if (at == wrong_.end() || *at != party) wrong_.insert(at, party);
+}
+
+bool RobustDecoder::Accept(const Basis& basis, std::size_t position) {
+  std::size_t agreeing = basis.parties.size();
+  for (std::size_t k = 0; k < basis.others.size(); ++k) {
+    const Fp right = Evaluate(basis, basis.at_others[k], position);
+    agreeing += shares_[Index(basis.others[k])][position] == right ? 1 : 0;
+  }
+  if (agreeing < Agreement(committee_)) return false;
+  values_[position] = Evaluate(basis, basis.at_zero, position);
+  if (agreeing == received_.size()) return true;
+  for (std::size_t k = 0; k < basis.others.size(); ++k) {
+    Correct(basis.others[k], position, Evaluate(basis, basis.at_others[k], position));
+  }
+  return true;
+}
+
+bool RobustDecoder::Search(const std::vector<PartyId>& order, std::size_t position) {
+  // Lexicographic in `order`: choices without the parties found wrong come first.
+  std::vector<bool> chosen(order.size());
+  std::fill_n(chosen.begin(), committee_.validity(), true);
+  do {
+    std::vector<PartyId> parties;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      if (chosen[i]) parties.push_back(order[i]);
+    }
+    if (Accept(MakeBasis(parties), position)) return true;
+  } while (std::prev_permutation(chosen.begin(), chosen.end()));
+  return false;
+}
+
+void RobustDecoder::CheckDecoded(PartyId party) {
+  if (next_ == 0) return;
+  const Basis basis = MakeBasis(std::span(received_).first(committee_.validity()));
+  const auto at = std::find(basis.others.begin(), basis.others.end(), party);
+  CHECK(at != basis.others.end());
+  const std::vector<Fp>& coefficients =
+      basis.at_others[static_cast<std::size_t>(at - basis.others.begin())];
+  for (std::size_t i = 0; i < next_; ++i) Correct(party, i, Evaluate(basis, coefficients, i));
+}
+
+void RobustDecoder::Decode() {
+  while (next_ < values_.size()) {
+    std::vector<PartyId> order = received_;
+    std::stable_partition(order.begin(), order.end(), [&](PartyId p) { return !IsWrong(p); });
+    const Basis basis = MakeBasis(std::span(order).first(committee_.validity()));
+    while (next_ < values_.size() && Accept(basis, next_)) ++next_;
+    if (next_ == values_.size()) break;
+    // Either the basis holds a wrong share, which the search finds, or too few have come.
+    if (!Search(order, next_)) return;
+    ++next_;
+  }
+  decoded_ = true;
+}
+
+}  // namespace mpc
