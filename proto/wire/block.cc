@@ -8,38 +8,47 @@
 
 namespace proto {
 
+void Fields(auto& io, Of<BlockHeader> auto& header) {
+  io(header.height, header.parent, header.round, header.commit_index, header.leader,
+     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash);
+}
+
+void Fields(auto& io, Of<Receipt> auto& receipt) {
+  io(receipt.transaction);
+  io.Choice(receipt.code, kReceiptCodeLast);
+  io(receipt.created_model, receipt.created_request);
+}
+
+void Fields(auto& io, Of<StateProof> auto& proof) {
+  io.List(proof.siblings, kStatePathMax);
+  io.Optional(proof.leaf, [&](auto& leaf) { io(leaf.path, leaf.value_hash); });
+}
+
 Bytes EncodeBlockHeader(const BlockHeader& header) {
-  FieldWriter out;
-  out.U64(header.height);
-  out.Name(header.parent);
-  out.U64(header.round);
-  out.U64(header.commit_index);
-  out.Name(header.leader);
-  out.Name(header.transactions_root);
-  out.Name(header.receipts_root);
-  out.Name(header.state_root);
-  out.Name(header.committee_hash);
-  return out.Take();
+  return EncodeFields(header);
 }
-
 Result<BlockHeader> DecodeBlockHeader(ByteSpan bytes) {
-  FieldReader in(bytes);
-  BlockHeader header;
-  header.height = in.U64();
-  header.parent = in.Name();
-  header.round = in.U64();
-  header.commit_index = in.U64();
-  header.leader = in.Name();
-  header.transactions_root = in.Name();
-  header.receipts_root = in.Name();
-  header.state_root = in.Name();
-  header.committee_hash = in.Name();
-  if (auto done = in.Finish("block header"); !done) return tl::unexpected(done.error());
-  return header;
+  return DecodeFields<BlockHeader>(bytes, "block header");
 }
-
 Digest BlockDigest(const BlockHeader& header) {
   return Hash("waxseal/block", {EncodeBlockHeader(header)});
+}
+
+Bytes EncodeReceipt(const Receipt& receipt) {
+  return EncodeFields(receipt);
+}
+Result<Receipt> DecodeReceipt(ByteSpan bytes) {
+  return DecodeFields<Receipt>(bytes, "receipt");
+}
+Digest ReceiptLeaf(const Receipt& receipt) {
+  return MerkleLeaf(EncodeReceipt(receipt));
+}
+
+Bytes EncodeStateProof(const StateProof& proof) {
+  return EncodeFields(proof);
+}
+Result<StateProof> DecodeStateProof(ByteSpan bytes) {
+  return DecodeFields<StateProof>(bytes, "proof of state");
 }
 
 std::string_view ReceiptCodeName(ReceiptCode code) {
@@ -51,54 +60,6 @@ std::string_view ReceiptCodeName(ReceiptCode code) {
       "no_committee",  "bad_recipient"};
   const auto index = static_cast<std::size_t>(code);
   return index >= 1 && index <= kNames.size() ? kNames[index - 1] : "unknown";
-}
-
-Bytes EncodeReceipt(const Receipt& receipt) {
-  FieldWriter out;
-  out.Name(receipt.transaction);
-  out.U8(static_cast<std::uint8_t>(receipt.code));
-  out.Name(receipt.created_model);
-  out.U64(receipt.created_request);
-  return out.Take();
-}
-
-Result<Receipt> DecodeReceipt(ByteSpan bytes) {
-  FieldReader in(bytes);
-  Receipt receipt;
-  receipt.transaction = in.Name();
-  receipt.code = in.Choice(kReceiptCodeLast);
-  receipt.created_model = in.Name();
-  receipt.created_request = in.U64();
-  if (auto done = in.Finish("receipt"); !done) return tl::unexpected(done.error());
-  return receipt;
-}
-
-Digest ReceiptLeaf(const Receipt& receipt) {
-  return MerkleLeaf(EncodeReceipt(receipt));
-}
-
-Bytes EncodeStateProof(const StateProof& proof) {
-  FieldWriter out;
-  out.Each(proof.siblings, [&](const Digest& sibling) { out.Name(sibling); });
-  out.Bool(proof.leaf.has_value());
-  if (proof.leaf) {
-    out.Name(proof.leaf->path);
-    out.Name(proof.leaf->value_hash);
-  }
-  return out.Take();
-}
-
-Result<StateProof> DecodeStateProof(ByteSpan bytes) {
-  FieldReader in(bytes);
-  StateProof proof;
-  proof.siblings = in.Each(kStatePathMax, [&] { return in.Name(); });
-  if (in.Bool()) {
-    proof.leaf.emplace();
-    proof.leaf->path = in.Name();
-    proof.leaf->value_hash = in.Name();
-  }
-  if (auto done = in.Finish("proof of state"); !done) return tl::unexpected(done.error());
-  return proof;
 }
 
 }  // namespace proto

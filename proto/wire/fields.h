@@ -2,14 +2,22 @@
 // records. Integers little-endian of fixed width, byte strings and lists behind a u32 count, fields
 // in the order of their declaration, nothing optional but behind a flag. One value, one encoding.
 //
-// A FieldReader is given hostile bytes. It never reads past the end; after the first fault all it
-// returns is zero or empty, and Finish says what was wrong. So a decoder reads straight through and
-// asks once.
+// A type describes its fields once, for both directions:
+//
+//   void Fields(auto& io, Of<Account> auto& record) { io(record.balance, record.nonce); }
+//
+// and EncodeFields and DecodeFields do the rest. A FieldReader is given hostile bytes: it never
+// reads past their end, and after the first fault all it gives is zero or empty.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <concepts>
+#include <functional>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "proto/base/bytes.h"
@@ -20,37 +28,67 @@
 
 namespace proto {
 
+// A T to read, or a const T to write.
+template <class R, class T>
+concept Of = std::same_as<std::remove_const_t<R>, T>;
+
 class FieldWriter {
  public:
-  void U8(std::uint8_t value) { bytes_.push_back(value); }
-  void Bool(bool value) { U8(value ? 1 : 0); }
-  void U16(std::uint16_t value) {
-    U8(static_cast<std::uint8_t>(value));
-    U8(static_cast<std::uint8_t>(value >> 8));
+  template <class... Ts>
+  void operator()(const Ts&... values) {
+    (Put(values), ...);
   }
-  void U32(std::uint32_t value) { PutU32(bytes_, value); }
-  void U64(std::uint64_t value) { PutU64(bytes_, value); }
-  void Party(PartyId party) { U16(Index(party)); }
-  void Fixed(ByteSpan bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
-  void Name(const Digest& digest) { Fixed(digest.span()); }
-  void Key(const PublicKey& key) { Fixed(key.span()); }
-  void Sized(ByteSpan bytes) {
-    Count(bytes.size());
-    Fixed(bytes);
+  // An enumeration from 1 to `last`.
+  template <class E>
+  void Choice(E value, E last) {
+    CHECK(value >= E{1} && value <= last);
+    Put(static_cast<std::uint8_t>(value));
   }
-  void Count(std::size_t count) {
-    CHECK(count <= 0xffffffff);
-    U32(static_cast<std::uint32_t>(count));
+  void Sized(const Bytes& bytes, std::size_t size_max) {
+    Count(bytes.size(), size_max);
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
-  template <class List, class Put>
-  void Each(const List& list, Put put) {
-    Count(list.size());
-    for (const auto& item : list) put(item);
+  template <class T, class Item>
+  void List(const std::vector<T>& list, std::size_t count_max, Item item) {
+    Count(list.size(), count_max);
+    for (const T& value : list) item(value);
+  }
+  template <class T>
+  void List(const std::vector<T>& list, std::size_t count_max) {
+    List(list, count_max, [this](const T& value) { Put(value); });
+  }
+  template <class T, class Item>
+  void Optional(const std::optional<T>& value, Item item) {
+    Put(value.has_value());
+    if (value) item(*value);
+  }
+  template <class T>
+  void Ascending(const std::vector<T>& list) {
+    CHECK(std::ranges::adjacent_find(list, std::ranges::greater_equal{}) == list.end());
   }
 
   Bytes Take() { return std::move(bytes_); }
 
  private:
+  template <std::unsigned_integral T>
+  void Put(T value) {
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    }
+  }
+  void Put(bool value) { bytes_.push_back(value ? 1 : 0); }
+  void Put(PartyId party) { Put(Index(party)); }
+  template <std::size_t kSize>
+  void Put(const std::array<std::uint8_t, kSize>& bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
+  void Put(const Digest& digest) { Put(digest.bytes); }
+  void Put(const PublicKey& key) { Put(key.bytes); }
+  void Count(std::size_t count, std::size_t count_max) {
+    CHECK(count <= count_max && count <= 0xffffffff);
+    Put(static_cast<std::uint32_t>(count));
+  }
+
   Bytes bytes_;
 };
 
@@ -58,60 +96,85 @@ class FieldReader {
  public:
   explicit FieldReader(ByteSpan bytes) : rest_(bytes) {}
 
-  std::uint8_t U8() { return static_cast<std::uint8_t>(Integer(1)); }
-  bool Bool() {
-    const std::uint8_t value = U8();
-    if (value > 1) Refuse("a flag is neither 0 nor 1");
-    return value == 1;
+  template <class... Ts>
+  void operator()(Ts&... values) {
+    (Get(values), ...);
   }
-  std::uint16_t U16() { return static_cast<std::uint16_t>(Integer(2)); }
-  std::uint32_t U32() { return static_cast<std::uint32_t>(Integer(4)); }
-  std::uint64_t U64() { return Integer(8); }
-  PartyId Party() { return PartyId{U16()}; }
-  // 1 to `last`, as the enumeration E.
   template <class E>
-  E Choice(E last) {
-    const std::uint8_t value = U8();
-    if (value < 1 || value > static_cast<std::uint8_t>(last)) Refuse("a choice is unknown");
-    return fault_.empty() ? static_cast<E>(value) : E{};
+  void Choice(E& value, E last) {
+    std::uint8_t number = 0;
+    Get(number);
+    if (number < 1 || number > static_cast<std::uint8_t>(last)) Refuse("a choice is unknown");
+    value = fault_.empty() ? static_cast<E>(number) : E{1};
   }
-  template <std::size_t kSize>
-  std::array<std::uint8_t, kSize> Fixed() {
-    std::array<std::uint8_t, kSize> out{};
-    const ByteSpan bytes = Next(kSize);
-    std::copy(bytes.begin(), bytes.end(), out.begin());
-    return out;
+  void Sized(Bytes& bytes, std::size_t size_max) {
+    const ByteSpan next = Next(Count(size_max));
+    bytes.assign(next.begin(), next.end());
   }
-  Digest Name() { return Digest{Fixed<32>()}; }
-  PublicKey Key() { return PublicKey{Fixed<32>()}; }
-  ByteSpan Sized(std::size_t size_max) { return Next(Count(size_max)); }
-  std::size_t Count(std::size_t count_max) {
-    const std::size_t count = U32();
-    if (count > count_max) Refuse("a count is beyond its limit");
-    return fault_.empty() ? count : 0;
-  }
-  // A list of at most `count_max`; stops at the first fault.
-  template <class Get>
-  auto Each(std::size_t count_max, Get get) {
-    std::vector<decltype(get())> list;
+  template <class T, class Item>
+  void List(std::vector<T>& list, std::size_t count_max, Item item) {
+    list.clear();
     for (std::size_t left = Count(count_max); left > 0 && fault_.empty(); --left) {
-      list.push_back(get());
+      item(list.emplace_back());
     }
-    return list;
+  }
+  template <class T>
+  void List(std::vector<T>& list, std::size_t count_max) {
+    List(list, count_max, [this](T& value) { Get(value); });
+  }
+  template <class T, class Item>
+  void Optional(std::optional<T>& value, Item item) {
+    bool present = false;
+    Get(present);
+    if (present) item(value.emplace());
+  }
+  template <class T>
+  void Ascending(const std::vector<T>& list) {
+    if (std::ranges::adjacent_find(list, std::ranges::greater_equal{}) != list.end()) {
+      Refuse("a list is not ascending");
+    }
   }
 
-  void Refuse(std::string_view reason) {
-    if (fault_.empty()) fault_ = reason;
-    rest_ = {};
-  }
   // kCorrupt unless everything was read and nothing was wrong.
   Result<> Finish(std::string_view what) {
-    if (fault_.empty() && !rest_.empty()) Refuse("bytes are left over");
+    if (!rest_.empty()) Refuse("bytes are left over");
     if (fault_.empty()) return {};
     return Fail(ErrorCode::kCorrupt, "this is no " + std::string(what) + ": " + fault_);
   }
 
  private:
+  template <std::unsigned_integral T>
+  void Get(T& value) {
+    value = 0;
+    const ByteSpan bytes = Next(sizeof(T));
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      value = static_cast<T>(value | T{bytes[i]} << (8 * i));
+    }
+  }
+  void Get(bool& value) {
+    std::uint8_t flag = 0;
+    Get(flag);
+    if (flag > 1) Refuse("a flag is neither 0 nor 1");
+    value = fault_.empty() && flag == 1;
+  }
+  void Get(PartyId& party) {
+    std::uint16_t index = 0;
+    Get(index);
+    party = PartyId{index};
+  }
+  template <std::size_t kSize>
+  void Get(std::array<std::uint8_t, kSize>& bytes) {
+    bytes.fill(0);
+    std::ranges::copy(Next(kSize), bytes.begin());
+  }
+  void Get(Digest& digest) { Get(digest.bytes); }
+  void Get(PublicKey& key) { Get(key.bytes); }
+  std::size_t Count(std::size_t count_max) {
+    std::uint32_t count = 0;
+    Get(count);
+    if (count > count_max) Refuse("a count is beyond its limit");
+    return fault_.empty() ? count : 0;
+  }
   ByteSpan Next(std::size_t size) {
     if (size > rest_.size()) {
       Refuse("the bytes end too early");
@@ -121,15 +184,29 @@ class FieldReader {
     rest_ = rest_.subspan(size);
     return next;
   }
-  std::uint64_t Integer(std::size_t size) {
-    std::uint64_t value = 0;
-    const ByteSpan bytes = Next(size);
-    for (std::size_t i = 0; i < bytes.size(); ++i) value |= std::uint64_t{bytes[i]} << (8 * i);
-    return value;
+  void Refuse(std::string_view reason) {
+    if (fault_.empty()) fault_ = reason;
+    rest_ = {};
   }
 
   ByteSpan rest_;
   std::string fault_;
 };
+
+template <class T>
+Bytes EncodeFields(const T& value) {
+  FieldWriter writer;
+  Fields(writer, value);
+  return writer.Take();
+}
+
+template <class T>
+Result<T> DecodeFields(ByteSpan bytes, std::string_view what) {
+  FieldReader reader(bytes);
+  T value;
+  Fields(reader, value);
+  if (auto done = reader.Finish(what); !done) return tl::unexpected(done.error());
+  return value;
+}
 
 }  // namespace proto

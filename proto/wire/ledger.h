@@ -23,7 +23,7 @@
 
 namespace proto {
 
-inline constexpr std::size_t kTransactionBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kTransactionBytesMax = std::size_t{1} << 18;
 inline constexpr std::size_t kManifestBytesMax = std::size_t{1} << 16;
 inline constexpr std::size_t kEvidenceBytesMax = std::size_t{1} << 16;
 inline constexpr std::size_t kNameBytesMax = 64;

@@ -27,6 +27,8 @@ inline constexpr std::size_t kWaitingMax = 4096;  // Requests that wait for a bu
 inline constexpr std::size_t kOpenedMax = 65536;  // Requests with a bundle and not yet submitted.
 inline constexpr std::uint32_t kPoolTargetMax = 1024;
 inline constexpr std::uint32_t kAttemptsInProgressMax = 1024;
+inline constexpr std::size_t kPoolBundlesMax =
+    kPoolTargetMax + kWaitingMax + kAttemptsInProgressMax;
 
 struct Account {
   std::uint64_t balance = 0;
@@ -100,6 +102,7 @@ enum class Misdeed : std::uint8_t {
   kWrongShare,       // Posted a share off the polynomial, or no shares at all.
   kEquivocation,     // Signed two different attestations or outputs.
 };
+inline constexpr Misdeed kMisdeedLast = Misdeed::kEquivocation;
 std::string_view Name(Misdeed misdeed);
 
 struct Attestation {

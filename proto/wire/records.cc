@@ -1,0 +1,263 @@
+#include "proto/wire/records.h"
+
+#include "proto/wire/fields.h"
+
+namespace proto {
+namespace {
+
+Bytes Key(std::string_view prefix, ByteSpan name = {}) {
+  Bytes key(prefix.begin(), prefix.end());
+  key.insert(key.end(), name.begin(), name.end());
+  return key;
+}
+
+// Big-endian.
+void Append(Bytes& key, std::uint64_t number, int size) {
+  for (int i = size - 1; i >= 0; --i) key.push_back(static_cast<std::uint8_t>(number >> (8 * i)));
+}
+
+Bytes NumberedKey(std::string_view prefix, std::uint64_t number, int size = 8) {
+  Bytes key = Key(prefix);
+  Append(key, number, size);
+  return key;
+}
+
+}  // namespace
+
+Bytes AccountKey(const PublicKey& account) {
+  return Key("account/", account.span());
+}
+Bytes ValidatorKey(PartyId party) {
+  return NumberedKey("validator/", Index(party), 2);
+}
+Bytes ModelKey(const Digest& model) {
+  return Key("model/", model.span());
+}
+Bytes ModelNumberKey(std::uint64_t number) {
+  return NumberedKey("model-number/", number);
+}
+Bytes AttemptKey(std::uint64_t attempt) {
+  return NumberedKey("attempt/", attempt);
+}
+Bytes RequestKey(std::uint64_t request) {
+  return NumberedKey("request/", request);
+}
+Bytes PoolKey(const Digest& model, std::uint32_t bucket) {
+  Bytes key = Key("pool/", model.span());
+  Append(key, bucket, 4);
+  return key;
+}
+Bytes TotalsKey() {
+  return Key("totals");
+}
+Bytes ActiveKey() {
+  return Key("active");
+}
+Bytes OpenedKey() {
+  return Key("opened");
+}
+
+std::string_view Name(ModelStatus status) {
+  switch (status) {
+    case ModelStatus::kRegistered:
+      return "registered";
+    case ModelStatus::kActive:
+      return "active";
+  }
+  return "unknown";
+}
+
+std::string_view Name(AttemptStatus status) {
+  switch (status) {
+    case AttemptStatus::kStarted:
+      return "started";
+    case AttemptStatus::kDead:
+      return "dead";
+    case AttemptStatus::kCertified:
+      return "certified";
+    case AttemptStatus::kAssigned:
+      return "assigned";
+    case AttemptStatus::kUsed:
+      return "used";
+    case AttemptStatus::kBurnt:
+      return "burnt";
+  }
+  return "unknown";
+}
+
+std::string_view Name(RequestStatus status) {
+  switch (status) {
+    case RequestStatus::kOpened:
+      return "opened";
+    case RequestStatus::kSubmitted:
+      return "submitted";
+    case RequestStatus::kComputed:
+      return "computed";
+    case RequestStatus::kCompleted:
+      return "completed";
+    case RequestStatus::kExpired:
+      return "expired";
+  }
+  return "unknown";
+}
+
+std::string_view Name(Misdeed misdeed) {
+  switch (misdeed) {
+    case Misdeed::kAccused:
+      return "accused";
+    case Misdeed::kOtherTranscript:
+      return "other_transcript";
+    case Misdeed::kWrongShare:
+      return "wrong_share";
+    case Misdeed::kEquivocation:
+      return "equivocation";
+  }
+  return "unknown";
+}
+
+void Fields(auto& io, Of<Account> auto& record) {
+  io(record.balance, record.nonce);
+}
+
+void Fields(auto& io, Of<ValidatorRecord> auto& record) {
+  io(record.key);
+  io.Optional(record.evidence, [&](auto& evidence) { io(evidence); });
+}
+
+void Fields(auto& io, Of<ModelRecord> auto& record) {
+  io(record.number);
+  io.Choice(record.status, ModelStatus::kActive);
+  io.Sized(record.manifest, kManifestBytesMax);
+  io.List(record.ready, kCommitteeMax);
+}
+
+void Fields(auto& io, Of<AttemptRecord> auto& record) {
+  io(record.model, record.bucket);
+  io.Choice(record.status, AttemptStatus::kBurnt);
+  io(record.layers_needed);
+  io.List(record.layers, kLayersMax);
+  io(record.transcript);
+  io.List(record.pass, kCommitteeMax);
+  io.List(record.fail, kCommitteeMax);
+  io(record.request);
+}
+
+void Fields(auto& io, Of<Pool> auto& record) {
+  io.List(record.started, kAttemptsInProgressMax);
+  io.List(record.ready, kPoolBundlesMax);
+  io.List(record.waiting, kWaitingMax);
+}
+
+void Fields(auto& io, Of<RequestRecord> auto& record) {
+  io(record.owner, record.model, record.bucket);
+  io.Choice(record.status, RequestStatus::kExpired);
+  io(record.price, record.opened_round, record.attempt, record.deadline_round,
+     record.submitted_round, record.completed_round, record.submission);
+  io.List(record.masked_tokens, kTokensMax);
+  io.List(record.attestations, kCommitteeMax,
+          [&](auto& attestation) { io(attestation.party, attestation.transcript); });
+  io(record.transcript);
+  io.List(record.posts, kCommitteeMax, [&](auto& post) {
+    io(post.party);
+    io.List(post.shares, kOutputsMax);
+  });
+  io.List(record.output, kOutputsMax);
+  io.List(record.accusations, std::size_t{kCommitteeMax} * kCommitteeMax,
+          [&](auto& accusation) { io(accusation.accuser, accusation.accused); });
+  io.Ascending(record.accusations);
+  io.List(record.named, kCommitteeMax * static_cast<std::size_t>(kMisdeedLast), [&](auto& named) {
+    io(named.party);
+    io.Choice(named.misdeed, kMisdeedLast);
+  });
+  io.Ascending(record.named);
+  io.List(record.paid, kCommitteeMax);
+}
+
+void Fields(auto& io, Of<Totals> auto& record) {
+  io(record.models, record.attempts, record.requests, record.in_progress, record.escrow,
+     record.fees);
+}
+
+void Fields(auto& io, Of<Active> auto& record) {
+  io.List(record.entries, kModelsMax * kBucketsMax,
+          [&](auto& entry) { io(entry.model, entry.bucket, entry.pool_target, entry.layers); });
+}
+
+void Fields(auto& io, Of<Opened> auto& record) {
+  io.List(record.entries, kOpenedMax,
+          [&](auto& entry) { io(entry.request, entry.deadline_round); });
+}
+
+Bytes Encode(const Account& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Account> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Account>(bytes, "account");
+}
+
+Bytes Encode(const ValidatorRecord& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<ValidatorRecord> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<ValidatorRecord>(bytes, "validator");
+}
+
+Bytes Encode(const ModelRecord& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<ModelRecord> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<ModelRecord>(bytes, "model");
+}
+
+Bytes Encode(const AttemptRecord& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<AttemptRecord> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<AttemptRecord>(bytes, "attempt");
+}
+
+Bytes Encode(const Pool& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Pool> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Pool>(bytes, "pool");
+}
+
+Bytes Encode(const RequestRecord& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<RequestRecord> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<RequestRecord>(bytes, "request");
+}
+
+Bytes Encode(const Totals& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Totals> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Totals>(bytes, "totals record");
+}
+
+Bytes Encode(const Active& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Active> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Active>(bytes, "list of active buckets");
+}
+
+Bytes Encode(const Opened& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Opened> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Opened>(bytes, "list of opened requests");
+}
+
+}  // namespace proto
