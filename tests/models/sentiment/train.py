@@ -27,14 +27,14 @@ CONFIG = {
     "hidden_size": 128,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
-    "intermediate_size": 512,
+    "intermediate_size": 256,
     "vocab_size": 4096,
     "max_position_embeddings": 64,
     "type_vocab_size": 2,
     "hidden_act": "gelu",
     "layer_norm_eps": 1e-12,
     "position_embedding_type": "absolute",
-    "hidden_dropout_prob": 0.2,
+    "hidden_dropout_prob": 0.3,
     "attention_probs_dropout_prob": 0.1,
     "initializer_range": 0.05,
     "pad_token_id": wordpiece.PAD,
@@ -45,12 +45,12 @@ CONFIG = {
     "torch_dtype": "float32",
 }
 
-EPOCHS = 10
+EPOCHS = 6
 BATCH = 64
 PEAK_RATE = 1e-3
 WARMUP_SHARE = 0.1
-WEIGHT_DECAY = 0.05
-UNKNOWN_SHARE = 0.1  # of a sentence's pieces that training replaces by [UNK]
+WEIGHT_DECAY = 0.5
+UNKNOWN_SHARE = 0.15  # of a sentence's pieces that training replaces by [UNK]
 JOINED_SHARE = 0.1  # of phrases that training lengthens by another one of their label
 LABEL_SMOOTHING = 0.05
 
