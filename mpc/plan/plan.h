@@ -16,13 +16,11 @@
 #include <string>
 #include <vector>
 
+#include "mpc/opening/masked.h"
 #include "proto/base/bytes.h"
 #include "proto/base/result.h"
 
 namespace mpc {
-
-// Offset that keeps opened values positive: |y| < 2^kOpenBits for all that is opened under a mask.
-inline constexpr unsigned kOpenBits = 59;
 
 // Limits of a plan; Validate names the one that is broken.
 inline constexpr std::size_t kOpsMax = 1 << 14;
