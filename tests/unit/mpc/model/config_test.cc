@@ -1,0 +1,71 @@
+#include "mpc/model/config.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/mpc/model/files.h"
+
+namespace mpc {
+namespace {
+
+const char kGood[] = R"({"architectures": ["BertForSequenceClassification"], "vocab_size": 100,
+  "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
+  "max_position_embeddings": 32, "type_vocab_size": 2, "hidden_act": "gelu",
+  "layer_norm_eps": 1e-12, "id2label": {"0": "bad", "1": "good"}, "hidden_dropout_prob": 0.1})";
+
+std::string Changed(std::string_view from, std::string_view to) {
+  std::string text = kGood;
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+std::string ErrorOf(const std::string& text) {
+  const auto config = ParseBertConfig(proto::AsBytes(text));
+  return config ? "" : config.error().message;
+}
+
+TEST(Config, ReadsBert) {
+  const auto config = ParseBertConfig(proto::AsBytes(kGood));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->vocab_size, 100u);
+  EXPECT_EQ(config->intermediate_size, 16u);
+  EXPECT_EQ(config->layer_norm_eps, 1e-12);
+  EXPECT_EQ(config->labels, (std::vector<std::string>{"bad", "good"}));
+}
+
+TEST(Config, NamesWhatItDoesNotSupport) {
+  const std::string other = ErrorOf(Changed("BertForSequenceClassification", "LlamaForCausalLM"));
+  EXPECT_NE(other.find("LlamaForCausalLM"), std::string::npos);
+  EXPECT_NE(other.find("supported: BertForSequenceClassification"), std::string::npos);
+  EXPECT_NE(ErrorOf(Changed("\"gelu\"", "\"relu\"")).find("relu"), std::string::npos);
+  EXPECT_NE(
+      ErrorOf(Changed("\"hidden_act\"", "\"position_embedding_type\": \"relative_key\", \"x\""))
+          .find("relative_key"),
+      std::string::npos);
+}
+
+TEST(Config, RefusesBadFields) {
+  for (const auto& [from, to] : std::vector<std::pair<const char*, const char*>>{
+           {"\"vocab_size\": 100", "\"vocab_size\": 0"},
+           {"\"vocab_size\": 100", "\"vocab_size\": -1"},
+           {"\"vocab_size\": 100", "\"vocab_size\": 1e3"},
+           {"\"vocab_size\": 100", "\"vocab_size\": \"100\""},
+           {"\"vocab_size\": 100", "\"vocab_size\": 99999999999"},
+           {"\"vocab_size\": 100,", ""},
+           {"\"num_attention_heads\": 2", "\"num_attention_heads\": 3"},
+           {"1e-12", "0"},
+           {"1e-12", "-1"},
+           {"{\"0\": \"bad\", \"1\": \"good\"}", "{\"0\": \"bad\", \"2\": \"good\"}"},
+           {"{\"0\": \"bad\", \"1\": \"good\"}", "{\"0\": 1, \"1\": 2}"},
+           {"\"id2label\"", "\"num_labels\": 3, \"id2label\""},
+           {"[\"BertForSequenceClassification\"]", "[]"},
+           {"}", "}}"}}) {
+    EXPECT_NE(ErrorOf(Changed(from, to)), "") << to;
+  }
+  EXPECT_NE(ErrorOf(""), "");
+  EXPECT_NE(ErrorOf("[]"), "");
+  EXPECT_NE(ErrorOf(std::string(2000, '[')), "");
+}
+
+}  // namespace
+}  // namespace mpc
