@@ -1,0 +1,40 @@
+// Matrix products in the field: what the online phase spends its time on.
+//
+// All functions add to their result and take row-major operands. Results are elements of F_p, so
+// every path gives the same bits; the paths differ in speed only:
+//   share x public integer   the share's four 32-bit words times 20-bit digits of the weight,
+//                            summed in 64-bit lanes: 52-bit products fit AVX-512 IFMA
+//   share x share            256-bit products, reduced once a sum
+// Cost, one core of a 2022 server (tests/bench): see mpc/README.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "mpc/field/fp.h"
+
+namespace mpc {
+
+enum class GemmPath : std::uint8_t { kPortable, kAvx2, kIfma };
+
+bool Supported(GemmPath path);
+GemmPath BestPath();
+
+// y[rows x cols] += x[rows x inner] * w[inner x cols]. Any weights; those below 2^19 in size are
+// fastest.
+void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
+                std::size_t inner, std::size_t cols, std::span<Fp> y, GemmPath path = BestPath());
+
+// A matrix inside row-major memory: element (i, j) is data[i * row + j * column].
+struct FieldView {
+  const Fp* data = nullptr;
+  std::size_t row = 0;
+  std::size_t column = 1;
+};
+
+// y[i * y_row + j] += sum over l < inner of a(i, l) * b(l, j), for i < rows, j < cols.
+void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, std::size_t cols,
+                Fp* y, std::size_t y_row);
+
+}  // namespace mpc

@@ -1,0 +1,125 @@
+// What the MPC arithmetic costs on one core of this machine: one JSON object a line.
+
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mpc/field/gemm.h"
+#include "mpc/functions/trig.h"
+#include "mpc/sharing/replicated.h"
+#include "mpc/sharing/shamir.h"
+
+namespace mpc {
+namespace {
+
+constexpr double kSecondsMin = 0.5;
+
+// Calls `work` until half a second has passed and prints how many of `units` it did a second.
+void Measure(const std::string& name, const std::string& unit, double units,
+             const std::function<void()>& work) {
+  using Clock = std::chrono::steady_clock;
+  work();  // Caches, page tables, dispatch.
+  const auto start = Clock::now();
+  double seconds = 0;
+  int calls = 0;
+  while (seconds < kSecondsMin) {
+    work();
+    ++calls;
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  std::printf("{\"name\": \"%s\", \"unit\": \"%s\", \"per_second\": %.4g}\n", name.c_str(),
+              unit.c_str(), units * calls / seconds);
+  std::fflush(stdout);
+}
+
+std::vector<Fp> Elements(std::size_t count) {
+  std::vector<Fp> elements(count);
+  Fp x(123456789);
+  for (Fp& element : elements) element = x = x * x + Fp(1);
+  return elements;
+}
+
+void Gemm() {
+  const char* const names[] = {"portable", "avx2", "ifma"};
+  const std::size_t rows = 128, inner = 768, cols = 768;
+  const auto x = Elements(rows * inner);
+  std::vector<std::int32_t> w(inner * cols);
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    w[i] = static_cast<std::int32_t>(i * 2654435761u >> 15) - (1 << 16);
+  }
+  std::vector<Fp> y(rows * cols);
+  for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
+    if (!Supported(path)) continue;
+    Measure(std::string("gemm share x 17-bit weight 128x768x768, ") + names[static_cast<int>(path)],
+            "multiply-adds", static_cast<double>(rows * inner * cols),
+            [&] { AddProduct(x, w, rows, inner, cols, y, path); });
+  }
+  const auto b = Elements(inner * 64);
+  std::vector<Fp> z(rows * 64);
+  Measure("gemm share x share 128x768x64", "multiply-adds", static_cast<double>(rows * inner * 64),
+          [&] {
+            AddProduct({x.data(), inner, 1}, {b.data(), 64, 1}, rows, inner, 64, z.data(), 64);
+          });
+}
+
+void Sharing(std::uint16_t n) {
+  const std::string size = ", n = " + std::to_string(n);
+  const proto::Committee committee(n);
+  const ReplicatedSets sets(committee);
+  const auto keys = DealReplicatedKeys(sets, proto::Bytes(32, 1));
+  const Prss prss(sets, keys[0]);
+  const std::size_t count = n == 4 ? 1 << 18 : 1 << 15;
+  const Label label{1, 1, 1, Purpose::kMask};
+  Measure("prss random" + size, "shares", static_cast<double>(count),
+          [&] { prss.Random(label, count); });
+  Measure("prss zero" + size, "shares", static_cast<double>(count),
+          [&] { prss.Zero(label, count); });
+  MaskParts masks;
+  Measure("prss bounded parts" + size, "masks", static_cast<double>(count),
+          [&] { masks = prss.Bounded(label, count); });
+  Measure("prss share of parts" + size, "shares", static_cast<double>(count),
+          [&] { prss.ShareOf(masks, 16); });
+
+  std::vector<std::vector<Fp>> shares;
+  for (const ReplicatedKeys& key : keys) shares.push_back(Prss(sets, key).Random(label, count));
+  const auto decode = [&](std::uint16_t first) {
+    RobustDecoder decoder(committee, count);
+    for (std::uint16_t i = first; !decoder.decoded(); ++i) {
+      decoder.Add(proto::PartyId{i}, shares[i]);
+    }
+  };
+  Measure("decode, all agree" + size, "openings", static_cast<double>(count), [&] { decode(0); });
+  for (std::size_t i = 0; i < count; i += 2) shares[0][i] += Fp(1);
+  Measure("decode, first party lies" + size, "openings", static_cast<double>(count),
+          [&] { decode(0); });
+  std::vector<Fp> values = Elements(count);
+  proto::Bytes bytes;
+  if (n != 4) return;
+  Measure("encode elements", "elements", static_cast<double>(count),
+          [&] { bytes = EncodeElements(values); });
+  Measure("decode elements", "elements", static_cast<double>(count),
+          [&] { values = *DecodeElements(bytes); });
+}
+
+void Functions() {
+  constexpr int kCount = 1 << 14;
+  std::int64_t sum = 0;
+  Measure("cosine and sine", "angles", kCount, [&] {
+    for (int i = 0; i < kCount; ++i) {
+      sum += IntegerCosSin((Int128{i} << 100) + i, 1310720, 28).cos;
+    }
+  });
+  if (sum == 1) std::printf("\n");  // The sum is used.
+}
+
+}  // namespace
+}  // namespace mpc
+
+int main() {
+  mpc::Gemm();
+  mpc::Sharing(4);
+  mpc::Sharing(7);
+  mpc::Functions();
+}

@@ -1,0 +1,85 @@
+// Every path gives the bits of the sum written out.
+
+#include "mpc/field/gemm.h"
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace mpc {
+namespace {
+
+std::vector<Fp> RandomElements(std::size_t count, std::mt19937_64& random) {
+  std::vector<Fp> elements(count);
+  for (Fp& element : elements) {
+    // Now and then the largest element, where sums would overflow first.
+    element = random() % 4 == 0 ? Fp(-1) : Fp::FromUnsigned(UInt128{random()} << 64 | random());
+  }
+  return elements;
+}
+
+struct Shape {
+  std::size_t rows, inner, cols;
+};
+
+TEST(Gemm, ShareTimesIntegerIsExactOnEveryPath) {
+  std::mt19937_64 random(1);
+  for (const Shape shape :
+       {Shape{1, 1, 1}, {3, 5, 2}, {2, 1024, 33}, {5, 2500, 40}, {1, 3000, 64}, {7, 64, 96}}) {
+    for (const unsigned bits : {4u, 16u, 19u, 20u, 31u}) {
+      SCOPED_TRACE(std::to_string(shape.inner) + " inner, weights of bits " + std::to_string(bits));
+      const auto x = RandomElements(shape.rows * shape.inner, random);
+      std::vector<std::int32_t> w(shape.inner * shape.cols);
+      const std::int64_t bound = (std::int64_t{1} << bits) - 1;
+      for (auto& value : w) {
+        value = static_cast<std::int32_t>(random() % 3 == 0
+                                              ? (random() % 2 == 0 ? bound : -bound)
+                                              : static_cast<std::int64_t>(random()) % bound);
+      }
+      const auto start = RandomElements(shape.rows * shape.cols, random);
+      auto expected = start;
+      for (std::size_t i = 0; i < shape.rows; ++i) {
+        for (std::size_t k = 0; k < shape.inner; ++k) {
+          for (std::size_t j = 0; j < shape.cols; ++j) {
+            expected[i * shape.cols + j] += x[i * shape.inner + k] * Fp(w[k * shape.cols + j]);
+          }
+        }
+      }
+      for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
+        if (!Supported(path)) continue;
+        auto y = start;
+        AddProduct(x, w, shape.rows, shape.inner, shape.cols, y, path);
+        EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
+      }
+    }
+  }
+}
+
+TEST(Gemm, FieldProductsOfViewsAreExact) {
+  std::mt19937_64 random(2);
+  const std::size_t rows = 3, inner = 70, cols = 4, stride = 100;
+  const auto a = RandomElements(rows * stride, random);
+  const auto b = RandomElements(inner * stride, random);
+  const auto start = RandomElements(rows * stride, random);
+  const auto expect = [&](FieldView left, FieldView right) {
+    auto expected = start;
+    auto y = start;
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = 0; j < cols; ++j) {
+        for (std::size_t l = 0; l < inner; ++l) {
+          expected[i * stride + j] += left.data[i * left.row + l * left.column] *
+                                      right.data[l * right.row + j * right.column];
+        }
+      }
+    }
+    AddProduct(left, right, rows, inner, cols, y.data(), stride);
+    EXPECT_TRUE(y == expected);
+  };
+  expect({a.data(), stride, 1}, {b.data() + 5, stride, 1});
+  expect({a.data() + 7, stride, 1}, {b.data(), 1, stride});  // The second transposed.
+}
+
+}  // namespace
+}  // namespace mpc
