@@ -32,9 +32,11 @@ Bytes EncodeBlockHeader(const BlockHeader& header);
 Result<BlockHeader> DecodeBlockHeader(ByteSpan bytes);
 Digest BlockDigest(const BlockHeader& header);
 
-// What became of a transaction. Refused: it changed nothing, not even its sender's nonce, and may
-// be ordered again. Failed: it was executed, its fee is paid and its nonce used, but what it asked
-// for was not done.
+// What became of a transaction.
+//   Done     it was executed.
+//   Refused  it was not executed: no fee is paid, no nonce used, it may be ordered again. (What it
+//            proves about a validator that signed it is kept all the same.)
+//   Failed   its fee is paid and its nonce used, but what it asked for was not done.
 enum class ReceiptCode : std::uint8_t {
   kDone = 1,
   // Refused.
@@ -47,7 +49,7 @@ enum class ReceiptCode : std::uint8_t {
   kDuplicate,      // A validator's payload whose effect is there already.
   kTooEarly,       // A validator's payload that may be ordered again later.
   kTooLate,        // A validator's payload that came after the matter was decided.
-  kContradiction,  // A validator's payload against an earlier one of its own, or a false one.
+  kContradiction,  // A validator's payload against an earlier one of its own.
   kNotFound,       // A validator's payload about what does not exist.
   kInvalid,        // A validator's payload that fails its own check.
   // Failed.
@@ -67,7 +69,7 @@ enum class ReceiptCode : std::uint8_t {
 };
 inline constexpr ReceiptCode kReceiptCodeLast = ReceiptCode::kBadRecipient;
 
-// Whether the transaction took effect on its sender's account.
+// Done or failed, not refused.
 constexpr bool IsExecuted(ReceiptCode code) {
   return code == ReceiptCode::kDone || code >= ReceiptCode::kNoFunds;
 }

@@ -143,6 +143,8 @@ void Fields(auto& io, Of<AttemptRecord> auto& record) {
 }
 
 void Fields(auto& io, Of<Pool> auto& record) {
+  io(record.terms.tokens, record.terms.vocabulary_padded, record.terms.outputs, record.terms.layers,
+     record.terms.pool_target, record.terms.price, record.terms.bundle_price);
   io.List(record.started, kAttemptsInProgressMax);
   io.List(record.ready, kPoolBundlesMax);
   io.List(record.waiting, kWaitingMax);
@@ -174,13 +176,14 @@ void Fields(auto& io, Of<RequestRecord> auto& record) {
 }
 
 void Fields(auto& io, Of<Totals> auto& record) {
-  io(record.models, record.attempts, record.requests, record.in_progress, record.escrow,
+  io(record.models, record.attempts, record.requests, record.in_progress, record.opened, record.escrow,
      record.fees);
 }
 
 void Fields(auto& io, Of<Active> auto& record) {
   io.List(record.entries, kModelsMax * kBucketsMax,
-          [&](auto& entry) { io(entry.model, entry.bucket, entry.pool_target, entry.layers); });
+          [&](auto& entry) { io(entry.model, entry.bucket); });
+  io(record.next);
 }
 
 void Fields(auto& io, Of<Opened> auto& record) {

@@ -24,7 +24,7 @@ namespace proto {
 
 inline constexpr std::size_t kModelsMax = 1024;
 inline constexpr std::size_t kWaitingMax = 4096;  // Requests that wait for a bundle, in one pool.
-inline constexpr std::size_t kOpenedMax = 65536;  // Requests with a bundle and not yet submitted.
+inline constexpr std::size_t kOpenedMax = 65536;  // Requests that are opened and not yet submitted.
 inline constexpr std::uint32_t kPoolTargetMax = 1024;
 inline constexpr std::uint32_t kAttemptsInProgressMax = 1024;
 inline constexpr std::size_t kPoolBundlesMax =
@@ -78,8 +78,21 @@ struct AttemptRecord {
   bool operator==(const AttemptRecord&) const = default;
 };
 
+// What the ledger needs of a bucket again and again.
+struct BucketTerms {
+  std::uint32_t tokens = 0;
+  std::uint32_t vocabulary_padded = 0;
+  std::uint32_t outputs = 0;
+  std::uint32_t layers = 0;
+  std::uint32_t pool_target = 0;
+  std::uint64_t price = 0;
+  std::uint64_t bundle_price = 0;
+  bool operator==(const BucketTerms&) const = default;
+};
+
 // What there is for one bucket of an active model.
 struct Pool {
+  BucketTerms terms;
   std::vector<std::uint64_t> started;  // Attempts in progress.
   std::vector<std::uint64_t> ready;    // Certified bundles, oldest first.
   std::vector<std::uint64_t> waiting;  // Requests without a bundle, oldest first.
@@ -157,6 +170,7 @@ struct Totals {
   std::uint64_t attempts = 0;
   std::uint64_t requests = 0;
   std::uint64_t in_progress = 0;  // Started attempts.
+  std::uint64_t opened = 0;       // Requests not yet submitted, with a bundle or waiting for one.
   std::uint64_t escrow = 0;       // Prices of the requests that are neither completed nor expired.
   std::uint64_t fees = 0;         // Collected and not yet divided among the validators.
   bool operator==(const Totals&) const = default;
@@ -167,11 +181,10 @@ struct Active {
   struct Entry {
     Digest model;
     std::uint32_t bucket = 0;
-    std::uint32_t pool_target = 0;
-    std::uint32_t layers = 0;
     bool operator==(const Entry&) const = default;
   };
   std::vector<Entry> entries;
+  std::uint32_t next = 0;  // Whose turn it is to start an attempt.
   bool operator==(const Active&) const = default;
 };
 

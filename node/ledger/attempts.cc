@@ -1,0 +1,187 @@
+#include "node/ledger/attempts.h"
+
+#include <algorithm>
+#include <string>
+
+#include "proto/attempt.h"
+
+namespace node {
+
+using proto::AttemptRecord;
+using proto::AttemptStatus;
+using proto::PartyId;
+using proto::ReceiptCode;
+
+namespace {
+
+// n - t distinct members' signatures (the codec saw to "distinct").
+bool IsCertificate(const Chain& chain, const proto::LayerCertificate& certificate) {
+  if (Index(certificate.king) >= chain.committee.size()) return false;
+  if (certificate.echoes.size() < chain.committee.quorum()) return false;
+  if (Index(certificate.echoes.back().first) >= chain.committee.size()) return false;
+  const proto::Digest digest =
+      proto::EchoDigest(chain.id, proto::kEpoch, certificate.attempt, certificate.layer,
+                        certificate.king, certificate.root, certificate.senders);
+  return std::ranges::all_of(certificate.echoes, [&](const auto& echo) {
+    return proto::Verify(chain.keys[Index(echo.first)], digest, echo.second);
+  });
+}
+
+// The attempt leaves the ones in progress.
+void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptStatus status) {
+  record.status = status;
+  auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
+  totals.in_progress -= 1;
+  block.state.Put(proto::TotalsKey(), totals);
+  block.state.Put(proto::AttemptKey(attempt), record);
+  const proto::Bytes key = proto::PoolKey(record.model, record.bucket);
+  auto pool = block.state.Get<proto::Pool>(key);
+  std::erase(pool.started, attempt);
+  if (status == AttemptStatus::kCertified) {
+    block.events.push_back(AttemptCertified{attempt});
+    pool.ready.push_back(attempt);
+    AssignBundles(block, pool);
+  } else {
+    block.events.push_back(AttemptDead{attempt});
+  }
+  block.state.Put(key, pool);
+  block.pools_changed = true;
+}
+
+// Starts one attempt of the bucket if it has fewer than it wants, for requests that wait and, if
+// `stock`, for the shelf too; whether it did.
+bool StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& entry, bool stock) {
+  const proto::Bytes key = proto::PoolKey(entry.model, entry.bucket);
+  auto pool = block.state.Get<proto::Pool>(key);
+  const std::uint64_t want = pool.waiting.size() + (stock ? pool.terms.pool_target : 0);
+  if (pool.started.size() + pool.ready.size() >= want) return false;
+  totals.attempts += 1;
+  totals.in_progress += 1;
+  AttemptRecord record;
+  record.model = entry.model;
+  record.bucket = entry.bucket;
+  record.layers_needed = pool.terms.layers;
+  pool.started.push_back(totals.attempts);
+  block.state.Put(key, pool);
+  block.state.Put(proto::AttemptKey(totals.attempts), record);
+  block.events.push_back(AttemptStarted{totals.attempts, entry.model, entry.bucket});
+  return true;
+}
+
+}  // namespace
+
+Outcome Execute(Block& block, PartyId, const proto::FixLayer& payload) {
+  const proto::LayerCertificate& certificate = payload.certificate;
+  const proto::Bytes key = proto::AttemptKey(certificate.attempt);
+  auto record = block.state.Find<AttemptRecord>(key);
+  if (!record) return No(ReceiptCode::kNotFound, "no such attempt was started");
+  if (certificate.layer < record->layers.size()) {
+    return record->layers[certificate.layer] == certificate.root
+               ? No(ReceiptCode::kDuplicate, "the layer is fixed already")
+               : No(ReceiptCode::kTooLate, "the layer is fixed already, to other values");
+  }
+  if (record->status != AttemptStatus::kStarted) {
+    return No(ReceiptCode::kTooLate, "the attempt is not in progress");
+  }
+  if (certificate.layer >= record->layers_needed) {
+    return No(ReceiptCode::kInvalid, "the attempt has no such layer");
+  }
+  if (certificate.layer > record->layers.size()) {
+    return No(ReceiptCode::kTooEarly,
+              "the next layer to fix is " + std::to_string(record->layers.size()));
+  }
+  if (!IsCertificate(block.chain, certificate)) {
+    return No(ReceiptCode::kInvalid, "the certificate has fewer than n - t valid echoes");
+  }
+  record->layers.push_back(certificate.root);
+  record->transcript =
+      proto::ExtendTranscript(record->transcript, certificate.layer, certificate.root);
+  block.state.Put(key, *record);
+  block.events.push_back(
+      LayerFixed{certificate.attempt, certificate.layer, certificate.root, certificate.king});
+  return {};
+}
+
+Outcome Execute(Block& block, PartyId sender, const proto::Verdict& payload) {
+  const proto::Bytes key = proto::AttemptKey(payload.attempt);
+  auto record = block.state.Find<AttemptRecord>(key);
+  if (!record) return No(ReceiptCode::kNotFound, "no such attempt was started");
+  const bool passed = std::ranges::count(record->pass, sender) > 0;
+  const bool failed = std::ranges::count(record->fail, sender) > 0;
+  if (passed || failed) {
+    return passed == payload.pass
+               ? No(ReceiptCode::kDuplicate, "the validator has voted so before")
+               : No(ReceiptCode::kContradiction, "the validator voted otherwise");
+  }
+  if (record->status != AttemptStatus::kStarted) {
+    return No(ReceiptCode::kTooLate, "the attempt is decided");
+  }
+  if (!payload.pass) {
+    record->fail.push_back(sender);
+    if (record->fail.size() >= block.chain.committee.validity()) {
+      Finish(block, payload.attempt, *record, AttemptStatus::kDead);
+    } else {
+      block.state.Put(key, *record);
+    }
+    return {};
+  }
+  if (record->layers.size() < record->layers_needed) {
+    return No(ReceiptCode::kTooEarly, "not all layers are fixed");
+  }
+  if (payload.transcript != record->transcript) {
+    return No(ReceiptCode::kInvalid, "the transcript is not that of the fixed layers");
+  }
+  record->pass.push_back(sender);
+  if (record->pass.size() >= block.chain.committee.quorum()) {
+    Finish(block, payload.attempt, *record, AttemptStatus::kCertified);
+  } else {
+    block.state.Put(key, *record);
+  }
+  return {};
+}
+
+void AssignBundles(Block& block, proto::Pool& pool) {
+  const std::size_t count = std::min(pool.ready.size(), pool.waiting.size());
+  if (count == 0) return;
+  auto opened = block.state.Get<proto::Opened>(proto::OpenedKey());
+  for (std::size_t i = 0; i < count; ++i) {
+    const proto::Bytes attempt_key = proto::AttemptKey(pool.ready[i]);
+    const proto::Bytes request_key = proto::RequestKey(pool.waiting[i]);
+    auto attempt = block.state.Get<AttemptRecord>(attempt_key);
+    auto request = block.state.Get<proto::RequestRecord>(request_key);
+    attempt.status = AttemptStatus::kAssigned;
+    attempt.request = pool.waiting[i];
+    request.attempt = pool.ready[i];
+    request.deadline_round = block.round + block.spec().open_deadline_rounds;
+    opened.entries.push_back({attempt.request, request.deadline_round});
+    block.state.Put(attempt_key, attempt);
+    block.state.Put(request_key, request);
+    block.events.push_back(RequestAssigned{attempt.request, request.attempt, request.owner});
+  }
+  const auto used = static_cast<std::ptrdiff_t>(count);
+  pool.ready.erase(pool.ready.begin(), pool.ready.begin() + used);
+  pool.waiting.erase(pool.waiting.begin(), pool.waiting.begin() + used);
+  block.state.Put(proto::OpenedKey(), opened);
+  block.pools_changed = true;
+}
+
+void StartAttempts(Block& block) {
+  if (!block.pools_changed) return;
+  block.pools_changed = false;
+  auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
+  const std::uint64_t limit = block.spec().attempts_in_progress_max;
+  if (totals.in_progress >= limit) return;
+  auto active = block.state.Get<proto::Active>(proto::ActiveKey());
+  for (const bool stock : {false, true}) {
+    // Round robin from where the last one ended; done when nobody wants one more.
+    for (std::size_t idle = 0; idle < active.entries.size() && totals.in_progress < limit;) {
+      const proto::Active::Entry& entry = active.entries[active.next];
+      active.next = static_cast<std::uint32_t>((active.next + 1) % active.entries.size());
+      idle = StartOne(block, totals, entry, stock) ? 0 : idle + 1;
+    }
+  }
+  block.state.Put(proto::ActiveKey(), active);
+  block.state.Put(proto::TotalsKey(), totals);
+}
+
+}  // namespace node

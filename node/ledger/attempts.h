@@ -1,0 +1,31 @@
+// Preprocessing attempts and the pools of bundles that they fill.
+//
+//   started --(n - t pass verdicts on the transcript of all layers)--> certified
+//   started --(t + 1 fail verdicts)----------------------------------> dead
+//
+// whichever is ordered first, for good: at most t members lie, so n - t passes hold t + 1 honest
+// ones and t + 1 fails one. A layer is fixed by the first ordered certificate of n - t distinct
+// echoes of one root; two such certificates would share an honest member, which echoes one root a
+// layer and king. Nothing may depend on a layer's values before it is fixed (double dipping).
+//
+// For each bucket there should be pool_target bundles, and one more for each request that waits;
+// attempts are started at the end of a block until that many exist or are under way, at most
+// attempts_in_progress_max at a time on the whole chain, requests that wait before stock, one
+// bucket after the other.
+#pragma once
+
+#include "node/ledger/block.h"
+#include "proto/wire/ledger.h"
+
+namespace node {
+
+Outcome Execute(Block& block, proto::PartyId sender, const proto::FixLayer& payload);
+Outcome Execute(Block& block, proto::PartyId sender, const proto::Verdict& payload);
+
+// Gives certified bundles to waiting requests, oldest to oldest. `pool` is the bucket's and is
+// changed; the caller writes it.
+void AssignBundles(Block& block, proto::Pool& pool);
+// At the end of a block.
+void StartAttempts(Block& block);
+
+}  // namespace node

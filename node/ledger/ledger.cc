@@ -1,0 +1,211 @@
+#include "node/ledger/ledger.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "node/ledger/accounts.h"
+#include "node/ledger/attempts.h"
+#include "node/ledger/evidence.h"
+#include "node/ledger/models.h"
+#include "node/ledger/outputs.h"
+#include "node/ledger/requests.h"
+#include "proto/base/check.h"
+#include "proto/crypto/merkle.h"
+
+namespace node {
+
+using proto::CheckedTransaction;
+using proto::Digest;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::PartyId;
+using proto::ReceiptCode;
+
+namespace {
+
+ReceiptCode CodeOf(CheckedTransaction::Flaw flaw) {
+  switch (flaw) {
+    case CheckedTransaction::Flaw::kMalformed:
+      return ReceiptCode::kMalformed;
+    case CheckedTransaction::Flaw::kWrongChain:
+      return ReceiptCode::kWrongChain;
+    case CheckedTransaction::Flaw::kBadSignature:
+      return ReceiptCode::kBadSignature;
+  }
+  CHECK(false);
+  return {};
+}
+
+Outcome ExecuteClients(Block& block, const proto::Transaction& transaction) {
+  Outcome charged = ChargeFee(block, transaction.sender, transaction.nonce);
+  if (charged.code != ReceiptCode::kDone) return charged;
+  return std::visit(
+      [&](const auto& payload) -> Outcome {
+        if constexpr (requires { Execute(block, transaction.sender, payload); }) {
+          return Execute(block, transaction.sender, payload);
+        } else {
+          CHECK(false);  // A validator's.
+          return {};
+        }
+      },
+      transaction.payload);
+}
+
+Outcome ExecuteValidators(Block& block, const proto::Transaction& transaction) {
+  const auto& keys = block.chain.keys;
+  const auto found = std::ranges::lower_bound(keys, transaction.sender);
+  if (found == keys.end() || *found != transaction.sender) {
+    return No(ReceiptCode::kNotValidator, "only validators may send this kind of transaction");
+  }
+  const auto sender = static_cast<PartyId>(found - keys.begin());
+  return std::visit(
+      [&](const auto& payload) -> Outcome {
+        if constexpr (requires { Execute(block, sender, payload); }) {
+          return Execute(block, sender, payload);
+        } else {
+          CHECK(false);  // A client's.
+          return {};
+        }
+      },
+      transaction.payload);
+}
+
+proto::Receipt ExecuteOne(Block& block, const CheckedTransaction& checked) {
+  Outcome outcome;
+  if (!checked.valid()) {
+    outcome = No(CodeOf(checked.refusal().flaw), checked.refusal().message);
+  } else if (proto::IsValidatorPayload(checked.transaction().payload)) {
+    outcome = ExecuteValidators(block, checked.transaction());
+  } else {
+    outcome = ExecuteClients(block, checked.transaction());
+  }
+  return {checked.id(), outcome.code, outcome.created_model, outcome.created_request,
+          std::move(outcome.message)};
+}
+
+template <class List, class Leaf>
+Digest RootOf(const List& list, Leaf leaf) {
+  std::vector<Digest> leaves;
+  leaves.reserve(list.size());
+  for (const auto& item : list) leaves.push_back(leaf(item));
+  return proto::MerkleRoot(leaves);
+}
+
+proto::BlockHeader GenesisHeader(const Chain& chain, const StateTree& tree) {
+  proto::BlockHeader header;
+  header.transactions_root = proto::MerkleRoot({});
+  header.receipts_root = proto::MerkleRoot({});
+  header.state_root = tree.root();
+  header.committee_hash = chain.committee_hash;
+  return header;
+}
+
+}  // namespace
+
+Ledger::Ledger(std::shared_ptr<const Chain> chain, const proto::BlockHeader& header, StateTree tree)
+    : chain_(std::move(chain)), tree_(std::move(tree)) {
+  snapshots_.emplace_back(chain_, header, tree_);
+}
+
+std::vector<KeyWrite> Ledger::GenesisState(const proto::Genesis& genesis) {
+  StateView state{StateTree()};
+  for (const proto::FundedAccount& account : genesis.accounts) {
+    state.Put(proto::AccountKey(account.key), proto::Account{account.balance, 0});
+  }
+  for (std::uint16_t i = 0; i < genesis.validators.size(); ++i) {
+    state.Put(proto::ValidatorKey(PartyId{i}),
+              proto::ValidatorRecord{genesis.validators[i].key, std::nullopt});
+  }
+  state.Put(proto::TotalsKey(), proto::Totals{});
+  state.Put(proto::ActiveKey(), proto::Active{});
+  state.Put(proto::OpenedKey(), proto::Opened{});
+  return state.TakeWrites();
+}
+
+proto::Result<Ledger> Ledger::FromGenesis(const proto::Genesis& genesis) {
+  auto parsed = proto::ParseGenesis(proto::FormatGenesis(genesis));
+  if (!parsed) return tl::unexpected(parsed.error());
+  auto chain = std::make_shared<const Chain>(*std::move(parsed));
+  StateTree tree = StateTree().Apply(GenesisState(genesis));
+  const proto::BlockHeader header = GenesisHeader(*chain, tree);
+  return Ledger(std::move(chain), header, std::move(tree));
+}
+
+proto::Result<Ledger> Ledger::Restore(const proto::Genesis& genesis,
+                                      std::vector<std::pair<proto::Bytes, proto::Bytes>> state,
+                                      const proto::BlockHeader& last) {
+  auto parsed = proto::ParseGenesis(proto::FormatGenesis(genesis));
+  if (!parsed) return tl::unexpected(parsed.error());
+  auto chain = std::make_shared<const Chain>(*std::move(parsed));
+  if (last.committee_hash != chain->committee_hash) {
+    return Fail(ErrorCode::kCorrupt, "the stored blocks belong to another genesis document");
+  }
+  std::vector<KeyWrite> writes;
+  writes.reserve(state.size());
+  for (auto& [key, value] : state) writes.push_back({std::move(key), std::move(value)});
+  StateTree tree = StateTree().Apply(writes);
+  if (tree.root() != last.state_root) {
+    return Fail(ErrorCode::kCorrupt, "the stored state of block " + std::to_string(last.height) +
+                                         " has root " + tree.root().hex() +
+                                         " and the header says " + last.state_root.hex());
+  }
+  return Ledger(std::move(chain), last, std::move(tree));
+}
+
+CheckedTransaction Ledger::Check(proto::Bytes transaction) const {
+  return CheckedTransaction::Check(chain_->id, chain_->genesis.spec.transaction_bytes_max,
+                                   std::move(transaction));
+}
+
+BlockResult Ledger::Execute(const Commit& commit, std::vector<proto::Bytes> transactions) {
+  std::vector<CheckedTransaction> checked;
+  checked.reserve(transactions.size());
+  for (proto::Bytes& bytes : transactions) checked.push_back(Check(std::move(bytes)));
+  return Execute(commit, checked);
+}
+
+BlockResult Ledger::Execute(const Commit& commit,
+                            const std::vector<CheckedTransaction>& transactions) {
+  const proto::BlockHeader& last = header();
+  CHECK(commit.index == last.commit_index + 1);
+  CHECK(commit.round >= last.round);
+  Block block{*chain_, StateView(tree_), commit.round, {}, 0, false};
+  BlockResult result;
+  ExpireRequests(block);
+  result.receipts.reserve(transactions.size());
+  for (const CheckedTransaction& transaction : transactions) {
+    result.receipts.push_back(ExecuteOne(block, transaction));
+  }
+  StartAttempts(block);
+  DivideFees(block);
+  result.changes = block.state.TakeWrites();
+  result.events = std::move(block.events);
+  tree_ = tree_.Apply(result.changes);
+
+  result.header.height = last.height + 1;
+  result.header.parent = proto::BlockDigest(last);
+  result.header.round = commit.round;
+  result.header.commit_index = commit.index;
+  result.header.leader = commit.leader;
+  result.header.transactions_root = RootOf(transactions, [](const CheckedTransaction& transaction) {
+    return proto::MerkleLeaf(transaction.bytes());
+  });
+  result.header.receipts_root = RootOf(result.receipts, proto::ReceiptLeaf);
+  result.header.state_root = tree_.root();
+  result.header.committee_hash = chain_->committee_hash;
+  snapshots_.emplace_back(chain_, result.header, tree_);
+  if (snapshots_.size() > kSnapshotsMax) snapshots_.pop_front();
+  return result;
+}
+
+std::optional<Snapshot> Ledger::snapshot(std::uint64_t height) const {
+  const std::uint64_t lowest = snapshots_.front().header().height;
+  if (height < lowest || height > header().height) return std::nullopt;
+  return snapshots_[height - lowest];
+}
+
+proto::Result<> Ledger::Admit(proto::ByteSpan transaction) const {
+  return snapshots_.back().Admit(Check({transaction.begin(), transaction.end()}));
+}
+
+}  // namespace node

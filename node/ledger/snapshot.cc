@@ -1,0 +1,98 @@
+#include "node/ledger/snapshot.h"
+
+#include <algorithm>
+#include <string>
+
+#include "proto/base/check.h"
+
+namespace node {
+
+using proto::ErrorCode;
+using proto::Fail;
+
+template <class T>
+std::optional<T> Snapshot::Read(const proto::Bytes& key) const {
+  const proto::Bytes* bytes = tree_.Get(key);
+  if (bytes == nullptr) return std::nullopt;
+  auto record = proto::DecodeRecord<T>(*bytes);
+  CHECK(record.has_value());  // Written by the ledger.
+  return *std::move(record);
+}
+
+std::optional<proto::Bytes> Snapshot::Get(proto::ByteSpan key) const {
+  const proto::Bytes* bytes = tree_.Get(key);
+  return bytes == nullptr ? std::nullopt : std::optional(*bytes);
+}
+
+proto::Account Snapshot::account(const proto::PublicKey& key) const {
+  return Read<proto::Account>(proto::AccountKey(key)).value_or(proto::Account{});
+}
+
+std::optional<proto::ModelRecord> Snapshot::model(const proto::Digest& id) const {
+  return Read<proto::ModelRecord>(proto::ModelKey(id));
+}
+
+std::vector<proto::Digest> Snapshot::models(std::uint64_t first, std::size_t count) const {
+  std::vector<proto::Digest> ids;
+  for (std::uint64_t number = std::max<std::uint64_t>(first, 1); ids.size() < count; ++number) {
+    const proto::Bytes* id = tree_.Get(proto::ModelNumberKey(number));
+    if (id == nullptr) break;
+    ids.push_back(*proto::Digest::From(*id));
+  }
+  return ids;
+}
+
+std::optional<proto::AttemptRecord> Snapshot::attempt(std::uint64_t number) const {
+  return Read<proto::AttemptRecord>(proto::AttemptKey(number));
+}
+
+std::optional<proto::RequestRecord> Snapshot::request(std::uint64_t number) const {
+  return Read<proto::RequestRecord>(proto::RequestKey(number));
+}
+
+std::optional<proto::Pool> Snapshot::pool(const proto::Digest& model, std::uint32_t bucket) const {
+  return Read<proto::Pool>(proto::PoolKey(model, bucket));
+}
+
+std::vector<proto::Active::Entry> Snapshot::active() const {
+  return Read<proto::Active>(proto::ActiveKey())->entries;
+}
+
+std::vector<proto::ValidatorRecord> Snapshot::validators() const {
+  std::vector<proto::ValidatorRecord> validators;
+  for (std::uint16_t i = 0; i < chain_->committee.size(); ++i) {
+    validators.push_back(*Read<proto::ValidatorRecord>(proto::ValidatorKey(proto::PartyId{i})));
+  }
+  return validators;
+}
+
+proto::Totals Snapshot::totals() const {
+  return *Read<proto::Totals>(proto::TotalsKey());
+}
+
+proto::Result<> Snapshot::Admit(const proto::CheckedTransaction& checked) const {
+  if (!checked.valid()) return Fail(ErrorCode::kInvalidArgument, checked.refusal().message);
+  const proto::Transaction& transaction = checked.transaction();
+  if (proto::IsValidatorPayload(transaction.payload)) {
+    if (std::ranges::count(chain_->keys, transaction.sender) > 0) return {};
+    return Fail(ErrorCode::kDenied, "only validators may send this kind of transaction");
+  }
+  const proto::Account state = account(transaction.sender);
+  const std::string next = ", the account's next is " + std::to_string(state.nonce);
+  if (transaction.nonce < state.nonce) {
+    return Fail(ErrorCode::kDenied,
+                "the nonce " + std::to_string(transaction.nonce) + " is used" + next);
+  }
+  if (transaction.nonce - state.nonce > kNonceAheadMax) {
+    return Fail(ErrorCode::kDenied,
+                "the nonce " + std::to_string(transaction.nonce) + " is too far ahead" + next);
+  }
+  const std::uint64_t fee = chain_->genesis.spec.transaction_fee;
+  if (state.balance < fee) {
+    return Fail(ErrorCode::kDenied, "the account has " + std::to_string(state.balance) +
+                                        " and the fee is " + std::to_string(fee));
+  }
+  return {};
+}
+
+}  // namespace node

@@ -1,0 +1,48 @@
+// The ledger's state as a sparse Merkle tree that shares its nodes between versions.
+//
+// A key's path is the 256 bits of its tagged hash. A subtree without entries is absent and hashes
+// to zero; a subtree with one entry is a leaf, at whatever depth; any other is an inner node. So
+// the shape, and the root, depend on the entries alone, not on the order of changes.
+//
+//   leaf   H("waxseal/state/leaf", path, H("waxseal/state/value", value))
+//   inner  H("waxseal/state/inner", left, right)
+//
+// Nodes never change: an update makes new ones along the changed paths and keeps the rest, so an
+// old tree stays readable, from any thread, for as long as somebody holds it. With N entries an
+// update of k of them makes about k log2(N/k) + k nodes, a proof has about log2 N siblings. Form:
+// Dahlberg, Pulls and Peeters (2016) with the one-leaf subtrees of Diem's Jellyfish tree.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "node/store/interfaces.h"
+#include "proto/base/bytes.h"
+#include "proto/wire/block.h"
+
+namespace node {
+
+class StateTree {
+ public:
+  struct Node;
+
+  StateTree() = default;  // Of no entries.
+
+  const proto::Digest& root() const;
+  // The value, valid as long as this tree or one that shares it lives; null when absent.
+  const proto::Bytes* Get(proto::ByteSpan key) const;
+  proto::StateProof Prove(proto::ByteSpan key) const;
+  // This tree with the writes applied; keys distinct.
+  StateTree Apply(const std::vector<KeyWrite>& writes) const;
+
+ private:
+  explicit StateTree(std::shared_ptr<const Node> top) : top_(std::move(top)) {}
+  std::shared_ptr<const Node> top_;
+};
+
+// Whether `value` (or absence) is what `key` has in the tree of this root.
+bool VerifyStateProof(const proto::Digest& root, proto::ByteSpan key,
+                      const std::optional<proto::Bytes>& value, const proto::StateProof& proof);
+
+}  // namespace node
