@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-#include "proto/crypto/hash.h"
+#include "proto/spec.h"
 
 namespace node {
 namespace {
@@ -130,13 +130,9 @@ Result<TlsIdentity> MakeTlsIdentity(std::string_view name) {
   return identity;
 }
 
-proto::Digest CertificateDigest(std::string_view certificate_pem) {
-  return proto::Hash("waxseal/certificate", {proto::AsBytes(certificate_pem)});
-}
-
 bool Vouches(const proto::PublicKey& key, std::string_view certificate_pem,
              const proto::Signature& signature) {
-  return proto::Verify(key, CertificateDigest(certificate_pem), signature);
+  return proto::Verify(key, proto::CertificateDigest(certificate_pem), signature);
 }
 
 Result<std::string> CheckCertificate(std::string_view certificate_pem) {

@@ -2,10 +2,10 @@
 // key.
 //
 // There is no authority. The genesis document lists each validator's certificate beside a signature
-// of CertificateDigest() by the validator's key; a peer is believed exactly when it proves in the
-// TLS handshake that it owns the key of the certificate listed for it. A certificate must not be
-// able to issue others (basic constraints CA:FALSE): one that can would let its owner appear under
-// a second certificate of the same name.
+// of proto::CertificateDigest by the validator's key; a peer is believed exactly when it proves in
+// the TLS handshake that it owns the key of the certificate listed for it. A certificate must not
+// be able to issue others (basic constraints CA:FALSE): one that can would let its owner appear
+// under a second certificate of the same name.
 #pragma once
 
 #include <string>
@@ -26,11 +26,8 @@ struct TlsIdentity {
 // one subject alternative name.
 proto::Result<TlsIdentity> MakeTlsIdentity(std::string_view name);
 
-// What the validator's key signs: the hash of the PEM text, which CheckCertificate demands in its
-// one canonical form.
-proto::Digest CertificateDigest(std::string_view certificate_pem);
-
-// Whether `key` signed for the certificate.
+// Whether `key` signed proto::CertificateDigest of the certificate, which hashes the PEM text:
+// CheckCertificate demands its one canonical form.
 bool Vouches(const proto::PublicKey& key, std::string_view certificate_pem,
              const proto::Signature& signature);
 

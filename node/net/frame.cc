@@ -28,12 +28,10 @@ proto::Result<std::optional<proto::Bytes>> Assembler::Add(proto::ByteSpan data,
   if (more_ > 0 && data.size() + more != more_) {
     return Fail(ErrorCode::kCorrupt, "A frame contradicts the one before it.");
   }
-  if (more_ == 0) message_.clear();
-
-  // Doubles as it grows, but never beyond what the message needs.
-  const std::size_t whole = message_.size() + data.size() + static_cast<std::size_t>(more);
-  const std::size_t needed = message_.size() + data.size();
-  if (message_.capacity() < needed) message_.reserve(std::min(whole, std::max(2 * needed, kMiB)));
+  if (more_ == 0) {
+    message_.clear();
+    message_.reserve(data.size() + static_cast<std::size_t>(more));  // Untouched until it comes.
+  }
   message_.insert(message_.end(), data.begin(), data.end());
   more_ = more;
   if (more_ > 0) return std::optional<proto::Bytes>();

@@ -1,8 +1,9 @@
 // Messages of up to a gigabyte travel as frames of at most one mebibyte.
 //
 // The first frame states the length (data + more), each later one must agree with what its
-// predecessor left, and only the last may be empty: so a message is refused before it is stored,
-// and the memory it takes grows with what has arrived, not with what was announced.
+// predecessor left, and only the last may be empty: so a message is refused before it is stored.
+// Its room is reserved at once but, being untouched, taken from the machine only as the bytes
+// arrive.
 #pragma once
 
 #include <cstddef>

@@ -86,12 +86,17 @@ class Listener::Service final : public wire::Peer::Service {
     return true;
   }
 
-  void Leave(Seat& seat, const std::string& error) {
-    const std::lock_guard lock(mutex_);
-    seat.reading = nullptr;
-    if (!error.empty()) seat.status.last_error = error;
-    left_.notify_all();
-  }
+  // Leaves the seat however the reading ends, an exception of memory included.
+  struct Seated {
+    Service& service;
+    Seat& seat;
+
+    ~Seated() {
+      const std::lock_guard lock(service.mutex_);
+      seat.reading = nullptr;
+      service.left_.notify_all();
+    }
+  };
 
   grpc::Status Receive(grpc::ServerContext& context, Stream& stream, Channel channel) {
     const auto peer = Identify(context);
@@ -100,11 +105,13 @@ class Listener::Service final : public wire::Peer::Service {
     if (!Take(seat, context)) {
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, "Another stream of yours is waiting already."};
     }
+    const Seated seated{*this, seat};
     stream.SendInitialMetadata();  // To the peer: you are being read.
     const proto::Result<> read = Read(stream, *peer, channel, seat);
-    Leave(seat, read ? "" : read.error().message);
-    if (!read) return {grpc::StatusCode::INVALID_ARGUMENT, read.error().message};
-    return grpc::Status::OK;
+    if (read) return grpc::Status::OK;
+    const std::lock_guard lock(mutex_);
+    seat.status.last_error = read.error().message;
+    return {grpc::StatusCode::INVALID_ARGUMENT, read.error().message};
   }
 
   // Until the stream ends, or its frames are wrong.

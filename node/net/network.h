@@ -27,7 +27,7 @@ struct PeerInfo {
   std::string address;  // host:port
   std::string certificate_pem;
   proto::PublicKey key;        // The validator's,
-  proto::Signature signature;  // and its signature of CertificateDigest(certificate_pem).
+  proto::Signature signature;  // and its signature of proto::CertificateDigest(certificate_pem).
 };
 
 struct ChannelStatus {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/spec.h"
 #include "tests/unit/node/net/issue.h"
 
 namespace node {
@@ -21,8 +22,8 @@ TEST(Certificate, MakesIdentitiesThatPassItsOwnChecks) {
   EXPECT_EQ(CheckCertificate(identity->certificate_pem).value(), "validator-1.waxseal");
   EXPECT_TRUE(CheckIdentity(*identity).has_value());
   const auto other = MakeTlsIdentity("validator-1.waxseal");
-  EXPECT_NE(CertificateDigest(identity->certificate_pem),
-            CertificateDigest(other->certificate_pem));
+  EXPECT_NE(proto::CertificateDigest(identity->certificate_pem),
+            proto::CertificateDigest(other->certificate_pem));
   // Another's key does not belong.
   EXPECT_FALSE(CheckIdentity({identity->certificate_pem, other->key_pem}).has_value());
   EXPECT_FALSE(CheckIdentity({identity->certificate_pem, "nonsense"}).has_value());
@@ -42,7 +43,7 @@ TEST(Certificate, OnlyTheValidatorsKeyVouches) {
   const auto other = *proto::SecretKey::From(proto::Bytes(32, 8));
   const auto a = *MakeTlsIdentity("a");
   const auto b = *MakeTlsIdentity("a");
-  const auto signature = key.Sign(CertificateDigest(a.certificate_pem));
+  const auto signature = key.Sign(proto::CertificateDigest(a.certificate_pem));
   EXPECT_TRUE(Vouches(key.public_key(), a.certificate_pem, signature));
   EXPECT_FALSE(Vouches(other.public_key(), a.certificate_pem, signature));
   EXPECT_FALSE(Vouches(key.public_key(), b.certificate_pem, signature));

@@ -187,7 +187,7 @@ TEST(Network, RefusesUnsoundPeersByName) {
   EXPECT_NE(start(peers).find("Peer 1"), std::string::npos);
   peers = Host::Infos(members, 0);  // A certificate of another member, properly signed.
   peers[1].certificate_pem = peers[0].certificate_pem;
-  peers[1].signature = members[2].key.Sign(CertificateDigest(peers[0].certificate_pem));
+  peers[1].signature = members[2].key.Sign(proto::CertificateDigest(peers[0].certificate_pem));
   EXPECT_NE(start(peers).find("Peer 2"), std::string::npos);
   EXPECT_NE(start(peers).find("same certificate"), std::string::npos);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "node/net/network.h"
+#include "proto/spec.h"
 
 namespace node::test {
 
@@ -82,7 +83,7 @@ struct Member {
   }
   PeerInfo Info(std::uint16_t id) const {
     const std::string& pem = identity.certificate_pem;
-    return {PartyId{id}, At(port), pem, key.public_key(), key.Sign(CertificateDigest(pem))};
+    return {PartyId{id}, At(port), pem, key.public_key(), key.Sign(proto::CertificateDigest(pem))};
   }
 };
 

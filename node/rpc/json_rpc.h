@@ -1,0 +1,101 @@
+// JSON-RPC 2.0: a table of methods, typed parameters, and answers that never surprise.
+//
+// Handle() takes any bytes and always answers well-formed JSON: a result, or an error object whose
+// message is one sentence that says what to do. The text is judged before it is parsed (depth and
+// number of values), so a small body cannot become a large tree.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "proto/base/bytes.h"
+
+namespace node {
+
+using Json = nlohmann::json;
+
+inline constexpr std::size_t kJsonDepthMax = 32;
+inline constexpr std::size_t kJsonValuesMax = 200'000;
+inline constexpr std::size_t kBatchMax = 32;
+inline constexpr std::size_t kBatchAnswerBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kIdBytesMax = 256;
+
+// The standard's codes, and one for each proto::ErrorCode that is not the caller's syntax.
+enum class RpcCode : int {
+  kParseError = -32700,
+  kInvalidRequest = -32600,
+  kMethodNotFound = -32601,
+  kInvalidParams = -32602,  // ErrorCode::kInvalidArgument
+  kInternalError = -32603,
+  kNotFound = -32001,
+  kUnavailable = -32002,
+  kExhausted = -32003,
+  kCorrupt = -32004,
+  kDenied = -32005,
+};
+RpcCode ToRpcCode(proto::ErrorCode code);
+// The way back, for a client; unknown codes are kCorrupt.
+proto::ErrorCode FromRpcCode(std::int64_t code);
+
+// Parses within the limits above; kInvalidArgument says what is wrong.
+proto::Result<Json> ParseJson(std::string_view text);
+// Compact; bytes that are not UTF-8 become U+FFFD rather than an exception.
+std::string FormatJson(const Json& value);
+
+// The parameters of one call. A getter fails with a sentence naming the parameter.
+class Params {
+ public:
+  // By name (an object) or by position (an array), according to the method's parameter list.
+  // Unknown names and surplus positions are refused.
+  static proto::Result<Params> From(const Json& given, const std::vector<std::string>& names);
+
+  bool has(std::string_view name) const { return Find(name) != nullptr; }
+  // A non-negative integer, or its decimal digits in a string (for callers whose numbers are
+  // doubles).
+  proto::Result<std::uint64_t> Number(std::string_view name) const;
+  proto::Result<std::string> Text(std::string_view name, std::size_t bytes_max) const;
+  proto::Result<proto::Bytes> Hex(std::string_view name, std::size_t bytes_max) const;
+  // Exactly `size` bytes in hexadecimal.
+  proto::Result<proto::Bytes> HexOf(std::string_view name, std::size_t size) const;
+  proto::Result<proto::Digest> Digest(std::string_view name) const;
+  // The number, or `otherwise` when absent.
+  proto::Result<std::uint64_t> Number(std::string_view name, std::uint64_t otherwise) const;
+
+ private:
+  const Json* Find(std::string_view name) const;
+  proto::Result<const std::string*> TextOf(std::string_view name) const;
+
+  std::map<std::string, Json, std::less<>> values_;  // null counts as absent.
+};
+
+class JsonRpc {
+ public:
+  using Method = std::function<proto::Result<Json>(const Params&)>;
+
+  // `parameters` in the order of positional calls.
+  void Add(std::string name, std::vector<std::string> parameters, Method method);
+
+  // The answer to one request or a batch; empty when nothing is to be answered (notifications).
+  // Thread-safe as far as the methods are.
+  std::string Handle(std::string_view body) const;
+
+ private:
+  struct Entry {
+    std::vector<std::string> parameters;
+    Method method;
+  };
+
+  std::optional<Json> HandleOne(const Json& request) const;  // Nothing for a notification.
+  proto::Result<Json> Invoke(const Entry& entry, const Json& given) const;
+
+  std::map<std::string, Entry, std::less<>> methods_;
+};
+
+}  // namespace node

@@ -1,0 +1,383 @@
+#include "node/rpc/server.h"
+
+#include <atomic>
+#include <exception>
+#include <set>
+#include <thread>
+#include <utility>  // Before asio, which forgets it.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+#include "node/rpc/address.h"
+#include "node/rpc/json_rpc.h"
+#include "proto/base/check.h"
+
+namespace node {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::size_t kHandlerThreads = 2;
+constexpr std::size_t kReadBufferMax = std::size_t{64} << 10;
+constexpr std::chrono::milliseconds kAcceptPause{100};  // When there are no descriptors left.
+constexpr std::chrono::milliseconds kLingerMsMax{2000};
+
+constexpr char kJson[] = "application/json";
+constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
+
+std::string ErrorBody(const std::string& sentence) {
+  return FormatJson({{"error", sentence}});
+}
+
+}  // namespace
+
+// Everything of it happens on the I/O thread, but for what Compute() hands to the pool.
+class RpcServer::Server {
+ public:
+  Server(std::string where, RpcHandlers what, const RpcLimits& bounds)
+      : address(std::move(where)), handlers(std::move(what)), limits(bounds) {
+    CHECK(handlers.call && handlers.why_not_ready && handlers.metrics);
+  }
+
+  proto::Result<> Start();
+  void Stop();
+  void Accept();
+  int port() const { return port_; }
+
+  const std::string address;
+  const RpcHandlers handlers;
+  const RpcLimits limits;
+
+  asio::io_context io{1};
+  std::unique_ptr<asio::thread_pool> pool;
+  std::set<Session*> sessions;   // All that live.
+  std::size_t bodies_bytes = 0;  // What they have reserved.
+  std::atomic<bool> stopping = false;
+
+ private:
+  tcp::acceptor acceptor_{io};
+  asio::steady_timer accept_pause_{io};
+  int port_ = 0;
+  std::thread thread_;
+};
+
+// One connection: header, body, answer, and again. A pending operation holds it alive.
+class RpcServer::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(Server& server, tcp::socket socket)
+      : server_(server), stream_(std::move(socket)), buffer_(kReadBufferMax) {
+    server_.sessions.insert(this);
+  }
+  Session(const Session&) = delete;
+  ~Session() {
+    Release();
+    server_.sessions.erase(this);
+  }
+
+  void ReadHeader();
+  void Refuse();  // All places are taken.
+  void Cut() {
+    closed_ = true;
+    stream_.close();
+  }
+
+ private:
+  using Parser = http::request_parser<http::string_body>;
+  using Response = http::response<http::string_body>;
+
+  void OnHeader(error_code error);
+  void ReadBody();
+  void Route();
+  // `work` gives status and body, on the pool.
+  void Compute(const char* type, std::function<std::pair<http::status, std::string>()> work);
+  void Answer(http::status status, const char* type, std::string body);
+  void AnswerLast(http::status status, const std::string& sentence) {
+    keep_alive_ = false;
+    Answer(status, kJson, ErrorBody(sentence));
+  }
+  void OnWritten(error_code error);
+  void Linger();
+  // The room of a body, against the limit of all; given back when it is answered.
+  bool Reserve(std::size_t bytes);
+  void Release();
+
+  // Binds a continuation to this session's life.
+  template <class... Arguments>
+  auto Then(void (Session::*continuation)(error_code, Arguments...)) {
+    return [self = shared_from_this(), continuation](error_code error, std::size_t) {
+      (self.get()->*continuation)(error);
+    };
+  }
+
+  Server& server_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;  // A fresh one for each request.
+  std::optional<Response> response_;
+  std::size_t reserved_ = 0;
+  bool keep_alive_ = false;
+  bool closed_ = false;
+};
+
+void RpcServer::Session::ReadHeader() {
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(server_.limits.header_bytes_max));
+  parser_->body_limit(server_.limits.body_bytes_max);
+  stream_.expires_after(server_.limits.idle_ms_max);
+  http::async_read_header(stream_, buffer_, *parser_, Then(&Session::OnHeader));
+}
+
+void RpcServer::Session::OnHeader(error_code error) {
+  if (closed_) return;
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return AnswerLast(http::status::request_header_fields_too_large, "The header is too long.");
+  }
+  if (error == http::error::body_limit) {
+    return AnswerLast(
+        http::status::payload_too_large,
+        "The body exceeds " + std::to_string(server_.limits.body_bytes_max) + " bytes.");
+  }
+  if (error == http::error::end_of_stream) return Linger();
+  if (error.category() == make_error_code(http::error::bad_method).category()) {
+    return AnswerLast(http::status::bad_request, "This is not an HTTP request.");
+  }
+  if (error) return;  // Gone, or too slow.
+
+  keep_alive_ = parser_->get().keep_alive();
+  const bool has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
+  if (parser_->get().method() != http::verb::post) {
+    if (has_body) keep_alive_ = false;  // It stays unread.
+    return Route();
+  }
+  if (!Reserve(parser_->chunked() ? server_.limits.body_bytes_max
+                                  : parser_->content_length().value_or(0))) {
+    return AnswerLast(http::status::service_unavailable,
+                      "Too much is being sent at the moment: try again later.");
+  }
+  stream_.expires_after(server_.limits.read_ms_max);
+  if (has_body && beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
+    auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
+    http::async_write(stream_, *go_on,
+                      [self = shared_from_this(), go_on](error_code failed, std::size_t) {
+                        if (!failed && !self->closed_) self->ReadBody();
+                      });
+    return;
+  }
+  ReadBody();
+}
+
+void RpcServer::Session::ReadBody() {
+  http::async_read(
+      stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
+        if (self->closed_) return;
+        if (error == http::error::body_limit) {
+          return self->AnswerLast(http::status::payload_too_large, "The body is too long.");
+        }
+        if (error.category() == make_error_code(http::error::bad_chunk).category()) {
+          return self->AnswerLast(http::status::bad_request, "The body breaks off or is not HTTP.");
+        }
+        if (!error) self->Route();
+      });
+}
+
+void RpcServer::Session::Route() {
+  auto& request = parser_->get();
+  const std::string target(request.target().substr(0, request.target().find('?')));
+  const bool get = request.method() == http::verb::get;
+  const bool post = request.method() == http::verb::post;
+  stream_.expires_never();
+  if (target == "/" && post) {
+    return Compute(kJson, [this, body = std::move(request.body())] {
+      std::string answer = server_.handlers.call(body);
+      const auto status = answer.empty() ? http::status::no_content : http::status::ok;
+      return std::pair(status, std::move(answer));
+    });
+  }
+  if (target == "/health" && get) return Answer(http::status::ok, kJson, R"({"alive":true})");
+  if (target == "/ready" && get) {
+    return Compute(kJson, [this] {
+      const auto reason = server_.handlers.why_not_ready();
+      if (!reason) return std::pair(http::status::ok, std::string(R"({"ready":true})"));
+      return std::pair(http::status::service_unavailable,
+                       FormatJson({{"ready", false}, {"reason", *reason}}));
+    });
+  }
+  if (target == "/metrics" && get) {
+    return Compute(kText,
+                   [this] { return std::pair(http::status::ok, server_.handlers.metrics()); });
+  }
+  const bool known =
+      target == "/" || target == "/health" || target == "/ready" || target == "/metrics";
+  if (known) {
+    return AnswerLast(
+        http::status::method_not_allowed,
+        target == "/" ? "JSON-RPC calls are sent with POST to /." : "This page is read with GET.");
+  }
+  AnswerLast(
+      http::status::not_found,
+      "There is nothing here: JSON-RPC is POST to /, the rest is /health, /ready, /metrics.");
+}
+
+void RpcServer::Session::Compute(const char* type,
+                                 std::function<std::pair<http::status, std::string>()> work) {
+  asio::post(*server_.pool, [self = shared_from_this(), type, work = std::move(work)]() mutable {
+    std::pair<http::status, std::string> answer;
+    try {
+      if (!self->server_.stopping) answer = work();
+    } catch (const std::exception&) {  // Out of memory, above all.
+      answer = {http::status::internal_server_error,
+                ErrorBody("The node could not answer this; its log may tell more.")};
+    }
+    work = nullptr;  // The request's body is no longer needed.
+    asio::io_context& io = self->server_.io;
+    asio::post(io, [self = std::move(self), type, answer = std::move(answer)]() mutable {
+      self->Answer(answer.first, type, std::move(answer.second));
+    });
+  });
+}
+
+void RpcServer::Session::Answer(http::status status, const char* type, std::string body) {
+  if (closed_) return;
+  response_.emplace(status, 11);
+  response_->keep_alive(keep_alive_);
+  if (status != http::status::no_content) response_->set(http::field::content_type, type);
+  response_->body() = std::move(body);
+  response_->prepare_payload();
+  stream_.expires_after(server_.limits.write_ms_max);
+  http::async_write(stream_, *response_, Then(&Session::OnWritten));
+}
+
+void RpcServer::Session::OnWritten(error_code error) {
+  Release();
+  response_.reset();
+  parser_.reset();
+  if (error || closed_) return;
+  if (!keep_alive_) return Linger();
+  ReadHeader();
+}
+
+// Reads on for a moment after the last answer: closing with unread bytes would make the kernel
+// reset the connection, and the client lose that answer.
+void RpcServer::Session::Linger() {
+  error_code ignored;
+  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  stream_.expires_after(kLingerMsMax);
+  // The timer is set once and not moved by what still comes.
+  auto discard = [self = shared_from_this()](auto&& again, error_code error, std::size_t) -> void {
+    if (error || self->closed_) return;
+    self->buffer_.clear();
+    self->stream_.async_read_some(
+        self->buffer_.prepare(kReadBufferMax),
+        [again](error_code next, std::size_t bytes) { again(again, next, bytes); });
+  };
+  discard(discard, {}, 0);
+}
+
+void RpcServer::Session::Refuse() {
+  AnswerLast(http::status::service_unavailable, "Too many connections are open: try again later.");
+}
+
+bool RpcServer::Session::Reserve(std::size_t bytes) {
+  if (bytes > server_.limits.bodies_bytes_max - server_.bodies_bytes) return false;
+  reserved_ += bytes;
+  server_.bodies_bytes += bytes;
+  return true;
+}
+
+void RpcServer::Session::Release() {
+  server_.bodies_bytes -= reserved_;
+  reserved_ = 0;
+}
+
+proto::Result<> RpcServer::Server::Start() {
+  CHECK(!thread_.joinable() && !stopping);
+  const auto parsed = ParseAddress(address);
+  if (!parsed) return tl::unexpected(parsed.error());
+  error_code error;
+  const auto found =
+      tcp::resolver(io).resolve(parsed->host, parsed->port, tcp::resolver::passive, error);
+  if (!error) {
+    const tcp::endpoint endpoint = *found.begin();
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+  }
+  if (error) {
+    acceptor_.close(error);
+    return proto::Fail(proto::ErrorCode::kUnavailable,
+                       "Cannot listen for JSON-RPC on " + address + " (" + error.message() +
+                           "): stop what uses the port, or configure another RPC address.");
+  }
+  port_ = acceptor_.local_endpoint(error).port();
+  pool = std::make_unique<asio::thread_pool>(kHandlerThreads);
+  Accept();
+  thread_ = std::thread([this] { io.run(); });
+  return {};
+}
+
+void RpcServer::Server::Accept() {
+  acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+    if (!acceptor_.is_open()) return;
+    if (error) {
+      accept_pause_.expires_after(kAcceptPause);
+      accept_pause_.async_wait([this](error_code cancelled) {
+        if (!cancelled && acceptor_.is_open()) Accept();
+      });
+      return;
+    }
+    const std::size_t present = sessions.size();
+    if (present < limits.connections_max + limits.refusals_max) {
+      error_code ignored;
+      socket.set_option(tcp::no_delay(true), ignored);
+      const auto session = std::make_shared<Session>(*this, std::move(socket));
+      present < limits.connections_max ? session->ReadHeader() : session->Refuse();
+    }
+    Accept();
+  });
+}
+
+void RpcServer::Server::Stop() {
+  if (!thread_.joinable()) return;
+  asio::post(io, [this] {
+    error_code ignored;
+    acceptor_.close(ignored);
+    accept_pause_.cancel();
+    for (Session* session : sessions) session->Cut();
+  });
+  stopping = true;  // After the cut is queued: what is skipped has nobody left to answer.
+  pool->join();     // Calls in progress end; those that wait are skipped.
+  thread_.join();   // The I/O thread ends when no session is left.
+}
+
+RpcServer::RpcServer(std::string address, RpcHandlers handlers, const RpcLimits& limits)
+    : server_(std::make_unique<Server>(std::move(address), std::move(handlers), limits)) {}
+
+RpcServer::~RpcServer() {
+  Stop();
+}
+
+proto::Result<> RpcServer::Start() {
+  return server_->Start();
+}
+
+void RpcServer::Stop() {
+  server_->Stop();
+}
+
+int RpcServer::port() const {
+  return server_->port();
+}
+
+}  // namespace node

@@ -1,0 +1,62 @@
+// The public side: JSON-RPC over HTTP/1.1, with health and metrics beside it.
+//
+//   POST /         handlers.call on the body; 200, or 204 when it answers nothing
+//   GET  /health   200 while the process runs
+//   GET  /ready    200 {"ready":true}, or 503 {"ready":false,"reason":...}
+//   GET  /metrics  Prometheus text
+//
+// Whatever comes, the validator lives: one thread does all I/O and never computes, two more run the
+// handlers, so neither a slow client nor a costly call touches consensus. Every connection, header,
+// body and wait has a bound (RpcLimits); beyond it the client gets an HTTP error and is hung up on.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/base/result.h"
+
+namespace node {
+
+struct RpcLimits {
+  std::size_t header_bytes_max = 8192;
+  std::size_t body_bytes_max = std::size_t{8} << 20;
+  // Of all connections together, from the header's announcement to the answer; beyond it 503.
+  std::size_t bodies_bytes_max = std::size_t{64} << 20;
+  std::size_t connections_max = 256;             // Beyond it 503,
+  std::size_t refusals_max = 32;                 // so many at a time; further ones are just closed.
+  std::chrono::milliseconds idle_ms_max{60000};  // Between requests of one connection.
+  std::chrono::milliseconds read_ms_max{30000};  // For one request, once it has begun.
+  std::chrono::milliseconds write_ms_max{30000};  // For one answer.
+};
+
+// They come from two threads at once, and must return for Stop() to.
+struct RpcHandlers {
+  std::function<std::string(std::string_view body)> call;
+  std::function<std::optional<std::string>()> why_not_ready;
+  std::function<std::string()> metrics;
+};
+
+class RpcServer {
+ public:
+  // `address`: host:port; port 0 takes a free one.
+  RpcServer(std::string address, RpcHandlers handlers, const RpcLimits& limits = {});
+  ~RpcServer();  // Stops.
+
+  // Once. kUnavailable, naming the address, when it cannot be bound.
+  proto::Result<> Start();
+  // Cuts all connections; waits for the handlers that run.
+  void Stop();
+  int port() const;  // After Start().
+
+ private:
+  class Server;
+  class Session;
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace node
