@@ -29,7 +29,7 @@ inline constexpr std::size_t kTensorSizeMax = 1 << 24;
 inline constexpr std::size_t kConstantSizeMax = 1 << 26;
 inline constexpr std::size_t kHarmonicsMax = 32;
 inline constexpr std::size_t kNameBytesMax = 128;
-inline constexpr unsigned kPhaseBitsMax = 40;
+inline constexpr unsigned kPhaseBitsMax = 28;  // Their products stay below 2^kOpenBits.
 inline constexpr unsigned kVocabularyBitsMax = 20;
 
 using TensorId = std::uint32_t;    // The index of the operation that makes it.

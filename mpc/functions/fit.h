@@ -1,0 +1,60 @@
+// Fitting a real function by an integer Series: the one home of floating point on the way to a
+// plan.
+//
+// On [low, high] the function is approximated by a polynomial of degree <= 2 and K harmonics of a
+// period longer than the interval (a Fourier extension: what lies between the interval's end and
+// the period's is free, which makes the convergence geometric for smooth functions). Coefficients
+// minimise the weighted squared error plus the variance that the preprocessed phases' noise will
+// add, which also keeps them small where the basis is nearly dependent; reweighting by the error
+// (Lawson 1961) then levels it towards the least maximum. Coefficients are rounded in the order of
+// how coarse their units are, and what a rounding takes away is fitted again by those that remain,
+// so that few fraction bits suffice.
+//
+// A series is only good on its interval: it repeats itself outside.
+#pragma once
+
+#include <functional>
+
+#include "mpc/plan/plan.h"
+
+namespace mpc {
+
+struct FitRequest {
+  std::function<double(double)> function;
+  std::function<double(double)> weight;  // Of the error, e.g. 1 / f for a relative one. None: 1.
+  double low = 0;
+  double high = 1;
+  unsigned in_frac = 16;     // Of the wire that the series reads.
+  unsigned out_frac = 32;    // Of the result.
+  unsigned phase_bits = 24;  // <= out_frac
+  unsigned degree = 2;  // Of the polynomial; its coefficients need degree * in_frac <= out_frac.
+  unsigned harmonics = 8;
+  double period_ratio = 1.5;  // Period / (high - low), > 1.
+};
+
+struct Fit {
+  Series series;
+  // Largest weighted error on [low, high] of the integer series, exact phases; infinite when a
+  // coefficient does not fit in 62 bits.
+  double error = 0;
+  // Standard deviation of what the phases' noise and the rounding of the harmonics' online factors
+  // (to out_frac - phase_bits bits) add, at the largest weight.
+  double noise = 0;
+};
+
+Fit FitSeries(const FitRequest& request);
+
+// Tries period ratios, and numbers of harmonics from the request's on in steps of two up to
+// `harmonics_max`; returns the first whose error and noise together stay below `target`, or else
+// the best found.
+Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max);
+
+// The value of a series at the wire's integer x, in units of the result's integer, in floating
+// point.
+double EvaluateSeries(const Series& series, double x);
+
+// The standard deviation of the preprocessed cos and sin of harmonic k, in units of
+// 2^-phase_bits: each clear phase is rounded and each of the k-fold product's factors adds its own.
+double PhaseNoise(std::size_t harmonic);
+
+}  // namespace mpc
