@@ -1,0 +1,111 @@
+#include "node/cli/client.h"
+
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "node/rpc/client.h"
+
+namespace node {
+
+using nlohmann::json;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{50};
+constexpr std::chrono::seconds kExecutionPatience{60};
+
+}  // namespace
+
+Client::Client(proto::Genesis genesis, proto::SecretKey key)
+    : genesis_(std::move(genesis)), chain_(proto::ChainId(genesis_)), key_(std::move(key)) {}
+
+Result<json> Client::At(std::size_t validator, const std::string& method,
+                        const json& params) const {
+  return Call(genesis_.validators[validator].rpc_address, method, params);
+}
+
+Result<json> Client::Any(const std::string& method, const json& params) const {
+  std::string last = "there are no validators";
+  for (std::size_t i = 0; i < validators(); ++i) {
+    auto answer = At(i, method, params);
+    if (answer) return answer;
+    if (answer.error().code == ErrorCode::kInvalidArgument ||
+        answer.error().code == ErrorCode::kDenied) {
+      return answer;
+    }
+    last = answer.error().message;
+    if (answer.error().code == ErrorCode::kNotFound && i + 1 == validators()) return answer;
+  }
+  return Fail(ErrorCode::kUnavailable,
+              "no validator gives an answer (" + last + "); is the network up?");
+}
+
+Result<std::string> Client::Submit(const proto::Bytes& transaction) const {
+  const json params = {{"hex", proto::ToHex(transaction)}};
+  std::size_t taken = 0;
+  std::optional<std::string> id;
+  std::optional<proto::Error> refusal;
+  for (std::size_t i = 0; i < validators() && taken < genesis_.committee().validity(); ++i) {
+    const auto answer = At(i, "submit_transaction", params);
+    if (answer) {
+      ++taken;
+      id = answer->value("id", "");
+    } else if (!refusal || refusal->code == ErrorCode::kUnavailable) {
+      refusal = answer.error();
+    }
+  }
+  if (id) return *id;
+  return tl::unexpected(*refusal);
+}
+
+Result<json> Client::Execute(proto::Payload payload) const {
+  const auto account = Any("account", {{"key", key_.public_key().hex()}});
+  if (!account) return account;
+  proto::Transaction transaction;
+  transaction.chain = chain_;
+  transaction.sender = key_.public_key();
+  transaction.nonce = account->value("nonce", std::uint64_t{0});
+  transaction.payload = std::move(payload);
+  const proto::Bytes bytes = proto::SignTransaction(key_, std::move(transaction));
+  const auto id = Submit(bytes);
+  if (!id) return tl::unexpected(id.error());
+  auto executed = WaitFor(
+      "the transaction " + *id, kExecutionPatience, [&]() -> Result<std::optional<json>> {
+        auto answer = Any("transaction", {{"id", *id}});
+        if (!answer) return tl::unexpected(answer.error());
+        if (answer->value("status", "") != "executed") return std::nullopt;
+        return std::move(*answer);
+      });
+  if (!executed) return executed;
+  const json& receipt = (*executed)["receipt"];
+  if (receipt.value("code", "") != "done") {
+    return Fail(ErrorCode::kInvalidArgument,
+                receipt.value("message", "the transaction was refused: " +
+                                             receipt.value("code", "unknown")));
+  }
+  return executed;
+}
+
+Result<json> Client::WaitFor(const std::string& what, std::chrono::seconds patience,
+                             const std::function<Result<std::optional<json>>()>& ready) const {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    auto value = ready();
+    if (!value && value.error().code != ErrorCode::kUnavailable) {
+      return tl::unexpected(value.error());
+    }
+    if (value && *value) return std::move(**value);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Fail(ErrorCode::kUnavailable,
+                  "waited " + std::to_string(patience.count()) + " s in vain for " + what +
+                      (value ? "" : " (" + value.error().message + ")"));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+}  // namespace node

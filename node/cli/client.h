@@ -1,0 +1,58 @@
+// A client of the network: asks validators, signs transactions, waits for what became of them.
+//
+// It trusts no single validator: it submits to f + 1 at once, takes what it reads from whichever
+// answers, and what matters (the result) only with its proof (verify.h).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "proto/crypto/signature.h"
+#include "proto/spec.h"
+#include "proto/wire/ledger.h"
+
+namespace node {
+
+using Progress = std::function<void(const std::string&)>;  // One line for people.
+
+class Client {
+ public:
+  Client(proto::Genesis genesis, proto::SecretKey key);
+
+  const proto::Genesis& genesis() const { return genesis_; }
+  const proto::Digest& chain() const { return chain_; }
+  const proto::SecretKey& key() const { return key_; }
+  std::size_t validators() const { return genesis_.validators.size(); }
+
+  // The method's answer from one validator.
+  proto::Result<nlohmann::json> At(std::size_t validator, const std::string& method,
+                                   const nlohmann::json& params) const;
+  // From the first that answers; kUnavailable when none does. An answer that is the caller's own
+  // mistake is not asked for twice.
+  proto::Result<nlohmann::json> Any(const std::string& method, const nlohmann::json& params) const;
+
+  // Signs the payload with the account's next nonce, submits it and waits until it is executed:
+  // {height, receipt, ...} of `transaction`. A receipt other than done is an error with its message.
+  proto::Result<nlohmann::json> Execute(proto::Payload payload) const;
+
+  // Calls `ready` until it gives a value or an error; kUnavailable after `patience`. `what` says in
+  // the error what was waited for.
+  proto::Result<nlohmann::json> WaitFor(
+      const std::string& what, std::chrono::seconds patience,
+      const std::function<proto::Result<std::optional<nlohmann::json>>()>& ready) const;
+
+ private:
+  proto::Result<std::string> Submit(const proto::Bytes& transaction) const;
+
+  const proto::Genesis genesis_;
+  const proto::Digest chain_;
+  const proto::SecretKey key_;
+};
+
+}  // namespace node

@@ -1,0 +1,30 @@
+// What committee members send each other for MPC and for model files: one envelope over the bulk
+// channel.
+#pragma once
+
+#include <variant>
+
+#include "proto/base/bytes.h"
+#include "proto/wire/attempt_message.h"
+#include "proto/wire/session.h"
+
+namespace node {
+
+// "Who has the model file of this hash?" Answered with FileBytes by those who do.
+struct FetchFile {
+  proto::Digest digest;
+};
+
+struct FileBytes {
+  proto::Digest digest;
+  proto::Bytes bytes;
+};
+
+using InferenceMessage =
+    std::variant<proto::AttemptMessage, proto::SessionMessage, FetchFile, FileBytes>;
+
+// One byte names the kind, the kind's own encoding follows.
+proto::Bytes Encode(const InferenceMessage& message);
+proto::Result<InferenceMessage> DecodeInferenceMessage(proto::ByteSpan bytes);
+
+}  // namespace node

@@ -1,0 +1,408 @@
+#include "node/loop/host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "node/loop/files.h"
+#include "node/rpc/methods.h"
+#include "node/rpc/server.h"
+#include "node/store/file_store.h"
+#include "node/store/store.h"
+#include "proto/base/overloaded.h"
+
+namespace node {
+
+using proto::ErrorCode;
+using proto::PartyId;
+using proto::Result;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t kLedgerQueueBytesMax = std::size_t{64} << 20;
+constexpr std::size_t kServiceQueueBytesMax = std::size_t{1} << 30;
+constexpr milliseconds kServiceTick{250};
+constexpr std::chrono::seconds kAnswerPatience{30};
+// A message's memory beside its bytes.
+constexpr std::size_t kItemOverhead = 256;
+
+std::uint64_t NowUs() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        steady_clock::now().time_since_epoch())
+                                        .count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> Host::Open(const Config& config) {
+  const auto text = ReadFile(config.Path(config.genesis), proto::kGenesisBytesMax);
+  if (!text) return tl::unexpected(text.error());
+  auto genesis = proto::ParseGenesis(proto::AsText(*text));
+  if (!genesis) {
+    return proto::Fail(genesis.error().code,
+                       config.Path(config.genesis) + ": " + genesis.error().message);
+  }
+  auto keys = ReadKeyFile(config.Path(config.keys));
+  if (!keys) return tl::unexpected(keys.error());
+  std::unique_ptr<Host> host(new Host(config, std::move(*genesis), std::move(*keys)));
+  if (auto opened = host->OpenStores(); !opened) return tl::unexpected(opened.error());
+  return host;
+}
+
+Host::Host(Config config, proto::Genesis genesis, KeyFile keys)
+    : config_(std::move(config)),
+      genesis_(std::move(genesis)),
+      chain_(proto::ChainId(genesis_)),
+      keys_(std::move(keys)),
+      sets_(genesis_.committee()),
+      ledger_queue_(kLedgerQueueBytesMax),
+      service_queue_(kServiceQueueBytesMax) {}
+
+Result<> Host::OpenStores() {
+  const auto& validators = genesis_.validators;
+  const auto own =
+      std::ranges::find(validators, keys_.validator.public_key(), &proto::ValidatorSpec::key);
+  if (own == validators.end()) {
+    return proto::Fail(ErrorCode::kInvalidArgument,
+                       "the key in " + config_.Path(config_.keys) +
+                           " is none of the genesis document's validators");
+  }
+  self_ = static_cast<PartyId>(own - validators.begin());
+  auto replicated = mpc::ReplicatedKeys::From(sets_, self_, keys_.replicated);
+  if (!replicated) return tl::unexpected(replicated.error());
+  replicated_ = std::move(*replicated);
+  context_.committee = genesis_.committee();
+  context_.self = self_;
+  context_.key = &keys_.validator;
+  context_.keys = genesis_.keys();
+  context_.chain = chain_;
+  context_.epoch = proto::kEpoch;
+  context_.sets = &sets_;
+  context_.replicated = &*replicated_;
+  context_.coin = genesis_.coin_key();
+  context_.coin_secret = &keys_.coin;
+
+  const std::string data = config_.Path(config_.data);
+  if (auto made = MakeDirectories(data); !made) return made;
+  auto store = Store::Open(data + "/db");
+  if (!store) return tl::unexpected(store.error());
+  store_ = std::move(*store);
+  auto files = FileStore::Open(data + "/files");
+  if (!files) return tl::unexpected(files.error());
+  files_ = std::move(*files);
+  auto machine = LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(),
+                                     *store_);
+  if (!machine) return tl::unexpected(machine.error());
+  machine_ = std::move(*machine);
+  latest_ = machine_->latest();
+  proven_ = machine_->proven();
+  service_ = std::make_unique<Service>(context_, *files_);
+  return {};
+}
+
+Host::~Host() { Stop(); }
+
+Result<> Host::Start() {
+  std::vector<PeerInfo> peers;
+  for (std::size_t i = 0; i < genesis_.validators.size(); ++i) {
+    const auto party = static_cast<PartyId>(i);
+    if (party == self_) continue;
+    const proto::ValidatorSpec& peer = genesis_.validators[i];
+    peers.push_back(
+        {party, peer.peer_address, peer.certificate, peer.key, peer.certificate_signature});
+  }
+  const proto::ValidatorSpec& own = genesis_.validators[Index(self_)];
+  network_ = std::make_unique<Network>(
+      self_, TlsIdentity{keys_.tls_certificate_pem, keys_.tls_key_pem}, std::move(peers),
+      config_.peer_listen.empty() ? own.peer_address : config_.peer_listen,
+      Network::Callbacks{
+          [this](PartyId from, Channel channel, proto::Bytes bytes) {
+            OnMessage(from, channel, std::move(bytes));
+          },
+          [this](PartyId party, Channel channel) {
+            spdlog::debug("connected to {} ({})", genesis_.validators[Index(party)].name,
+                          Name(channel));
+            if (channel == Channel::kControl) {
+              ledger_queue_.Push(Connected{party});
+            } else {
+              service_queue_.Push(Connected{party});
+            }
+          },
+          [this](PartyId party, Channel channel) {
+            spdlog::info("lost {} ({})", genesis_.validators[Index(party)].name, Name(channel));
+          }});
+  rpc_ = std::make_unique<RpcServer>(
+      config_.rpc_listen.empty() ? own.rpc_address : config_.rpc_listen, MakeHandlers(*this));
+  if (auto started = rpc_->Start(); !started) return started;
+  if (auto started = network_->Start(); !started) return started;
+  ledger_thread_ = std::thread([this] { LedgerLoop(); });
+  service_thread_ = std::thread([this] { ServiceLoop(); });
+  return {};
+}
+
+void Host::Stop() {
+  stopping_ = true;
+  ledger_queue_.Close();
+  service_queue_.Close();
+  if (rpc_) rpc_->Stop();
+  if (network_) network_->Stop();
+  if (ledger_thread_.joinable()) ledger_thread_.join();
+  if (service_thread_.joinable()) service_thread_.join();
+}
+
+void Host::OnMessage(PartyId from, Channel channel, proto::Bytes bytes) {
+  const std::size_t weight = bytes.size() + kItemOverhead;
+  const auto refuse = [&](const proto::Error& error) {
+    spdlog::warn("{} sent a message that does not decode: {}",
+                 genesis_.validators[Index(from)].name, error.message);
+  };
+  if (channel == Channel::kControl) {
+    auto message = proto::dag::DecodeMessage(bytes);
+    if (!message) return refuse(message.error());
+    ledger_queue_.PushWait(FromPeer{from, std::move(*message)}, weight);
+  } else {
+    auto message = DecodeInferenceMessage(bytes);
+    if (!message) return refuse(message.error());
+    service_queue_.PushWait(Bulk{from, std::move(*message)}, weight);
+  }
+}
+
+// ---- the ledger's thread -----------------------------------------------------------------------
+
+void Host::LedgerLoop() {
+  machine_->Start();
+  Dispatch(machine_->Flush());
+  auto last_tick = steady_clock::now();
+  while (!stopping_) {
+    const auto delay =
+        milliseconds(machine_->has_pending() ? config_.header_delay_ms : config_.idle_delay_ms);
+    std::vector<std::pair<std::shared_ptr<std::promise<Result<proto::Digest>>>,
+                          Result<proto::Digest>>>
+        answers;
+    for (LedgerItem& item : ledger_queue_.Take(last_tick + delay)) {
+      std::visit(proto::Overloaded{
+                     [&](FromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
+                     [&](Connected& c) { machine_->PeerConnected(c.party); },
+                     [&](Submission& s) {
+                       auto id = machine_->Submit(std::move(s.transaction));
+                       if (s.answer) {
+                         answers.emplace_back(std::move(s.answer), std::move(id));
+                       } else if (!id) {
+                         spdlog::warn("own transaction not taken: {}", id.error().message);
+                       }
+                     },
+                 },
+                 item);
+    }
+    if (steady_clock::now() >= last_tick + delay) {
+      last_tick = steady_clock::now();
+      machine_->Tick();
+    }
+    LedgerMachine::Step step = machine_->Flush();
+    const bool failed = step.halt.has_value();
+    Dispatch(std::move(step));
+    // Only now is what was accepted durable.
+    for (auto& [answer, result] : answers) {
+      answer->set_value(failed ? proto::Fail(ErrorCode::kUnavailable, "the validator is stopping")
+                               : std::move(result));
+    }
+    if (failed) return;
+  }
+}
+
+void Host::Dispatch(LedgerMachine::Step step) {
+  for (const std::string& note : step.notes) spdlog::info("{}", note);
+  for (const proto::Fault& fault : step.faults) {
+    spdlog::debug("{} misbehaves: kind {}", genesis_.validators[Index(fault.party)].name,
+                  static_cast<int>(fault.kind));
+  }
+  if (step.halt) return Fail(*step.halt);
+  for (auto& [target, message] : step.messages) {
+    std::shared_ptr<const proto::Bytes> bytes;
+    for (std::uint16_t i = 0; i < genesis_.validators.size(); ++i) {
+      const auto party = static_cast<PartyId>(i);
+      if (!target.Includes(party) || party == self_) continue;
+      if (!bytes) bytes = std::make_shared<const proto::Bytes>(proto::dag::Encode(message));
+      network_->Send(party, Channel::kControl, bytes);
+    }
+    if (target.Includes(self_)) ledger_queue_.Push(FromPeer{self_, std::move(message)});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    latest_ = machine_->latest();
+    proven_ = machine_->proven();
+  }
+  if (!step.events.empty()) {
+    service_queue_.Push(Decided{machine_->latest(), std::move(step.events)});
+  }
+}
+
+void Host::Fail(const std::string& reason) {
+  spdlog::error("stopping: {}", reason);
+  const std::lock_guard lock(mutex_);
+  if (failure_.empty()) failure_ = reason;
+}
+
+std::string Host::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+// ---- the service's thread ----------------------------------------------------------------------
+
+void Host::ServiceLoop() {
+  Dispatch(service_->Resume(latest(), NowUs()));
+  auto last_tick = steady_clock::now();
+  while (!stopping_) {
+    for (ServiceItem& item : service_queue_.Take(last_tick + kServiceTick)) {
+      if (stopping_) return;
+      Dispatch(std::visit(
+          proto::Overloaded{
+              [&](Bulk& m) { return service_->Handle(m.party, std::move(m.message), NowUs()); },
+              [&](Connected& c) { return service_->PeerConnected(c.party, NowUs()); },
+              [&](Decided& d) { return service_->OnEvents(d.snapshot, d.events, NowUs()); },
+              [&](Call& call) { return call(*service_); },
+          },
+          item));
+    }
+    if (steady_clock::now() >= last_tick + kServiceTick) {
+      last_tick = steady_clock::now();
+      Dispatch(service_->Tick(NowUs()));
+    }
+  }
+}
+
+void Host::Dispatch(Service::Step step) {
+  for (const std::string& note : step.notes) spdlog::info("{}", note);
+  for (const proto::Fault& fault : step.faults) {
+    spdlog::warn("{} misbehaves in MPC: kind {}", genesis_.validators[Index(fault.party)].name,
+                 static_cast<int>(fault.kind));
+  }
+  for (auto& [target, message] : step.messages) {
+    std::shared_ptr<const proto::Bytes> bytes;
+    for (std::uint16_t i = 0; i < genesis_.validators.size(); ++i) {
+      const auto party = static_cast<PartyId>(i);
+      if (!target.Includes(party) || party == self_) continue;
+      if (!bytes) bytes = std::make_shared<const proto::Bytes>(Encode(message));
+      network_->Send(party, Channel::kBulk, bytes);
+    }
+    if (target.Includes(self_)) service_queue_.Push(Bulk{self_, std::move(message)});
+  }
+  for (proto::Payload& payload : step.outputs) {
+    proto::Transaction transaction;
+    transaction.chain = chain_;
+    transaction.sender = keys_.validator.public_key();
+    transaction.payload = std::move(payload);
+    ledger_queue_.Push(
+        Submission{proto::SignTransaction(keys_.validator, std::move(transaction)), nullptr});
+  }
+  const std::lock_guard lock(mutex_);
+  service_status_ = service_->status();
+}
+
+// ---- what the interface asks --------------------------------------------------------------------
+
+Snapshot Host::latest() const {
+  const std::lock_guard lock(mutex_);
+  return *latest_;
+}
+
+std::optional<ProvenBlock> Host::proven() const {
+  const std::lock_guard lock(mutex_);
+  return proven_;
+}
+
+ServiceStatus Host::service_status() const {
+  const std::lock_guard lock(mutex_);
+  return service_status_;
+}
+
+namespace {
+
+template <class T>
+Result<T> Await(std::future<Result<T>> answer) {
+  if (answer.wait_for(kAnswerPatience) != std::future_status::ready) {
+    return proto::Fail(ErrorCode::kUnavailable, "the validator is busy; try again");
+  }
+  return answer.get();
+}
+
+}  // namespace
+
+Result<proto::Digest> Host::Submit(proto::Bytes transaction) {
+  auto promise = std::make_shared<std::promise<Result<proto::Digest>>>();
+  auto answer = promise->get_future();
+  const std::size_t weight = transaction.size() + kItemOverhead;
+  if (!ledger_queue_.PushWait(Submission{std::move(transaction), std::move(promise)}, weight)) {
+    return proto::Fail(ErrorCode::kUnavailable, "the validator is stopping");
+  }
+  return Await(std::move(answer));
+}
+
+Result<std::vector<mpc::Fp>> Host::MaskShares(std::uint64_t attempt) {
+  auto promise = std::make_shared<std::promise<Result<std::vector<mpc::Fp>>>>();
+  auto answer = promise->get_future();
+  service_queue_.Push(Call([promise, attempt](Service& service) {
+    promise->set_value(service.MaskShares(attempt));
+    return Service::Step();
+  }));
+  return Await(std::move(answer));
+}
+
+Result<> Host::AddModelFile(proto::Bytes bytes) {
+  auto promise = std::make_shared<std::promise<Result<>>>();
+  auto answer = promise->get_future();
+  auto file = std::make_shared<proto::Bytes>(std::move(bytes));
+  service_queue_.Push(Call([promise, file](Service& service) {
+    auto step = service.AddFile(std::move(*file), NowUs());
+    promise->set_value(step ? Result<>() : tl::unexpected(step.error()));
+    return step ? std::move(*step) : Service::Step();
+  }));
+  return Await(std::move(answer));
+}
+
+Result<proto::Bytes> Host::ReadModelFile(const proto::Digest& digest) {
+  auto promise = std::make_shared<std::promise<Result<proto::Bytes>>>();
+  auto answer = promise->get_future();
+  service_queue_.Push(Call([promise, digest](Service& service) {
+    promise->set_value(service.ReadFile(digest));
+    return Service::Step();
+  }));
+  return Await(std::move(answer));
+}
+
+proto::Signature Host::Sign(const proto::Digest& digest) const {
+  return keys_.validator.Sign(digest);
+}
+
+std::vector<PeerLink> Host::peers() const {
+  std::vector<PeerLink> links;
+  for (const PeerStatus& peer : network_->peers()) {
+    PeerLink link{peer.id, peer.address, true, 0, 0, ""};
+    for (const ChannelStatus& channel : peer.channels) {
+      link.up = link.up && channel.outgoing;
+      link.bytes_sent += channel.bytes_sent;
+      link.bytes_received += channel.bytes_received;
+      if (!channel.outgoing) link.last_error = channel.last_error;
+    }
+    links.push_back(std::move(link));
+  }
+  return links;
+}
+
+std::optional<std::string> Host::why_not_ready() const {
+  if (const std::string reason = failure(); !reason.empty()) return "stopped: " + reason;
+  std::size_t up = 1;
+  for (const PeerLink& peer : peers()) up += peer.up ? 1 : 0;
+  if (up < genesis_.committee().quorum()) {
+    return "connected to " + std::to_string(up - 1) + " of " +
+           std::to_string(genesis_.validators.size() - 1) + " validators; " +
+           std::to_string(genesis_.committee().quorum() - 1) + " are needed";
+  }
+  return std::nullopt;
+}
+
+}  // namespace node

@@ -1,0 +1,128 @@
+// The validator as a process: threads, sockets, disk and clock around the pure parts.
+//
+//   ledger thread     LedgerMachine: consensus and ledger; paces the headers; one sync a round trip
+//   service thread    Service: MPC; may compute for seconds without holding up the ledger
+//   network threads   decode and enqueue
+//   interface threads JSON-RPC, on snapshots
+//
+// The two machines meet only through queues: the ledger's events go to the service with the snapshot
+// they belong to, the service's transactions come back signed.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "node/inference/service.h"
+#include "node/loop/config.h"
+#include "node/loop/key_file.h"
+#include "node/loop/ledger_machine.h"
+#include "node/loop/queue.h"
+#include "node/net/network.h"
+#include "node/rpc/backend.h"
+#include "node/store/interfaces.h"
+
+namespace node {
+
+class RpcServer;
+
+class Host final : public Backend {
+ public:
+  // Reads genesis and keys, opens the store, restores the machines. Every error is a sentence for
+  // the operator.
+  static proto::Result<std::unique_ptr<Host>> Open(const Config& config);
+  ~Host() override;
+
+  // Listens, dials and serves. Once.
+  proto::Result<> Start();
+  // Ends all threads; what was accepted is durable already.
+  void Stop();
+  // Why the validator stopped by itself: consensus halted, or the disk failed. Empty while it runs.
+  std::string failure() const;
+
+  const proto::Genesis& genesis() const override { return genesis_; }
+  const proto::Digest& chain() const override { return chain_; }
+  proto::PartyId self() const override { return self_; }
+  Snapshot latest() const override;
+  std::optional<ProvenBlock> proven() const override;
+  const KeyValueStore& store() const override { return *store_; }
+  proto::Result<proto::Digest> Submit(proto::Bytes transaction) override;
+  proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) override;
+  proto::Result<> AddModelFile(proto::Bytes bytes) override;
+  proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) override;
+  ServiceStatus service_status() const override;
+  std::vector<PeerLink> peers() const override;
+  proto::Signature Sign(const proto::Digest& digest) const override;
+  proto::Bytes Entropy(std::size_t count) const override { return node::Entropy(count); }
+  std::optional<std::string> why_not_ready() const override;
+
+ private:
+  struct FromPeer {
+    proto::PartyId party;
+    proto::dag::Message message;
+  };
+  struct Connected {
+    proto::PartyId party;
+  };
+  struct Submission {
+    proto::Bytes transaction;
+    std::shared_ptr<std::promise<proto::Result<proto::Digest>>> answer;  // None for our own.
+  };
+  using LedgerItem = std::variant<FromPeer, Connected, Submission>;
+
+  struct Bulk {
+    proto::PartyId party;
+    InferenceMessage message;
+  };
+  struct Decided {
+    Snapshot snapshot;
+    std::vector<Event> events;
+  };
+  using Call = std::function<Service::Step(Service&)>;
+  using ServiceItem = std::variant<Bulk, Connected, Decided, Call>;
+
+  Host(Config config, proto::Genesis genesis, KeyFile keys);
+  proto::Result<> OpenStores();
+  void LedgerLoop();
+  void ServiceLoop();
+  void Dispatch(LedgerMachine::Step step);
+  void Dispatch(Service::Step step);
+  void Fail(const std::string& reason);
+  void OnMessage(proto::PartyId from, Channel channel, proto::Bytes bytes);
+
+  const Config config_;
+  const proto::Genesis genesis_;
+  const proto::Digest chain_;
+  const KeyFile keys_;
+  proto::PartyId self_{};
+  mpc::ReplicatedSets sets_;
+  std::optional<mpc::ReplicatedKeys> replicated_;
+  mpc::PartyContext context_;
+
+  std::unique_ptr<KeyValueStore> store_;
+  std::unique_ptr<BulkStore> files_;
+  std::unique_ptr<LedgerMachine> machine_;  // The ledger thread's.
+  std::unique_ptr<Service> service_;        // The service thread's.
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<RpcServer> rpc_;
+
+  Queue<LedgerItem> ledger_queue_;
+  Queue<ServiceItem> service_queue_;
+  std::atomic<bool> stopping_ = false;
+  std::thread ledger_thread_;
+  std::thread service_thread_;
+
+  mutable std::mutex mutex_;  // Guards what follows.
+  std::optional<Snapshot> latest_;
+  std::optional<ProvenBlock> proven_;
+  ServiceStatus service_status_;
+  std::string failure_;
+};
+
+}  // namespace node

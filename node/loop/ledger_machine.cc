@@ -1,0 +1,266 @@
+#include "node/loop/ledger_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "node/rpc/block_reader.h"
+#include "proto/base/overloaded.h"
+#include "proto/wire/evidence.h"
+
+namespace node {
+
+using proto::Bytes;
+using proto::ByteSpan;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+constexpr std::size_t kScanPage = 4096;
+const Bytes kLastKey = {'l'};
+const Bytes kChainKey = {'g'};
+
+Bytes Prefixed(char prefix, ByteSpan key) {
+  Bytes out;
+  out.reserve(1 + key.size());
+  out.push_back(static_cast<std::uint8_t>(prefix));
+  out.insert(out.end(), key.begin(), key.end());
+  return out;
+}
+
+// All of the ledger's state, in the order of its keys.
+Result<std::vector<std::pair<Bytes, Bytes>>> ReadState(const KeyValueStore& store) {
+  std::vector<std::pair<Bytes, Bytes>> state;
+  Bytes after;
+  for (;;) {
+    auto page = store.Scan(Bytes{'s'}, after, kScanPage);
+    if (!page) return tl::unexpected(page.error());
+    if (page->empty()) return state;
+    after = page->back().first;
+    for (auto& [key, value] : *page) {
+      state.emplace_back(Bytes(key.begin() + 1, key.end()), std::move(value));
+    }
+  }
+}
+
+// The store belongs to one chain, from its first opening on.
+Result<> BindChain(const proto::Genesis& genesis, KeyValueStore& store) {
+  const proto::Digest chain = proto::ChainId(genesis);
+  const auto bound = store.Get(kChainKey);
+  if (!bound) return tl::unexpected(bound.error());
+  if (*bound) {
+    if (std::ranges::equal(**bound, chain.bytes)) return {};
+    return Fail(ErrorCode::kInvalidArgument,
+                "the data directory belongs to another chain than the genesis document");
+  }
+  std::vector<KeyWrite> writes;
+  for (KeyWrite& write : Ledger::GenesisState(genesis)) {
+    writes.push_back({Prefixed('s', write.key), std::move(write.value)});
+  }
+  writes.push_back({kChainKey, Bytes(chain.bytes.begin(), chain.bytes.end())});
+  return store.Apply(writes, true);
+}
+
+Result<Ledger> OpenLedger(const proto::Genesis& genesis, KeyValueStore& store) {
+  if (auto bound = BindChain(genesis, store); !bound) return tl::unexpected(bound.error());
+  const auto last = store.Get(kLastKey);
+  if (!last) return tl::unexpected(last.error());
+  if (!*last) return Ledger::FromGenesis(genesis);
+  const auto header = proto::DecodeBlockHeader(**last);
+  if (!header) return tl::unexpected(header.error());
+  auto state = ReadState(store);
+  if (!state) return tl::unexpected(state.error());
+  return Ledger::Restore(genesis, std::move(*state), *header);
+}
+
+}  // namespace
+
+class LedgerMachine::Disk final : public consensus::Archive {
+ public:
+  explicit Disk(const KeyValueStore& store) : store_(store) {}
+
+  std::optional<Bytes> Get(ByteSpan key) const override {
+    auto value = store_.Get(Prefixed('c', key));
+    if (!value) {
+      failure_ = value.error().message;
+      return std::nullopt;
+    }
+    return std::move(*value);
+  }
+  // A failed read looks like an absent key; nothing may leave after one.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  const KeyValueStore& store_;
+  mutable std::string failure_;
+};
+
+LedgerMachine::LedgerMachine(const proto::Genesis& genesis, proto::SecretKey key,
+                             KeyValueStore& store, Ledger ledger)
+    : genesis_(genesis),
+      key_(std::move(key)),
+      store_(store),
+      disk_(std::make_unique<Disk>(store)),
+      ledger_(std::move(ledger)),
+      latest_(ledger_.snapshot()) {}
+
+LedgerMachine::~LedgerMachine() = default;
+
+Result<std::unique_ptr<LedgerMachine>> LedgerMachine::Open(const proto::Genesis& genesis,
+                                                           proto::PartyId self,
+                                                           proto::SecretKey key,
+                                                           proto::CoinSecret coin,
+                                                           KeyValueStore& store) {
+  auto ledger = OpenLedger(genesis, store);
+  if (!ledger) return tl::unexpected(ledger.error());
+  std::unique_ptr<LedgerMachine> machine(
+      new LedgerMachine(genesis, key.Clone(), store, std::move(*ledger)));
+  consensus::Config config{.committee = genesis.committee(),
+                           .keys = genesis.keys(),
+                           .chain = proto::ChainId(genesis),
+                           .epoch = proto::kEpoch,
+                           .coin = genesis.coin_key(),
+                           .gc_depth = static_cast<std::uint32_t>(genesis.spec.gc_depth),
+                           .self = self};
+  auto core = consensus::Core::Open(std::move(config), std::move(key), std::move(coin),
+                                    *machine->disk_, machine->latest_.header().height);
+  if (!core) return tl::unexpected(core.error());
+  machine->core_ = std::move(*core);
+  if (auto restored = machine->RestoreProven(); !restored) return tl::unexpected(restored.error());
+  return machine;
+}
+
+// The newest block is provable at once after a restart if its signatures were seen before.
+Result<> LedgerMachine::RestoreProven() {
+  const std::uint64_t height = latest_.header().height;
+  if (height == 0) return {};
+  auto block = ReadBlock(store_, height);
+  if (!block) return tl::unexpected(block.error());
+  if (!*block) return Fail(ErrorCode::kCorrupt, "the newest block is missing from the store");
+  if ((*block)->signatures.empty()) {
+    unproven_.push_back(latest_);
+  } else {
+    proven_ = ProvenBlock{(*block)->header, (*block)->signatures, latest_};
+  }
+  return {};
+}
+
+void LedgerMachine::Start() {
+  Run(core_->Start());
+  // Blocks that were executed and perhaps signed, but not seen proven, before the restart.
+  for (std::uint64_t height = latest_.header().height; height > 0; --height) {
+    const auto block = ReadBlock(store_, height);
+    if (!block || !*block || !(*block)->signatures.empty()) break;
+    Run(core_->SignBlock((*block)->header.commit_index, proto::BlockDigest((*block)->header)));
+  }
+}
+
+void LedgerMachine::Handle(proto::PartyId from, proto::dag::Message message) {
+  Run(core_->Handle(from, std::move(message)));
+}
+
+void LedgerMachine::Tick() { Run(core_->Tick()); }
+
+void LedgerMachine::PeerConnected(proto::PartyId party) { Run(core_->PeerConnected(party)); }
+
+Result<proto::Digest> LedgerMachine::Submit(Bytes transaction) {
+  const auto checked = ledger_.Check(std::move(transaction));
+  if (auto admitted = latest_.Admit(checked); !admitted) return tl::unexpected(admitted.error());
+  auto step = core_->Submit({checked.bytes()});
+  if (!step) return tl::unexpected(step.error());
+  Run(std::move(*step));
+  return checked.id();
+}
+
+LedgerMachine::Step LedgerMachine::Flush() {
+  if (sync_due_ && !pending_.halt) Write({}, true);
+  sync_due_ = false;
+  if (!disk_->failure().empty()) Halt(disk_->failure());
+  // After a failed write nothing may leave: it would not be remembered.
+  if (pending_.halt) {
+    pending_.messages.clear();
+    pending_.events.clear();
+  }
+  return std::exchange(pending_, {});
+}
+
+void LedgerMachine::Run(consensus::Step step) {
+  std::vector<KeyWrite> writes;
+  writes.reserve(step.writes.size());
+  for (consensus::Write& write : step.writes) {
+    writes.push_back({Prefixed('c', write.key), std::move(write.value)});
+  }
+  if (!writes.empty()) Write(writes, false);
+  sync_due_ |= step.sync;
+  for (auto& message : step.messages) pending_.messages.push_back(std::move(message));
+  pending_.faults.insert(pending_.faults.end(), step.faults.begin(), step.faults.end());
+  for (const consensus::Output& output : step.outputs) {
+    std::visit(proto::Overloaded{
+                   [&](const consensus::Commit& commit) { Execute(commit); },
+                   [&](const consensus::Finalized& finalized) { Prove(finalized); },
+                   [&](const consensus::Evidence& evidence) { Report(evidence); },
+                   [&](const consensus::NeedSnapshot& need) {
+                     pending_.notes.push_back(
+                         "too far behind: no validator keeps the rounds before " +
+                         std::to_string(need.oldest_round) + "; start again from a copy of its data");
+                   },
+                   [&](const consensus::Halt& halt) { Halt(halt.reason); },
+               },
+               output);
+  }
+}
+
+void LedgerMachine::Execute(const consensus::Commit& commit) {
+  if (commit.index <= latest_.header().commit_index) return;  // Delivered again.
+  BlockResult result = ledger_.Execute(node::Commit{commit.index, commit.round, commit.leader},
+                                       commit.transactions);
+  std::vector<KeyWrite> writes;
+  for (auto& change : result.changes) {
+    writes.push_back({Prefixed('s', change.key), std::move(change.value)});
+  }
+  const StoredBlock block{result.header, {}, commit.transactions, std::move(result.receipts)};
+  for (KeyWrite& write : BlockWrites(block)) writes.push_back(std::move(write));
+  writes.push_back({kLastKey, proto::EncodeBlockHeader(result.header)});
+  Write(writes, false);
+  sync_due_ = true;
+  latest_ = ledger_.snapshot();
+  unproven_.push_back(latest_);
+  if (unproven_.size() > kUnprovenBlocksMax) unproven_.pop_front();
+  for (Event& event : result.events) pending_.events.push_back(std::move(event));
+  Run(core_->SignBlock(commit.index, proto::BlockDigest(result.header)));
+}
+
+void LedgerMachine::Prove(const consensus::Finalized& finalized) {
+  // Heights are commit indices: one commit makes one block.
+  Write({SignaturesWrite(finalized.index, finalized.signatures)}, false);
+  const auto snapshot = std::ranges::find(
+      unproven_, finalized.index, [](const Snapshot& s) { return s.header().commit_index; });
+  if (snapshot == unproven_.end()) return;
+  if (!proven_ || proven_->header.height < snapshot->header().height) {
+    proven_ = ProvenBlock{snapshot->header(), finalized.signatures, *snapshot};
+  }
+  unproven_.erase(unproven_.begin(), snapshot + 1);
+}
+
+void LedgerMachine::Report(const consensus::Evidence& evidence) {
+  pending_.notes.push_back(genesis_.validators[Index(evidence.offender)].name +
+                           " contradicted itself; the evidence goes onto the ledger");
+  proto::Transaction transaction;
+  transaction.chain = proto::ChainId(genesis_);
+  transaction.sender = key_.public_key();
+  transaction.payload = proto::ReportEvidence{evidence.bytes};
+  const auto submitted = Submit(proto::SignTransaction(key_, std::move(transaction)));
+  if (!submitted) pending_.notes.push_back(submitted.error().message);
+}
+
+void LedgerMachine::Write(const std::vector<KeyWrite>& writes, bool sync) {
+  const auto applied = store_.Apply(writes, sync);
+  if (!applied) Halt(applied.error().message);
+}
+
+void LedgerMachine::Halt(const std::string& reason) {
+  if (!pending_.halt) pending_.halt = reason;
+}
+
+}  // namespace node

@@ -1,0 +1,57 @@
+// What the public interface may ask of a validator. Every function may be called from any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mpc/field/fp.h"
+#include "node/inference/effort.h"
+#include "node/ledger/snapshot.h"
+#include "node/store/interfaces.h"
+#include "proto/crypto/signature.h"
+#include "proto/spec.h"
+#include "proto/wire/block.h"
+
+namespace node {
+
+// A block that n - f validators signed, and the state behind it.
+struct ProvenBlock {
+  proto::BlockHeader header;
+  std::vector<std::pair<proto::PartyId, proto::Signature>> signatures;
+  Snapshot snapshot;
+};
+
+struct PeerLink {
+  proto::PartyId party;
+  std::string address;
+  bool up = false;  // Both channels, outgoing.
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::string last_error;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const proto::Genesis& genesis() const = 0;
+  virtual const proto::Digest& chain() const = 0;
+  virtual proto::PartyId self() const = 0;
+  virtual Snapshot latest() const = 0;
+  virtual std::optional<ProvenBlock> proven() const = 0;
+  virtual const KeyValueStore& store() const = 0;  // Reads of what LedgerMachine wrote.
+  // Durable when it returns: an accepted transaction survives the loss of the process.
+  virtual proto::Result<proto::Digest> Submit(proto::Bytes transaction) = 0;
+  virtual proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) = 0;
+  virtual proto::Result<> AddModelFile(proto::Bytes bytes) = 0;
+  virtual proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) = 0;
+  virtual ServiceStatus service_status() const = 0;
+  virtual std::vector<PeerLink> peers() const = 0;
+  virtual proto::Signature Sign(const proto::Digest& digest) const = 0;
+  virtual proto::Bytes Entropy(std::size_t count) const = 0;
+  // Why the validator is not ready to serve; none when it is.
+  virtual std::optional<std::string> why_not_ready() const = 0;
+};
+
+}  // namespace node

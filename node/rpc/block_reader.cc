@@ -1,0 +1,131 @@
+#include "node/rpc/block_reader.h"
+
+#include <string>
+
+#include "proto/wire/fields.h"
+
+namespace node {
+
+using proto::Bytes;
+using proto::ByteSpan;
+using proto::FieldReader;
+using proto::FieldWriter;
+using proto::Result;
+
+namespace {
+
+constexpr std::size_t kBlockItemsMax = std::size_t{1} << 20;
+constexpr std::size_t kItemBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kSignaturesMax = 256;
+
+Bytes KeyOf(char prefix, std::uint64_t height) {
+  Bytes key{static_cast<std::uint8_t>(prefix)};
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    key.push_back(static_cast<std::uint8_t>(height >> shift));
+  }
+  return key;
+}
+
+Bytes KeyOf(const proto::Digest& id) {
+  Bytes key{'t'};
+  key.insert(key.end(), id.bytes.begin(), id.bytes.end());
+  return key;
+}
+
+}  // namespace
+
+Bytes EncodeSignatures(const BlockSignatures& signatures) {
+  FieldWriter writer;
+  writer.List(signatures, kSignaturesMax,
+              [&](const auto& entry) { writer(entry.first, entry.second.bytes); });
+  return writer.Take();
+}
+
+Result<BlockSignatures> DecodeSignatures(ByteSpan bytes) {
+  FieldReader reader(bytes);
+  BlockSignatures signatures;
+  reader.List(signatures, kSignaturesMax,
+              [&](auto& entry) { reader(entry.first, entry.second.bytes); });
+  if (auto done = reader.Finish("list of signatures"); !done) return tl::unexpected(done.error());
+  return signatures;
+}
+
+std::vector<KeyWrite> BlockWrites(const StoredBlock& block) {
+  const std::uint64_t height = block.header.height;
+  std::vector<KeyWrite> writes;
+  writes.push_back({KeyOf('h', height), proto::EncodeBlockHeader(block.header)});
+  FieldWriter transactions;
+  transactions.List(block.transactions, kBlockItemsMax,
+                    [&](const Bytes& bytes) { transactions.Sized(bytes, kItemBytesMax); });
+  writes.push_back({KeyOf('x', height), transactions.Take()});
+  FieldWriter receipts;
+  receipts.List(block.receipts, kBlockItemsMax, [&](const proto::Receipt& receipt) {
+    receipts.Sized(proto::EncodeReceipt(receipt), kItemBytesMax);
+    receipts.Sized(Bytes(receipt.message.begin(), receipt.message.end()), kItemBytesMax);
+  });
+  writes.push_back({KeyOf('r', height), receipts.Take()});
+  for (std::uint32_t index = 0; index < block.receipts.size(); ++index) {
+    FieldWriter place;
+    place(height, index);
+    writes.push_back({KeyOf(block.receipts[index].transaction), place.Take()});
+  }
+  return writes;
+}
+
+KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures) {
+  return {KeyOf('f', height), EncodeSignatures(signatures)};
+}
+
+Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store, std::uint64_t height) {
+  std::array<std::optional<Bytes>, 4> parts;
+  constexpr char kPrefixes[] = {'h', 'x', 'r', 'f'};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    auto part = store.Get(KeyOf(kPrefixes[i], height));
+    if (!part) return tl::unexpected(part.error());
+    parts[i] = std::move(*part);
+  }
+  if (!parts[0] || !parts[1] || !parts[2]) return std::nullopt;
+  StoredBlock block;
+  auto header = proto::DecodeBlockHeader(*parts[0]);
+  if (!header) return tl::unexpected(header.error());
+  block.header = *header;
+  FieldReader transactions(*parts[1]);
+  transactions.List(block.transactions, kBlockItemsMax,
+                    [&](Bytes& bytes) { transactions.Sized(bytes, kItemBytesMax); });
+  if (auto done = transactions.Finish("block body"); !done) return tl::unexpected(done.error());
+  FieldReader receipts(*parts[2]);
+  std::vector<std::pair<Bytes, Bytes>> encoded;  // Receipt and message.
+  receipts.List(encoded, kBlockItemsMax, [&](auto& entry) {
+    receipts.Sized(entry.first, kItemBytesMax);
+    receipts.Sized(entry.second, kItemBytesMax);
+  });
+  if (auto done = receipts.Finish("list of receipts"); !done) return tl::unexpected(done.error());
+  for (const auto& [bytes, message] : encoded) {
+    auto receipt = proto::DecodeReceipt(bytes);
+    if (!receipt) return tl::unexpected(receipt.error());
+    receipt->message = proto::AsText(message);
+    block.receipts.push_back(std::move(*receipt));
+  }
+  if (parts[3]) {
+    auto signatures = DecodeSignatures(*parts[3]);
+    if (!signatures) return tl::unexpected(signatures.error());
+    block.signatures = std::move(*signatures);
+  }
+  return block;
+}
+
+Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
+                                                        const proto::Digest& id) {
+  auto bytes = store.Get(KeyOf(id));
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (!*bytes) return std::nullopt;
+  FieldReader reader(**bytes);
+  TransactionPlace place;
+  reader(place.height, place.index);
+  if (auto done = reader.Finish("place of a transaction"); !done) {
+    return tl::unexpected(done.error());
+  }
+  return place;
+}
+
+}  // namespace node

@@ -1,0 +1,50 @@
+// Blocks and transactions as node/loop's LedgerMachine stores them: the keys, and readers that any
+// thread may use.
+//
+//   h height   block header (heights are big-endian)
+//   x height   the block's transactions
+//   r height   the block's receipts, with their messages
+//   f height   the n - f signatures on the header
+//   t id       height and place of the transaction
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "node/store/interfaces.h"
+#include "proto/committee.h"
+#include "proto/crypto/signature.h"
+#include "proto/wire/block.h"
+
+namespace node {
+
+using BlockSignatures = std::vector<std::pair<proto::PartyId, proto::Signature>>;
+
+struct StoredBlock {
+  proto::BlockHeader header;
+  BlockSignatures signatures;  // None while unproven.
+  std::vector<proto::Bytes> transactions;
+  std::vector<proto::Receipt> receipts;
+};
+
+struct TransactionPlace {
+  std::uint64_t height = 0;
+  std::uint32_t index = 0;
+};
+
+// What a block adds to the store.
+std::vector<KeyWrite> BlockWrites(const StoredBlock& block);
+KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures);
+
+// Nothing above the newest block; kCorrupt when the store is damaged.
+proto::Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store,
+                                                    std::uint64_t height);
+proto::Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
+                                                               const proto::Digest& id);
+
+proto::Bytes EncodeSignatures(const BlockSignatures& signatures);
+proto::Result<BlockSignatures> DecodeSignatures(proto::ByteSpan bytes);
+
+}  // namespace node

@@ -1,0 +1,203 @@
+#include "node/rpc/json.h"
+
+#include <string>
+
+#include "proto/base/overloaded.h"
+
+namespace node {
+
+using nlohmann::json;
+
+namespace {
+
+std::string NameOf(const proto::Genesis& genesis, proto::PartyId party) {
+  return Index(party) < genesis.validators.size() ? genesis.validators[Index(party)].name
+                                                  : std::to_string(Index(party));
+}
+
+json NamesOf(const proto::Genesis& genesis, const std::vector<proto::PartyId>& parties) {
+  json names = json::array();
+  for (const proto::PartyId party : parties) names.push_back(NameOf(genesis, party));
+  return names;
+}
+
+json Hex(const std::vector<proto::ShareBytes>& shares) {
+  json list = json::array();
+  for (const auto& share : shares) list.push_back(proto::ToHex(share));
+  return list;
+}
+
+}  // namespace
+
+json ToJson(const proto::BlockHeader& header) {
+  return {{"height", header.height},
+          {"digest", proto::BlockDigest(header).hex()},
+          {"parent", header.parent.hex()},
+          {"round", header.round},
+          {"commit_index", header.commit_index},
+          {"leader", header.leader.hex()},
+          {"transactions_root", header.transactions_root.hex()},
+          {"receipts_root", header.receipts_root.hex()},
+          {"state_root", header.state_root.hex()},
+          {"committee_hash", header.committee_hash.hex()}};
+}
+
+json ToJson(const proto::Receipt& receipt) {
+  json out = {{"transaction", receipt.transaction.hex()},
+              {"code", proto::ReceiptCodeName(receipt.code)},
+              {"executed", proto::IsExecuted(receipt.code)}};
+  if (!receipt.message.empty()) out["message"] = receipt.message;
+  if (receipt.created_model != proto::Digest{}) out["model"] = receipt.created_model.hex();
+  if (receipt.created_request != 0) out["request"] = receipt.created_request;
+  return out;
+}
+
+json ToJson(const proto::Account& account) {
+  return {{"balance", account.balance}, {"nonce", account.nonce}};
+}
+
+json ToJson(const proto::Manifest& manifest) {
+  json files = json::array();
+  for (const auto& file : manifest.files) {
+    files.push_back({{"name", file.name}, {"digest", file.digest.hex()}, {"size", file.size}});
+  }
+  json buckets = json::array();
+  for (const auto& bucket : manifest.buckets) {
+    buckets.push_back({{"tokens", bucket.tokens},
+                       {"vocabulary_padded", bucket.vocabulary_padded},
+                       {"plan_digest", bucket.plan_digest.hex()},
+                       {"outputs", bucket.outputs},
+                       {"output_frac", bucket.output_frac},
+                       {"labels", bucket.labels},
+                       {"price", bucket.price},
+                       {"bundle_price", bucket.bundle_price},
+                       {"pool_target", bucket.pool_target},
+                       {"layers", bucket.layers}});
+  }
+  return {{"name", manifest.name},
+          {"architecture", manifest.architecture},
+          {"owner", manifest.owner.hex()},
+          {"tokenizer_digest", manifest.tokenizer_digest.hex()},
+          {"files", files},
+          {"buckets", buckets}};
+}
+
+json ToJson(const Effort& effort) {
+  json out = {{"bytes_sent", effort.bytes_sent}, {"rounds", effort.rounds}};
+  out["done"] = effort.finished_us != 0;
+  if (effort.finished_us != 0) {
+    out["seconds"] = static_cast<double>(effort.finished_us - effort.started_us) / 1e6;
+  }
+  return out;
+}
+
+json ToJson(const proto::Genesis& genesis, const BlockSignatures& signatures) {
+  json out = json::object();
+  for (const auto& [party, signature] : signatures) {
+    out[NameOf(genesis, party)] = proto::ToHex(signature.span());
+  }
+  return out;
+}
+
+json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record) {
+  json attestations = json::object();
+  for (const auto& attestation : record.attestations) {
+    attestations[NameOf(genesis, attestation.party)] = attestation.transcript.hex();
+  }
+  json posts = json::object();
+  for (const auto& post : record.posts) posts[NameOf(genesis, post.party)] = Hex(post.shares);
+  json named = json::array();
+  for (const auto& entry : record.named) {
+    named.push_back(
+        {{"party", NameOf(genesis, entry.party)}, {"misdeed", proto::Name(entry.misdeed)}});
+  }
+  return {{"owner", record.owner.hex()},
+          {"model", record.model.hex()},
+          {"bucket", record.bucket},
+          {"status", proto::Name(record.status)},
+          {"price", record.price},
+          {"opened_round", record.opened_round},
+          {"attempt", record.attempt},
+          {"deadline_round", record.deadline_round},
+          {"submitted_round", record.submitted_round},
+          {"completed_round", record.completed_round},
+          {"submission", record.submission.hex()},
+          {"masked_tokens", record.masked_tokens},
+          {"attestations", attestations},
+          {"transcript", record.transcript.hex()},
+          {"posts", posts},
+          {"output", Hex(record.output)},
+          {"named", named},
+          {"paid", NamesOf(genesis, record.paid)}};
+}
+
+json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record) {
+  return {{"model", record.model.hex()},
+          {"bucket", record.bucket},
+          {"status", proto::Name(record.status)},
+          {"layers_fixed", record.layers.size()},
+          {"layers_needed", record.layers_needed},
+          {"transcript", record.transcript.hex()},
+          {"pass", NamesOf(genesis, record.pass)},
+          {"fail", NamesOf(genesis, record.fail)},
+          {"request", record.request}};
+}
+
+json Summary(const proto::Genesis& genesis, const proto::Transaction& transaction) {
+  json out = std::visit(
+      proto::Overloaded{
+          [](const proto::Transfer& p) {
+            return json{{"kind", "transfer"}, {"to", p.to.hex()}, {"amount", p.amount}};
+          },
+          [](const proto::RegisterModel& p) {
+            return json{{"kind", "register_model"},
+                        {"model", proto::ModelId(p.manifest).hex()},
+                        {"bytes", p.manifest.size()}};
+          },
+          [](const proto::OpenRequest& p) {
+            return json{{"kind", "open_request"}, {"model", p.model.hex()}, {"bucket", p.bucket}};
+          },
+          [](const proto::SubmitInference& p) {
+            return json{{"kind", "submit_inference"},
+                        {"request", p.request},
+                        {"masked_tokens", p.masked_tokens}};
+          },
+          [](const proto::ModelReady& p) {
+            return json{{"kind", "model_ready"}, {"model", p.model.hex()}};
+          },
+          [&](const proto::FixLayer& p) {
+            return json{{"kind", "fix_layer"},
+                        {"attempt", p.certificate.attempt},
+                        {"layer", p.certificate.layer},
+                        {"king", NameOf(genesis, p.certificate.king)},
+                        {"root", p.certificate.root.hex()}};
+          },
+          [](const proto::Verdict& p) {
+            return json{{"kind", "verdict"}, {"attempt", p.attempt}, {"pass", p.pass}};
+          },
+          [&](const proto::Attest& p) {
+            return json{{"kind", "attest"},
+                        {"request", p.request},
+                        {"transcript", p.transcript.hex()},
+                        {"accused", NamesOf(genesis, p.accused)}};
+          },
+          [&](const proto::PostOutput& p) {
+            return json{{"kind", "post_output"},
+                        {"request", p.request},
+                        {"shares", Hex(p.shares)},
+                        {"accused", NamesOf(genesis, p.accused)}};
+          },
+          [](const proto::ReportEvidence& p) {
+            return json{{"kind", "report_evidence"}, {"bytes", p.evidence.size()}};
+          },
+      },
+      transaction.payload);
+  out["sender"] = transaction.sender.hex();
+  for (const auto& validator : genesis.validators) {
+    if (validator.key == transaction.sender) out["sender_name"] = validator.name;
+  }
+  if (!proto::IsValidatorPayload(transaction.payload)) out["nonce"] = transaction.nonce;
+  return out;
+}
+
+}  // namespace node

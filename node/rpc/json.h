@@ -1,0 +1,27 @@
+// The ledger's records as JSON, for the interface and the command line. Hashes, keys and signatures
+// are lower-case hexadecimal; parties are their names in the genesis document.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "node/inference/effort.h"
+#include "node/rpc/block_reader.h"
+#include "proto/spec.h"
+#include "proto/wire/block.h"
+#include "proto/wire/ledger.h"
+#include "proto/wire/records.h"
+
+namespace node {
+
+nlohmann::json ToJson(const proto::BlockHeader& header);
+nlohmann::json ToJson(const proto::Receipt& receipt);
+nlohmann::json ToJson(const proto::Account& account);
+nlohmann::json ToJson(const proto::Manifest& manifest);
+nlohmann::json ToJson(const Effort& effort);
+nlohmann::json ToJson(const proto::Genesis& genesis, const BlockSignatures& signatures);
+nlohmann::json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record);
+nlohmann::json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record);
+// Kind, sender and what it says, without bulk.
+nlohmann::json Summary(const proto::Genesis& genesis, const proto::Transaction& transaction);
+
+}  // namespace node

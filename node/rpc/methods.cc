@@ -1,0 +1,487 @@
+#include "node/rpc/methods.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "node/rpc/block_reader.h"
+#include "node/rpc/json.h"
+#include "node/rpc/json_rpc.h"
+#include "proto/crypto/ecies.h"
+#include "proto/crypto/hash.h"
+
+namespace node {
+
+using proto::Bytes;
+using proto::Digest;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+constexpr std::size_t kStateKeyBytesMax = 256;
+
+// Assembles model files from the parts their vendors send; only files that a registered model
+// names, in order, within a budget.
+class Uploads {
+ public:
+  // The whole file once the last part is here.
+  Result<std::optional<Bytes>> Add(const Digest& digest, std::uint64_t size, std::uint64_t offset,
+                                   const Bytes& part) {
+    const std::lock_guard lock(mutex_);
+    if (offset == 0) Drop(digest);
+    Bytes& file = files_[digest];
+    if (offset != file.size() || part.size() > size - offset) {
+      const std::size_t expected = file.size();
+      if (expected == 0) files_.erase(digest);
+      return Fail(ErrorCode::kInvalidArgument,
+                  "the next part of this file begins at offset " + std::to_string(expected));
+    }
+    if (used_ + part.size() > kUploadBytesMax) {
+      Drop(digest);
+      return Fail(ErrorCode::kExhausted, "too many model files are under way; try again later");
+    }
+    used_ += part.size();
+    file.insert(file.end(), part.begin(), part.end());
+    if (file.size() < size) return std::nullopt;
+    Bytes whole = std::move(file);
+    used_ -= whole.size();
+    files_.erase(digest);
+    return whole;
+  }
+
+ private:
+  void Drop(const Digest& digest) {
+    const auto it = files_.find(digest);
+    if (it == files_.end()) return;
+    used_ -= it->second.size();
+    files_.erase(it);
+  }
+
+  std::mutex mutex_;
+  std::map<Digest, Bytes> files_;
+  std::size_t used_ = 0;
+};
+
+class Methods {
+ public:
+  explicit Methods(Backend& backend) : backend_(backend), genesis_(backend.genesis()) {}
+
+  void AddTo(JsonRpc& rpc) {
+    const auto add = [&](std::string name, std::vector<std::string> parameters, auto member) {
+      rpc.Add(std::move(name), std::move(parameters),
+              [this, member](const Params& params) { return (this->*member)(params); });
+    };
+    add("status", {}, &Methods::Status);
+    add("block", {"height"}, &Methods::Block);
+    add("transaction", {"id"}, &Methods::Transaction);
+    add("submit_transaction", {"hex"}, &Methods::SubmitTransaction);
+    add("account", {"key"}, &Methods::Account);
+    add("models", {}, &Methods::Models);
+    add("model", {"id"}, &Methods::Model);
+    add("request", {"id"}, &Methods::Request);
+    add("attempt", {"id"}, &Methods::Attempt);
+    add("pool", {}, &Methods::Pool);
+    add("result", {"id"}, &Methods::ResultWithProof);
+    add("proof", {"key"}, &Methods::Proof);
+    add("mask_shares", {"request", "ephemeral_key", "signature"}, &Methods::MaskShares);
+    add("model_file", {"digest", "offset"}, &Methods::ModelFile);
+    add("upload_model_file", {"digest", "size", "offset", "hex"}, &Methods::UploadModelFile);
+    add("peers", {}, &Methods::Peers);
+  }
+
+ private:
+  Result<Json> Status(const Params&) {
+    const Snapshot latest = backend_.latest();
+    const auto proven = backend_.proven();
+    const auto& own = genesis_.validators[Index(backend_.self())];
+    std::size_t up = 0;
+    for (const PeerLink& peer : backend_.peers()) up += peer.up ? 1 : 0;
+    const auto why = backend_.why_not_ready();
+    Json out = {{"chain", backend_.chain().hex()},
+                {"chain_name", genesis_.spec.name},
+                {"validator", own.name},
+                {"public_key", own.key.hex()},
+                {"validators", genesis_.validators.size()},
+                {"height", latest.header().height},
+                {"round", latest.header().round},
+                {"proven_height", proven ? proven->header.height : 0},
+                {"state_root", latest.header().state_root.hex()},
+                {"peers_connected", up},
+                {"ready", !why}};
+    if (why) out["why_not_ready"] = *why;
+    return out;
+  }
+
+  Result<Json> Block(const Params& params) {
+    const auto height = params.Number("height", backend_.latest().header().height);
+    if (!height) return tl::unexpected(height.error());
+    const auto block = ReadBlock(backend_.store(), *height);
+    if (!block) return tl::unexpected(block.error());
+    if (!*block) {
+      return Fail(ErrorCode::kNotFound, "there is no block " + std::to_string(*height) +
+                                            " yet; blocks begin at 1");
+    }
+    Json out = ToJson((*block)->header);
+    out["header"] = proto::ToHex(proto::EncodeBlockHeader((*block)->header));
+    out["signatures"] = ToJson(genesis_, (*block)->signatures);
+    Json transactions = Json::array();
+    for (std::size_t i = 0; i < (*block)->transactions.size(); ++i) {
+      Json entry = ToJson((*block)->receipts[i]);
+      entry["bytes"] = (*block)->transactions[i].size();
+      transactions.push_back(std::move(entry));
+    }
+    out["transactions"] = std::move(transactions);
+    return out;
+  }
+
+  Result<Json> Transaction(const Params& params) {
+    const auto id = params.Digest("id");
+    if (!id) return tl::unexpected(id.error());
+    const auto place = FindTransaction(backend_.store(), *id);
+    if (!place) return tl::unexpected(place.error());
+    if (!*place) return Json{{"id", id->hex()}, {"status", "unknown"}};
+    const auto block = ReadBlock(backend_.store(), (*place)->height);
+    if (!block) return tl::unexpected(block.error());
+    if (!*block || (*place)->index >= (*block)->transactions.size()) {
+      return Fail(ErrorCode::kCorrupt, "the block of this transaction is not in the store");
+    }
+    const Bytes& bytes = (*block)->transactions[(*place)->index];
+    Json out = {{"id", id->hex()},
+                {"status", "executed"},
+                {"height", (*place)->height},
+                {"index", (*place)->index},
+                {"receipt", ToJson((*block)->receipts[(*place)->index])},
+                {"bytes", bytes.size()},
+                {"hex", proto::ToHex(bytes)}};
+    const auto checked = proto::CheckedTransaction::Check(
+        backend_.chain(), genesis_.spec.transaction_bytes_max, bytes);
+    if (checked.valid()) out["payload"] = Summary(genesis_, checked.transaction());
+    return out;
+  }
+
+  Result<Json> SubmitTransaction(const Params& params) {
+    auto bytes = params.Hex("hex", genesis_.spec.transaction_bytes_max);
+    if (!bytes) return tl::unexpected(bytes.error());
+    const auto id = backend_.Submit(std::move(*bytes));
+    if (!id) return tl::unexpected(id.error());
+    return Json{{"id", id->hex()}};
+  }
+
+  Result<Json> Account(const Params& params) {
+    const auto bytes = params.HexOf("key", 32);
+    if (!bytes) return tl::unexpected(bytes.error());
+    const proto::PublicKey key = *proto::PublicKey::From(*bytes);
+    return ToJson(backend_.latest().account(key));
+  }
+
+  Json ModelJson(const Digest& id, const proto::ModelRecord& record) {
+    const auto manifest = proto::DecodeManifest(record.manifest);
+    Json out = manifest ? ToJson(*manifest) : Json::object();
+    out["id"] = id.hex();
+    out["status"] = proto::Name(record.status);
+    const ServiceStatus service = backend_.service_status();
+    const auto loaded = service.models.find(id);
+    out["files_here"] = loaded != service.models.end() && loaded->second;
+    return out;
+  }
+
+  Result<Json> Models(const Params&) {
+    const Snapshot latest = backend_.latest();
+    Json out = Json::array();
+    for (const Digest& id : latest.models(1, proto::kModelsMax)) {
+      if (const auto record = latest.model(id)) out.push_back(ModelJson(id, *record));
+    }
+    return out;
+  }
+
+  Result<Json> Model(const Params& params) {
+    const auto id = params.Digest("id");
+    if (!id) return tl::unexpected(id.error());
+    const auto record = backend_.latest().model(*id);
+    if (!record) return Fail(ErrorCode::kNotFound, "no model of this id is registered");
+    return ModelJson(*id, *record);
+  }
+
+  Result<Json> Request(const Params& params) {
+    const auto id = params.Number("id");
+    if (!id) return tl::unexpected(id.error());
+    const auto record = backend_.latest().request(*id);
+    if (!record) return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*id));
+    Json out = ToJson(genesis_, *record);
+    const ServiceStatus service = backend_.service_status();
+    if (const auto effort = service.requests.find(*id); effort != service.requests.end()) {
+      out["effort"] = ToJson(effort->second);
+    }
+    return out;
+  }
+
+  Result<Json> Attempt(const Params& params) {
+    const auto id = params.Number("id");
+    if (!id) return tl::unexpected(id.error());
+    const auto record = backend_.latest().attempt(*id);
+    if (!record) return Fail(ErrorCode::kNotFound, "there is no attempt " + std::to_string(*id));
+    Json out = ToJson(genesis_, *record);
+    const ServiceStatus service = backend_.service_status();
+    if (const auto effort = service.attempts.find(*id); effort != service.attempts.end()) {
+      out["effort"] = ToJson(effort->second);
+    }
+    return out;
+  }
+
+  Result<Json> Pool(const Params&) {
+    const Snapshot latest = backend_.latest();
+    Json out = Json::array();
+    for (const Digest& id : latest.models(1, proto::kModelsMax)) {
+      const auto record = latest.model(id);
+      const auto manifest = record ? proto::DecodeManifest(record->manifest)
+                                   : Fail(ErrorCode::kNotFound, "no such model");
+      if (!manifest) continue;
+      for (std::uint32_t bucket = 0; bucket < manifest->buckets.size(); ++bucket) {
+        const auto pool = latest.pool(id, bucket).value_or(proto::Pool{});
+        Json started = Json::array();
+        for (const std::uint64_t attempt : pool.started) {
+          const auto progress = latest.attempt(attempt);
+          started.push_back({{"attempt", attempt},
+                             {"layers_fixed", progress ? progress->layers.size() : 0},
+                             {"layers_needed", manifest->buckets[bucket].layers}});
+        }
+        out.push_back({{"model", id.hex()},
+                       {"name", manifest->name},
+                       {"bucket", bucket},
+                       {"tokens", manifest->buckets[bucket].tokens},
+                       {"target", manifest->buckets[bucket].pool_target},
+                       {"ready", pool.ready.size()},
+                       {"waiting", pool.waiting.size()},
+                       {"started", std::move(started)}});
+      }
+    }
+    return out;
+  }
+
+  Result<Json> Proven(proto::ByteSpan key) {
+    const auto proven = backend_.proven();
+    if (!proven) return Fail(ErrorCode::kUnavailable, "no block is signed yet; try again");
+    const auto value = proven->snapshot.Get(key);
+    return Json{{"key", proto::ToHex(key)},
+                {"value", value ? Json(proto::ToHex(*value)) : Json(nullptr)},
+                {"height", proven->header.height},
+                {"header", proto::ToHex(proto::EncodeBlockHeader(proven->header))},
+                {"signatures", proto::ToHex(EncodeSignatures(proven->signatures))},
+                {"proof", proto::ToHex(proto::EncodeStateProof(proven->snapshot.Prove(key)))}};
+  }
+
+  Result<Json> ResultWithProof(const Params& params) {
+    const auto id = params.Number("id");
+    if (!id) return tl::unexpected(id.error());
+    auto out = Proven(proto::RequestKey(*id));
+    if (!out) return out;
+    const auto record = backend_.proven()->snapshot.request(*id);
+    if (!record) {
+      return Fail(ErrorCode::kNotFound, "no signed block holds request " + std::to_string(*id));
+    }
+    (*out)["record"] = ToJson(genesis_, *record);
+    return out;
+  }
+
+  Result<Json> Proof(const Params& params) {
+    const auto key = params.Hex("key", kStateKeyBytesMax);
+    if (!key) return tl::unexpected(key.error());
+    return Proven(*key);
+  }
+
+  Result<Json> MaskShares(const Params& params) {
+    const auto request = params.Number("request");
+    const auto ephemeral_bytes = params.HexOf("ephemeral_key", 32);
+    const auto signature_bytes = params.HexOf("signature", 64);
+    if (!request) return tl::unexpected(request.error());
+    if (!ephemeral_bytes) return tl::unexpected(ephemeral_bytes.error());
+    if (!signature_bytes) return tl::unexpected(signature_bytes.error());
+    const proto::PublicKey ephemeral = *proto::PublicKey::From(*ephemeral_bytes);
+    const auto record = backend_.latest().request(*request);
+    if (!record) {
+      return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*request));
+    }
+    if (!proto::Verify(record->owner, MaskQuestionDigest(backend_.chain(), *request, ephemeral),
+                       *proto::Signature::From(*signature_bytes))) {
+      return Fail(ErrorCode::kDenied, "only the owner of request " + std::to_string(*request) +
+                                          " is given its masks; the signature is not the owner's");
+    }
+    if (record->attempt == 0) {
+      return Fail(ErrorCode::kUnavailable, "the request waits for a bundle; try again");
+    }
+    if (record->status == proto::RequestStatus::kCompleted ||
+        record->status == proto::RequestStatus::kExpired) {
+      return Fail(ErrorCode::kDenied, "the request has ended and its masks are erased");
+    }
+    auto shares = backend_.MaskShares(record->attempt);
+    if (!shares) return tl::unexpected(shares.error());
+    Bytes plain(shares->size() * mpc::Fp::kBytes);
+    for (std::size_t i = 0; i < shares->size(); ++i) {
+      (*shares)[i].ToBytes(std::span<std::uint8_t, mpc::Fp::kBytes>(
+          plain.data() + i * mpc::Fp::kBytes, mpc::Fp::kBytes));
+    }
+    const proto::PartyId self = backend_.self();
+    const Bytes sealed = proto::Seal(ephemeral, MaskContext(backend_.chain(), *request, self),
+                                     plain, backend_.Entropy(32));
+    proto::SecureErase(plain.data(), plain.size());
+    proto::SecureErase(shares->data(), shares->size() * sizeof(mpc::Fp));
+    const proto::Signature signature =
+        backend_.Sign(MaskAnswerDigest(backend_.chain(), *request, ephemeral, sealed));
+    return Json{{"party", Index(self)},
+                {"attempt", record->attempt},
+                {"sealed", proto::ToHex(sealed)},
+                {"signature", proto::ToHex(signature.span())}};
+  }
+
+  // The size that a registered model's manifest gives the file.
+  std::optional<std::uint64_t> NamedSize(const Digest& digest) {
+    const Snapshot latest = backend_.latest();
+    for (const Digest& id : latest.models(1, proto::kModelsMax)) {
+      const auto record = latest.model(id);
+      const auto manifest = record ? proto::DecodeManifest(record->manifest)
+                                   : Fail(ErrorCode::kNotFound, "no such model");
+      if (!manifest) continue;
+      const auto file = std::ranges::find(manifest->files, digest, &proto::PackageFile::digest);
+      if (file != manifest->files.end()) return file->size;
+    }
+    return std::nullopt;
+  }
+
+  Result<Json> ModelFile(const Params& params) {
+    const auto digest = params.Digest("digest");
+    const auto offset = params.Number("offset", 0);
+    if (!digest) return tl::unexpected(digest.error());
+    if (!offset) return tl::unexpected(offset.error());
+    if (!NamedSize(*digest)) {
+      return Fail(ErrorCode::kNotFound, "no registered model has a file of this hash");
+    }
+    const auto bytes = backend_.ReadModelFile(*digest);
+    if (!bytes) return Fail(bytes.error().code, "the file has not reached this validator yet");
+    if (*offset > bytes->size()) {
+      return Fail(ErrorCode::kInvalidArgument, "the offset is beyond the file's end");
+    }
+    const auto part = proto::ByteSpan(*bytes).subspan(static_cast<std::size_t>(*offset));
+    return Json{{"size", bytes->size()},
+                {"offset", *offset},
+                {"hex", proto::ToHex(part.first(std::min(part.size(), kFilePartBytesMax)))}};
+  }
+
+  Result<Json> UploadModelFile(const Params& params) {
+    const auto digest = params.Digest("digest");
+    const auto size = params.Number("size");
+    const auto offset = params.Number("offset");
+    const auto part = params.Hex("hex", kFilePartBytesMax);
+    if (!digest) return tl::unexpected(digest.error());
+    if (!size) return tl::unexpected(size.error());
+    if (!offset) return tl::unexpected(offset.error());
+    if (!part) return tl::unexpected(part.error());
+    const auto named = NamedSize(*digest);
+    if (!named || *named != *size || *offset > *size) {
+      return Fail(ErrorCode::kDenied,
+                  "no registered model has a file of this hash and size; register the model first");
+    }
+    auto whole = uploads_.Add(*digest, *size, *offset, *part);
+    if (!whole) return tl::unexpected(whole.error());
+    if (!*whole) return Json{{"received", *offset + part->size()}, {"done", false}};
+    if (proto::Sha256(**whole) != *digest) {
+      return Fail(ErrorCode::kInvalidArgument, "the file does not have the hash it was sent under");
+    }
+    if (auto added = backend_.AddModelFile(std::move(**whole)); !added) {
+      return tl::unexpected(added.error());
+    }
+    return Json{{"received", *size}, {"done", true}};
+  }
+
+  Result<Json> Peers(const Params&) {
+    Json out = Json::array();
+    for (const PeerLink& peer : backend_.peers()) {
+      Json entry = {{"validator", genesis_.validators[Index(peer.party)].name},
+                    {"address", peer.address},
+                    {"connected", peer.up},
+                    {"bytes_sent", peer.bytes_sent},
+                    {"bytes_received", peer.bytes_received}};
+      if (!peer.last_error.empty()) entry["last_error"] = peer.last_error;
+      out.push_back(std::move(entry));
+    }
+    return out;
+  }
+
+  Backend& backend_;
+  const proto::Genesis& genesis_;
+  Uploads uploads_;
+};
+
+std::string Metrics(Backend& backend) {
+  std::string out;
+  const auto gauge = [&](const std::string& name, const std::string& help, std::uint64_t value) {
+    out += "# HELP " + name + " " + help + "\n# TYPE " + name + " gauge\n" + name + " " +
+           std::to_string(value) + "\n";
+  };
+  const Snapshot latest = backend.latest();
+  const auto proven = backend.proven();
+  gauge("waxseal_height", "Newest executed block.", latest.header().height);
+  gauge("waxseal_round", "Round of its leader.", latest.header().round);
+  gauge("waxseal_proven_height", "Newest block signed by n-f validators.",
+        proven ? proven->header.height : 0);
+  std::uint64_t up = 0;
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  for (const PeerLink& peer : backend.peers()) {
+    up += peer.up ? 1 : 0;
+    sent += peer.bytes_sent;
+    received += peer.bytes_received;
+  }
+  gauge("waxseal_peers_connected", "Validators this one can send to.", up);
+  gauge("waxseal_peer_bytes_sent", "Bytes to validators since the start.", sent);
+  gauge("waxseal_peer_bytes_received", "Bytes from validators since the start.", received);
+  const proto::Totals totals = latest.totals();
+  gauge("waxseal_requests", "Requests ever opened.", totals.requests);
+  gauge("waxseal_attempts", "Preprocessing attempts ever started.", totals.attempts);
+  gauge("waxseal_attempts_in_progress", "Preprocessing attempts under way.", totals.in_progress);
+  return out;
+}
+
+}  // namespace
+
+proto::Digest MaskQuestionDigest(const Digest& chain, std::uint64_t request,
+                                 const proto::PublicKey& ephemeral) {
+  return proto::Hasher("waxseal/mask-question")
+      .Add(chain.span())
+      .Add(request)
+      .Add(ephemeral.span())
+      .Finish();
+}
+
+proto::Digest MaskAnswerDigest(const Digest& chain, std::uint64_t request,
+                               const proto::PublicKey& ephemeral, proto::ByteSpan sealed) {
+  return proto::Hasher("waxseal/mask-answer")
+      .Add(chain.span())
+      .Add(request)
+      .Add(ephemeral.span())
+      .AddSized(sealed)
+      .Finish();
+}
+
+Bytes MaskContext(const Digest& chain, std::uint64_t request, proto::PartyId party) {
+  Bytes context(chain.bytes.begin(), chain.bytes.end());
+  proto::PutU64(context, request);
+  proto::PutU32(context, Index(party));
+  return context;
+}
+
+RpcHandlers MakeHandlers(Backend& backend) {
+  const auto methods = std::make_shared<Methods>(backend);
+  const auto rpc = std::make_shared<JsonRpc>();
+  methods->AddTo(*rpc);
+  RpcHandlers handlers;
+  handlers.call = [methods, rpc](std::string_view body) { return rpc->Handle(body); };
+  handlers.why_not_ready = [&backend] { return backend.why_not_ready(); };
+  handlers.metrics = [&backend] { return Metrics(backend); };
+  return handlers;
+}
+
+}  // namespace node
