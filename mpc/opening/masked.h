@@ -20,11 +20,11 @@ inline constexpr Int128 kOpenOffset = Int128{1} << kOpenBits;
 // M for an opened c and `sets` = #A parts. The dropped fractions of the parts average #A / 2 units
 // and the floor takes half a unit back: so half a unit is added first when #A is even.
 inline Fp PublicPart(Fp opened, unsigned drop, std::size_t sets) {
-  auto c = static_cast<Int128>(opened.value());
-  if (drop == 0) return Fp::FromSigned(c - kOpenOffset);
+  UInt128 c = opened.value();  // Any element: a lying king chooses it.
+  if (drop == 0) return Fp::FromSigned(static_cast<Int128>(c) - kOpenOffset);
   const auto count = static_cast<Int128>(sets);
-  if (count % 2 == 0) c += Int128{1} << (drop - 1);
-  return Fp::FromSigned((c >> drop) - (kOpenOffset >> drop) - count / 2);
+  if (count % 2 == 0) c += UInt128{1} << (drop - 1);
+  return Fp::FromSigned(static_cast<Int128>(c >> drop) - (kOpenOffset >> drop) - count / 2);
 }
 
 }  // namespace mpc

@@ -21,14 +21,14 @@ namespace mpc {
 struct Bundle {
   std::uint64_t epoch = 0;
   std::uint64_t attempt = 0;
-  proto::Digest plan;                      // PlanDigest
-  std::vector<std::vector<Fp>> slots;      // By operation.
+  proto::Digest plan;                  // PlanDigest
+  std::vector<std::vector<Fp>> slots;  // By operation.
 };
 
 // The number of shares in an operation's slot.
 std::size_t SlotSize(const Plan& plan, TensorId op);
 
-proto::Bytes EncodeBundle(const Bundle& bundle);                       // With a checksum.
+proto::Bytes EncodeBundle(const Bundle& bundle);  // With a checksum.
 proto::Result<Bundle> DecodeBundle(const Plan& plan, proto::ByteSpan bytes);
 
 }  // namespace mpc

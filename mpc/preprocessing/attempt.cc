@@ -1,0 +1,527 @@
+#include "mpc/preprocessing/attempt.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "proto/attempt.h"
+#include "proto/base/check.h"
+#include "proto/base/overloaded.h"
+#include "proto/crypto/merkle.h"
+
+namespace mpc {
+
+using proto::FaultKind;
+using proto::kEveryone;
+using proto::PartyId;
+
+namespace {
+
+std::vector<std::size_t> SizesOf(const Layers& layers) {
+  std::vector<std::size_t> sizes;
+  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
+    sizes.push_back(layers.size(layer));
+  }
+  const std::vector<std::size_t> steps = CompressionSizes(layers.pairs());
+  sizes.insert(sizes.end(), steps.begin(), steps.end());
+  return sizes;
+}
+
+proto::Result<> CheckSizes(const std::vector<std::size_t>& sizes) {
+  if (sizes.size() >= proto::kAttemptLayersMax) {
+    return proto::Fail(proto::ErrorCode::kExhausted,
+                       "a bundle of this model takes " + std::to_string(sizes.size()) +
+                           " layers of preprocessing; the limit is " +
+                           std::to_string(proto::kAttemptLayersMax - 1));
+  }
+  const std::size_t widest = *std::max_element(sizes.begin(), sizes.end());
+  if (widest > proto::kLayerBytesMax / Fp::kBytes) {
+    return proto::Fail(proto::ErrorCode::kExhausted,
+                       "a bundle of this model opens " + std::to_string(widest) +
+                           " values in one layer of preprocessing; the limit is " +
+                           std::to_string(proto::kLayerBytesMax / Fp::kBytes));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee) {
+  return SizesOf(Layers(plan, ReplicatedSets(committee).count()));
+}
+
+std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
+  return static_cast<std::uint32_t>(LayerSizes(plan, committee).size());
+}
+
+proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee) {
+  return CheckSizes(LayerSizes(plan, committee));
+}
+
+Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
+                 proto::Digest plan_digest, std::uint64_t attempt,
+                 std::vector<proto::Bytes> known_layers)
+    : context_(context),
+      plan_(std::move(plan)),
+      plan_digest_(plan_digest),
+      attempt_(attempt),
+      preprocessor_(context, *plan_, attempt),
+      known_(std::move(known_layers)),
+      layers_(SizesOf(preprocessor_.layers())),
+      challenges_(context, attempt, layers_.count() - product_layers() + 1),
+      opened_by_(context.committee.size()),
+      triple_(context.committee, proto::kOpeningElements) {
+  const proto::Committee& committee = context.committee;
+  CHECK(committee.quorum() == Agreement(committee));  // n = 3t + 1
+  CHECK(CheckSizes(SizesOf(preprocessor_.layers())).has_value());
+  CHECK(known_.size() <= layers_.count());
+  // See the header. The factor n + 1 is prime to C(n, t) for n up to 13: a king meets every set.
+  const ReplicatedSets& sets = *context.sets;
+  const auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
+  for (std::uint16_t i = 0; i < committee.size(); ++i) {
+    senders_allowed_.push_back(context.self != KingOf(0) || sets.Contains(set, PartyId{i}));
+  }
+}
+
+Attempt::~Attempt() {
+  Erase();
+}
+
+void Attempt::Erase() {
+  const auto erase = [](auto& values) {
+    proto::SecureErase(values.data(), values.size() * sizeof values[0]);
+  };
+  if (round_.vector) erase(round_.vector->values);
+  if (opening_) erase(opening_->values);
+  for (auto& [party, held] : held_) {
+    if (held.vector) erase(held.vector->values);
+  }
+  round_ = {};
+  held_.clear();
+  opening_.reset();
+  compression_.reset();
+}
+
+// ---- where this member stands
+// ------------------------------------------------------------------
+
+Place Attempt::PlaceOf(std::uint32_t layer) const {
+  return {context_.chain, context_.epoch, attempt_, layer, layers_.transcript(layer)};
+}
+
+PartyId Attempt::KingOf(std::uint32_t rank) const {
+  return static_cast<PartyId>((attempt_ + rank) % context_.committee.size());
+}
+
+bool Attempt::Engaged(PartyId king) const {
+  for (std::uint32_t rank = 0; rank < engaged_; ++rank) {
+    if (KingOf(rank) == king) return true;
+  }
+  return false;
+}
+
+std::uint32_t Attempt::layers_needed() const {
+  return state_ == State::kRunning ? layers_.count() : product_layers();
+}
+
+// ---- inputs
+// ------------------------------------------------------------------------------------
+
+Attempt::Step Attempt::Start() {
+  CHECK(!started_);
+  started_ = true;
+  Step step;
+  if (state_ != State::kRunning) return step;
+  ReleaseChallenges(step);
+  BeginRound(step);
+  FetchMissing(step);
+  return step;
+}
+
+Attempt::Step Attempt::Handle(PartyId from, Message message) {
+  CHECK(started_ && Index(from) < context_.committee.size());
+  Step step;
+  if (state_ == State::kDead) return step;
+  std::visit(
+      [&](auto& m) {
+        if (m.attempt != attempt_) return step.Blame(from, FaultKind::kMalformed);
+        On(from, std::move(m), step);
+      },
+      message);
+  return step;
+}
+
+Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root) {
+  CHECK(layer == layers_.fixed() && layer < layers_.count());
+  Step step;
+  if (state_ == State::kDead) return step;
+  layers_.Fix(root);
+  progress_ = true;
+  if (const auto it = round_.candidates.find(root); it != round_.candidates.end()) {
+    layers_.Hold(layer, std::move(it->second));
+    if (round_.stored != root) {
+      step.outputs.push_back(LayerKnown{layer, EncodeElements(layers_.opened()[layer])});
+    }
+  } else if (layer < known_.size()) {
+    layers_.Adopt(layer, known_[layer]);
+    known_[layer] = {};
+  }
+  if (!started_) return step;
+  if (layers_.Holds(layer)) {
+    OnHeld(layer, step);
+  } else {
+    Fetch(layer, step);
+  }
+  ReleaseChallenges(step);
+  BeginRound(step);
+  return step;
+}
+
+Attempt::Step Attempt::OnVerdict(bool certified) {
+  CHECK(started_ && state_ == State::kRunning);
+  Step step;
+  Erase();
+  state_ = certified ? State::kCertified : State::kDead;
+  if (certified) {
+    CHECK(layers_.fixed() == layers_.count());
+    MakeBundle(step);
+  } else {
+    layers_ = FixedLayers(SizesOf(preprocessor_.layers()));
+    openings_.clear();
+  }
+  return step;
+}
+
+Attempt::Step Attempt::Tick() {
+  Step step;
+  if (!started_ || state_ == State::kDead) return step;
+  if (std::exchange(progress_, false)) idle_ticks_ = 0;
+  if (++idle_ticks_ < kTicksOfPatience) return step;
+  idle_ticks_ = 0;
+  FetchMissing(step);
+  if (state_ != State::kRunning || judged_) return step;
+  if (layers_.fixed() == layers_.count() || engaged_ == context_.committee.size()) {
+    // Everybody has been tried: something was lost.
+    step.Send(kEveryone, proto::FetchLayer{attempt_, layers_.fixed()});
+  } else {
+    const PartyId king = KingOf(engaged_++);
+    if (round_.vector) step.Send({king}, *round_.vector);
+    TakeHeld(king, step);
+  }
+  if (round_.king && !round_.king->layer()) {
+    senders_allowed_.assign(context_.committee.size(), true);
+    ServeAsKing(step);
+  }
+  return step;
+}
+
+Attempt::Step Attempt::PeerConnected(PartyId party) {
+  CHECK(Index(party) < context_.committee.size());
+  Step step;
+  if (!started_ || state_ == State::kDead) return step;
+  std::erase_if(answers_, [&](const auto& answer) { return answer.first.first == party; });
+  for (const auto& [layer, asked] : asked_) {
+    if (asked == party) step.Send({party}, proto::FetchLayer{attempt_, layer});
+  }
+  SendAgain(party, step);
+  return step;
+}
+
+// ---- the present layer
+// -------------------------------------------------------------------------
+
+void Attempt::BeginRound(Step& step) {
+  if (state_ != State::kRunning) return;
+  if (round_.vector) {
+    proto::SecureErase(round_.vector->values.data(), round_.vector->values.size());
+  }
+  round_ = {};
+  const std::uint32_t layer = layers_.fixed();
+  if (layer < layers_.count()) {
+    round_.king = std::make_unique<LayerKing>(context_, PlaceOf(layer), layers_.size(layer));
+    for (std::uint16_t i = 0; i < context_.committee.size(); ++i) TakeHeld(PartyId{i}, step);
+  }
+  Advance(step);
+}
+
+void Attempt::Advance(Step& step) {
+  if (state_ != State::kRunning) return;
+  Compress();
+  SendVector(step);
+  OpenTriple(step);
+  if (layers_.fixed() < layers_.count()) return;
+  for (auto& [from, opening] : std::exchange(openings_, {})) CheckOpening(from, opening, step);
+}
+
+void Attempt::SendVector(Step& step) {
+  const std::uint32_t layer = layers_.fixed();
+  // A layer known from disk is fixed: the host is about to say so.
+  if (layer == layers_.count() || round_.vector || layer < known_.size()) return;
+  if (layers_.held() < layer) return;
+  std::vector<Fp> message;
+  if (layer < product_layers()) {
+    message = preprocessor_.Message(layer, layers_.opened());
+  } else if (compression_ && compression_->step() == layer - product_layers()) {
+    message = compression_->Message();
+  } else {
+    return;
+  }
+  proto::LayerVector vector{attempt_, layer, EncodeElements(message), {}};
+  proto::SecureErase(message.data(), message.size() * sizeof(Fp));
+  const proto::Digest root = proto::MerkleRootOfBytes(vector.values);
+  vector.signature = context_.key->Sign(VectorDigest(PlaceOf(layer), root));
+  for (std::uint32_t rank = 0; rank < engaged_; ++rank) step.Send({KingOf(rank)}, vector);
+  round_.vector = std::move(vector);
+}
+
+void Attempt::On(PartyId from, proto::LayerVector message, Step& step) {
+  if (state_ != State::kRunning) return;
+  if (message.layer >= layers_.count() || message.values.size() != layers_.bytes(message.layer)) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  if (message.layer < layers_.fixed()) return;
+  if (message.layer > layers_.fixed()) {
+    auto& held = held_[from].vector;
+    if (!held || held->layer < message.layer) held = std::move(message);
+    return;
+  }
+  if (round_.king->Has(from)) return;
+  if (const auto fault = round_.king->AddVector(from, message)) return step.Blame(from, *fault);
+  progress_ = true;
+  ServeAsKing(step);
+}
+
+void Attempt::ServeAsKing(Step& step) {
+  if (!round_.king || !round_.king->Make(senders_allowed_)) return;
+  senders_allowed_ = round_.king->Senders();  // They answer: the next layer's, too.
+  step.Send(kEveryone, *round_.king->layer());
+}
+
+void Attempt::On(PartyId from, proto::KingLayer message, Step& step) {
+  if (state_ != State::kRunning) return;
+  if (message.layer >= layers_.count() || message.values.size() != layers_.bytes(message.layer)) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  if (message.layer < layers_.fixed()) return;
+  if (message.layer > layers_.fixed() || !Engaged(from)) {
+    auto& held = held_[from].layer;
+    if (!held || held->layer <= message.layer) held = std::move(message);
+    return;
+  }
+  AcceptKingLayer(from, std::move(message), step);
+}
+
+void Attempt::TakeHeld(PartyId from, Step& step) {
+  const auto it = held_.find(from);
+  if (it == held_.end()) return;
+  Held held = std::move(it->second);
+  held_.erase(it);
+  if (held.vector) On(from, std::move(*held.vector), step);
+  if (held.layer) On(from, std::move(*held.layer), step);
+}
+
+bool Attempt::SendersVouch(const proto::KingLayer& message) const {
+  if (message.senders.size() != context_.committee.quorum()) return false;
+  const Place place = PlaceOf(message.layer);
+  for (std::size_t i = 0; i < message.senders.size(); ++i) {
+    const auto& [party, root, signature] = message.senders[i];
+    if (Index(party) >= context_.committee.size()) return false;
+    if (i > 0 && party <= message.senders[i - 1].party) return false;
+    if (!Verify(context_.keys[Index(party)], VectorDigest(place, root), signature)) return false;
+  }
+  return true;
+}
+
+void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step) {
+  Round::FromKing& from_king = round_.kings[king];
+  if (++from_king.layers > kKingLayersMax) return step.Blame(king, FaultKind::kLimit);
+  if (!SendersVouch(message)) return step.Blame(king, FaultKind::kBadSignature);
+  const proto::Digest root = proto::MerkleRootOfBytes(message.values);
+  if (std::ranges::count(from_king.roots, root) == 0) {
+    if (from_king.roots.size() == kKingValuesMax) return step.Blame(king, FaultKind::kLimit);
+    from_king.roots.push_back(root);
+  }
+  if (round_.candidates.count(root) == 0) {
+    auto values = DecodeElements(message.values);
+    if (!values) return step.Blame(king, FaultKind::kMalformed);
+    round_.candidates.emplace(root, std::move(*values));
+  }
+  if (!round_.stored) {
+    round_.stored = root;
+    step.outputs.push_back(LayerKnown{message.layer, std::move(message.values)});
+  }
+  progress_ = true;
+  const proto::Digest senders = SendersDigest(message.senders);
+  const proto::Digest digest = proto::EchoDigest(context_.chain, context_.epoch, attempt_,
+                                                 message.layer, king, root, senders);
+  proto::Echo echo{attempt_, message.layer, king, root, senders, context_.key->Sign(digest)};
+  step.Send({king}, echo);
+  std::erase_if(round_.echoes, [&](const proto::Echo& sent) { return sent.king == king; });
+  round_.echoes.push_back(std::move(echo));
+}
+
+void Attempt::On(PartyId from, const proto::Echo& message, Step& step) {
+  if (message.layer >= layers_.count() || message.king != context_.self) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  // One of a later layer was meant for this king before a restart.
+  if (state_ != State::kRunning || message.layer != layers_.fixed()) return;
+  if (const auto fault = round_.king->AddEcho(from, message)) return step.Blame(from, *fault);
+  if (auto certificate = round_.king->TakeCertificate()) {
+    progress_ = true;
+    step.outputs.push_back(PostCertificate{std::move(*certificate)});
+  }
+}
+
+// ---- values of fixed layers
+// --------------------------------------------------------------------
+
+void Attempt::OnHeld(std::uint32_t layer, Step& step) {
+  asked_.erase(layer);
+  for (const PartyId party : std::exchange(waiting_[layer], {})) {
+    step.Send({party},
+              proto::LayerValues{attempt_, layer, EncodeElements(layers_.opened()[layer])});
+  }
+}
+
+void Attempt::Fetch(std::uint32_t layer, Step& step) {
+  const std::uint16_t n = context_.committee.size();
+  const auto next = [&](PartyId party) { return static_cast<PartyId>((Index(party) + 1) % n); };
+  PartyId party = asked_.count(layer) == 1 ? next(asked_[layer]) : next(context_.self);
+  if (party == context_.self) party = next(party);
+  asked_[layer] = party;
+  step.Send({party}, proto::FetchLayer{attempt_, layer});
+}
+
+void Attempt::FetchMissing(Step& step) {
+  for (std::uint32_t layer = 0; layer < std::min(layers_.fixed(), layers_needed()); ++layer) {
+    if (!layers_.Holds(layer)) Fetch(layer, step);
+  }
+}
+
+void Attempt::On(PartyId from, const proto::FetchLayer& message, Step& step) {
+  if (message.layer > layers_.count()) return step.Blame(from, FaultKind::kMalformed);
+  if (from == context_.self || ++answers_[{from, message.layer}] > kAnswersMax) return;
+  if (message.layer < layers_.fixed() && layers_.Holds(message.layer)) {
+    return step.Send({from}, proto::LayerValues{attempt_, message.layer,
+                                                EncodeElements(layers_.opened()[message.layer])});
+  }
+  if (message.layer < layers_.count()) {
+    auto& waiting = waiting_[message.layer];
+    if (std::ranges::count(waiting, from) == 0) waiting.push_back(from);
+  }
+  if (message.layer >= layers_.fixed()) SendAgain(from, step);
+}
+
+void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
+  const std::uint32_t layer = message.layer;
+  if (layer >= layers_.count()) return step.Blame(from, FaultKind::kMalformed);
+  if (layer >= std::min(layers_.fixed(), layers_needed()) || layers_.Holds(layer)) return;
+  if (!layers_.Adopt(layer, message.values)) {
+    step.Blame(from, FaultKind::kInconsistent);
+    if (asked_.count(layer) == 1 && asked_[layer] == from) Fetch(layer, step);
+    return;
+  }
+  progress_ = true;
+  step.outputs.push_back(LayerKnown{layer, std::move(message.values)});
+  OnHeld(layer, step);
+  if (state_ == State::kCertified) return MakeBundle(step);
+  Advance(step);
+}
+
+void Attempt::SendAgain(PartyId party, Step& step) {
+  if (state_ != State::kRunning) return;
+  if (round_.vector && Engaged(party)) step.Send({party}, *round_.vector);
+  if (round_.king && round_.king->layer()) step.Send({party}, *round_.king->layer());
+  for (const proto::Echo& echo : round_.echoes) {
+    if (echo.king == party) step.Send({party}, echo);
+  }
+  for (const proto::CoinShareMessage& share : challenges_.own()) step.Send({party}, share);
+  if (opening_) step.Send({party}, *opening_);
+}
+
+// ---- verification
+// ------------------------------------------------------------------------------
+
+void Attempt::ReleaseChallenges(Step& step) {
+  if (state_ != State::kRunning) return;
+  while (challenges_.named() < challenges_.count() &&
+         product_layers() + challenges_.named() <= layers_.fixed()) {
+    const std::uint32_t layer = product_layers() + challenges_.named();
+    challenges_.Name(ChallengeName(PlaceOf(layer)), step.faults);
+    step.Send(kEveryone, challenges_.own().back());
+  }
+}
+
+void Attempt::On(PartyId from, const proto::CoinShareMessage& message, Step& step) {
+  if (state_ != State::kRunning) return;
+  if (message.step >= challenges_.count()) return step.Blame(from, FaultKind::kMalformed);
+  const bool tossed = challenges_.coin(message.step).has_value();
+  challenges_.Add(from, message, step.faults);
+  if (tossed || !challenges_.coin(message.step)) return;
+  progress_ = true;
+  Advance(step);
+}
+
+void Attempt::Compress() {
+  for (;;) {
+    const std::uint32_t used = compression_ ? compression_->step() + 1 : 0;
+    if (used == challenges_.count() || layers_.held() < product_layers() + used) return;
+    const std::optional<proto::Digest>& coin = challenges_.coin(used);
+    if (!coin) return;
+    if (!compression_) {
+      compression_ =
+          std::make_unique<Compression>(context_, attempt_, preprocessor_, layers_.opened(), *coin);
+    } else {
+      compression_->Fold(layers_.opened()[product_layers() + used - 1], *coin);
+    }
+  }
+}
+
+void Attempt::OpenTriple(Step& step) {
+  if (opening_ || !compression_ || compression_->step() + 1 != challenges_.count()) return;
+  proto::VerifyOpening opening{attempt_, EncodeElements(compression_->Triple()), {}};
+  opening.signature = context_.key->Sign(OpeningDigest(PlaceOf(layers_.count()), opening.values));
+  step.Send(kEveryone, opening);
+  opening_ = std::move(opening);
+}
+
+void Attempt::On(PartyId from, const proto::VerifyOpening& message, Step& step) {
+  if (state_ != State::kRunning || opened_by_[Index(from)]) return;
+  if (layers_.fixed() < layers_.count()) {
+    openings_.insert_or_assign(from, message);
+    return;
+  }
+  CheckOpening(from, message, step);
+}
+
+void Attempt::CheckOpening(PartyId from, const proto::VerifyOpening& opening, Step& step) {
+  if (opened_by_[Index(from)]) return;
+  auto shares = DecodeElements(opening.values);
+  if (!shares || shares->size() != proto::kOpeningElements) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  const proto::Digest digest = OpeningDigest(PlaceOf(layers_.count()), opening.values);
+  if (!Verify(context_.keys[Index(from)], digest, opening.signature)) {
+    return step.Blame(from, FaultKind::kBadSignature);
+  }
+  opened_by_[Index(from)] = true;
+  const std::vector<PartyId> known_wrong = triple_.wrong();
+  triple_.Add(from, std::move(*shares));
+  for (const PartyId wrong : triple_.wrong()) {
+    if (std::ranges::count(known_wrong, wrong) == 0) step.Blame(wrong, FaultKind::kWrongShare);
+  }
+  if (judged_ || !triple_.decoded()) return;
+  judged_ = true;
+  const std::vector<Fp>& triple = triple_.values();
+  step.outputs.push_back(
+      PostVerdict{layers_.transcript(layers_.count()), triple[0] * triple[1] == triple[2]});
+}
+
+void Attempt::MakeBundle(Step& step) {
+  if (bundle_made_ || layers_.held() < product_layers()) return;
+  bundle_made_ = true;
+  step.outputs.push_back(BundleReady{preprocessor_.MakeBundle(plan_digest_, layers_.opened())});
+}
+
+}  // namespace mpc

@@ -1,0 +1,209 @@
+// One member's run of one bundle attempt: from replicated keys to a verified bundle, or to nothing.
+//
+// Layers 0 .. D-1 open the degree reductions of the plan (mpc/preprocessing/layers.h), layers
+// D .. D+V-1 the steps of their verification (compression.h). Every layer is opened and *fixed*
+// before anything depends on it:
+//
+//   member   computes its degree-2t message vector from its keys and the c of fixed layers, signs
+//            its root and the transcript, sends it to the king: the king of rank j is party
+//            (attempt + j) mod n, at first rank 0 alone
+//   king     interpolates c from n - t vectors and sends it with their signed roots to all
+//   member   checks form and signatures, answers an engaged king with a signed echo of c's root
+//   king     n - t echoes are a certificate: PostCertificate
+//   ledger   the first certificate it orders fixes the layer: OnLayerFixed. Members that hold other
+//            values, or none, fetch those with the root from whoever holds them
+//
+// After layer D-1+s has been fixed, challenge s is tossed (challenges.h) and step s computed from
+// it; after challenge V the last triple is opened to all with error correction, and each member
+// posts its verdict on the transcript. n - t verdicts "pass" make the bundle (OnVerdict).
+//
+// The rule that keeps the secrets: NOTHING that depends on a layer's c is sent before OnLayerFixed
+// has named c's root. Message vectors of degree 2t are overdetermined; two honest members with
+// different c would show a king the shares they multiply (design: double dipping).
+//
+// Safety needs no timer. Tick is called a few times a second; after kTicksOfPatience of them
+// without progress the next king is engaged as well, and the king of rank 0, which at first waits
+// for the members of one set of n - t chosen by the attempt's number (so that some attempt has a
+// liar outside it: every n-th number for a single one at n = 4), takes whichever n - t have sent.
+// Both only add messages: all kings stay engaged, the ledger picks.
+//
+// Crash and restart: an equal vector is sent again, since it follows from keys and fixed layers.
+// LayerKnown comes in the Step that echoes the values: a host that stores them before it sends the
+// Step's messages keeps n - t members able to serve every fixed layer.
+//
+// Cost, all members together, a value of a layer: n - t vectors in (the king's own is free) and n -
+// 1 layers out, 16 bytes each: 2t + n - 1 elements = 80 bytes at n = 4. Rounds: 3 messages and one
+// ordering by the ledger a layer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "mpc/party.h"
+#include "mpc/preprocessing/bundle.h"
+#include "mpc/preprocessing/challenges.h"
+#include "mpc/preprocessing/compression.h"
+#include "mpc/preprocessing/fixed_layers.h"
+#include "mpc/preprocessing/layer_king.h"
+#include "mpc/preprocessing/preprocessor.h"
+#include "mpc/sharing/shamir.h"
+#include "proto/protocol.h"
+#include "proto/wire/attempt_message.h"
+
+namespace mpc {
+
+// Ticks without progress before more is tried.
+inline constexpr std::uint32_t kTicksOfPatience = 20;
+// A king's layers looked at for one layer (a king that restarts makes another), and the different
+// values kept of them.
+inline constexpr std::uint32_t kKingLayersMax = 16;
+inline constexpr std::size_t kKingValuesMax = 2;
+// Answers to one party about one layer, until it reconnects.
+inline constexpr std::uint32_t kAnswersMax = 4;
+
+// Layers that an attempt takes: products and verification.
+std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
+// The number of opened values of each of them: products first.
+std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee);
+// Whether a bundle can be preprocessed at all: kExhausted when a layer's vector would exceed what a
+// message carries. An Attempt is started only for such a plan (CHECKed).
+proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee);
+
+struct PostCertificate {
+  proto::LayerCertificate certificate;
+};
+
+struct PostVerdict {
+  proto::Digest transcript;
+  bool pass = false;
+};
+
+// Values echoed or fixed: to be durable before the Step's messages are sent.
+struct LayerKnown {
+  std::uint32_t layer = 0;
+  proto::Bytes values;
+};
+
+struct BundleReady {
+  Bundle bundle;
+};
+
+class Attempt {
+ public:
+  using Message = proto::AttemptMessage;
+  using Output = std::variant<PostCertificate, PostVerdict, LayerKnown, BundleReady>;
+  using Step = proto::Step<Message, Output>;
+
+  // `context` outlives this; n = 3t + 1. `known_layers`: values of fixed layers, from 0 on, as
+  // LayerKnown gave them; what does not match its root is fetched again.
+  Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan, proto::Digest plan_digest,
+          std::uint64_t attempt, std::vector<proto::Bytes> known_layers);
+  ~Attempt();
+
+  // Once, before everything but OnLayerFixed.
+  Step Start();
+  Step Handle(proto::PartyId from, Message message);
+  // The ledger fixed a layer: each exactly once, in order, also after a restart.
+  Step OnLayerFixed(std::uint32_t layer, proto::Digest root);
+  // The ledger's verdict, once. Certified: BundleReady comes in this Step or, when layers must be
+  // fetched, in a later one; the run then only serves fetches and may be destroyed. Dead: all is
+  // erased and nothing more happens.
+  Step OnVerdict(bool certified);
+  Step Tick();
+  // Sends again what the party may lack.
+  Step PeerConnected(proto::PartyId party);
+
+ private:
+  enum class State : std::uint8_t { kRunning, kCertified, kDead };
+  // What belongs to the first layer that is not fixed.
+  struct Round {
+    struct FromKing {
+      std::uint32_t layers = 0;
+      std::vector<proto::Digest> roots;
+    };
+    std::unique_ptr<LayerKing> king;           // This member as king.
+    std::optional<proto::LayerVector> vector;  // Its own.
+    std::map<proto::PartyId, FromKing> kings;
+    std::map<proto::Digest, std::vector<Fp>> candidates;  // By root.
+    std::optional<proto::Digest> stored;  // The candidate that LayerKnown gave last.
+    std::vector<proto::Echo> echoes;      // Sent.
+  };
+  // The newest messages for layers not reached yet, or from kings not engaged yet.
+  struct Held {
+    std::optional<proto::LayerVector> vector;
+    std::optional<proto::KingLayer> layer;
+  };
+
+  void On(proto::PartyId from, proto::LayerVector message, Step& step);
+  void On(proto::PartyId from, proto::KingLayer message, Step& step);
+  void On(proto::PartyId from, const proto::Echo& message, Step& step);
+  void On(proto::PartyId from, const proto::FetchLayer& message, Step& step);
+  void On(proto::PartyId from, proto::LayerValues message, Step& step);
+  void On(proto::PartyId from, const proto::CoinShareMessage& message, Step& step);
+  void On(proto::PartyId from, const proto::VerifyOpening& message, Step& step);
+
+  // A place's own step: what can be done now is done.
+  void Advance(Step& step);
+  void BeginRound(Step& step);
+  void ReleaseChallenges(Step& step);
+  void Compress();
+  void SendVector(Step& step);
+  void OpenTriple(Step& step);
+  void CheckOpening(proto::PartyId from, const proto::VerifyOpening& opening, Step& step);
+  void ServeAsKing(Step& step);
+  void AcceptKingLayer(proto::PartyId king, proto::KingLayer message, Step& step);
+  void TakeHeld(proto::PartyId from, Step& step);
+  void OnHeld(std::uint32_t layer, Step& step);
+  void MakeBundle(Step& step);
+  void Fetch(std::uint32_t layer, Step& step);
+  void FetchMissing(Step& step);
+  // All that `party` may lack of what this member has said in the present round.
+  void SendAgain(proto::PartyId party, Step& step);
+
+  std::uint32_t product_layers() const { return preprocessor_.layers().depth(); }
+  // Layers whose values this member still has a use for.
+  std::uint32_t layers_needed() const;
+  Place PlaceOf(std::uint32_t layer) const;
+  proto::PartyId KingOf(std::uint32_t rank) const;
+  bool Engaged(proto::PartyId king) const;
+  bool SendersVouch(const proto::KingLayer& message) const;
+  void Erase();
+
+  const PartyContext& context_;
+  const std::shared_ptr<const Plan> plan_;
+  const proto::Digest plan_digest_;
+  const std::uint64_t attempt_;
+  const Preprocessor preprocessor_;
+
+  State state_ = State::kRunning;
+  bool started_ = false;
+  std::vector<proto::Bytes> known_;  // From disk, until fixed again.
+  FixedLayers layers_;
+  Round round_;
+  std::map<proto::PartyId, Held> held_;
+  std::uint32_t engaged_ = 1;          // Kings of ranks 0 .. engaged - 1.
+  std::vector<bool> senders_allowed_;  // Whose vectors this member takes as king.
+  std::uint32_t idle_ticks_ = 0;
+  bool progress_ = false;
+
+  // Fetches: of whom a missing layer was asked last, who waits for one, who got how many answers.
+  std::map<std::uint32_t, proto::PartyId> asked_;
+  std::map<std::uint32_t, std::vector<proto::PartyId>> waiting_;
+  std::map<std::pair<proto::PartyId, std::uint32_t>, std::uint32_t> answers_;
+
+  Challenges challenges_;
+  std::unique_ptr<Compression> compression_;
+  std::map<proto::PartyId, proto::VerifyOpening> openings_;  // Not yet checked.
+  std::optional<proto::VerifyOpening> opening_;              // Its own, once sent.
+  std::vector<bool> opened_by_;                              // Whose opening is in the decoder.
+  RobustDecoder triple_;
+  bool judged_ = false;
+  bool bundle_made_ = false;
+};
+
+static_assert(proto::Protocol<Attempt>);
+
+}  // namespace mpc

@@ -1,0 +1,124 @@
+#include "mpc/preprocessing/layers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/base/check.h"
+
+namespace mpc {
+
+Layers::Layers(const Plan& plan, std::size_t sets) : ops_(plan.ops.size()) {
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    const Op& op = plan.ops[id];
+    const auto products = [&](std::size_t terms) {
+      ops_[id].direct = Add({.op = id, .claims = op.size(), .terms = terms});
+    };
+    switch (op.kind) {
+      case OpKind::kEmbed:
+        AddEmbed(plan);
+        break;
+      case OpKind::kSeries:
+        AddSeries(id, op, sets);
+        break;
+      case OpKind::kMul:
+        products(1);
+        break;
+      case OpKind::kRowDot:
+        products(plan.ops[op.inputs[0]].cols);
+        break;
+      case OpKind::kScores:
+        products(plan.ops[op.inputs[0]].cols / op.heads);
+        break;
+      case OpKind::kMix:
+        products(plan.ops[op.inputs[0]].cols);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+ReductionId Layers::Add(Reduction reduction) {
+  if (reduction.layer >= sizes_.size()) sizes_.resize(reduction.layer + 1);
+  reduction.first = sizes_[reduction.layer];
+  sizes_[reduction.layer] += reduction.claims;
+  pairs_ += std::uint64_t{reduction.claims} * reduction.terms;
+  reductions_.push_back(reduction);
+  return static_cast<ReductionId>(reductions_.size() - 1);
+}
+
+std::uint32_t Layers::AddNode(OpLayers& layers, std::uint32_t left, std::uint32_t right,
+                              Reduction reduction) {
+  ProductNode node{.left = left, .right = right};
+  node.leaves = layers.nodes[left].leaves + layers.nodes[right].leaves;
+  reduction.layer = std::max(layers.nodes[left].depth, layers.nodes[right].depth);
+  node.depth = reduction.layer + 1;
+  node.reduction = Add(reduction);
+  layers.nodes.push_back(node);
+  return static_cast<std::uint32_t>(layers.nodes.size() - 1);
+}
+
+void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
+  OpLayers& layers = ops_[id];
+  if (op.series.poly.size() > 2) layers.direct = Add({.op = id, .claims = op.size()});
+  const std::size_t harmonics = op.series.cosine.size();
+  if (harmonics == 0) return;
+  // A complex product: two claims, the real parts of all elements and then the imaginary ones.
+  const Reduction complex{.op = id,
+                          .claims = 2 * op.size(),
+                          .terms = 2,
+                          .masking = Masking::kBounded,
+                          .drop = op.series.phase_bits};
+  layers.nodes.resize(sets);
+  std::vector<std::uint32_t> level(sets);
+  for (std::uint32_t set = 0; set < sets; ++set) level[set] = set;
+  while (level.size() > 1) {
+    std::vector<std::uint32_t> next;
+    for (std::size_t i = 0; i + 1 < level.size(); i += 2) {
+      next.push_back(AddNode(layers, level[i], level[i + 1], complex));
+    }
+    if (level.size() % 2 != 0) next.push_back(level.back());
+    level = std::move(next);
+  }
+  layers.results = {level.front()};
+  for (std::size_t k = 2; k <= harmonics; ++k) {
+    const std::uint32_t left = layers.results[k / 2 - 1];
+    const std::uint32_t right = layers.results[k - k / 2 - 1];
+    layers.results.push_back(AddNode(layers, left, right, complex));
+  }
+}
+
+// Joins two one-hot vectors. They sum to one, so the entries of the product in the first row and in
+// the first column follow from the others.
+std::uint32_t Layers::JoinDigits(const Plan& plan, std::uint32_t left, std::uint32_t right) {
+  OpLayers& layers = ops_[0];
+  const std::size_t rows = std::size_t{1} << layers.nodes[left].leaves;
+  const std::size_t cols = std::size_t{1} << layers.nodes[right].leaves;
+  return AddNode(layers, left, right, {.claims = plan.tokens * (rows - 1) * (cols - 1)});
+}
+
+std::uint32_t Layers::AddDigit(const Plan& plan, std::uint32_t first, std::uint32_t bits) {
+  if (bits == 1) return first;
+  const std::uint32_t left = AddDigit(plan, first, bits - bits / 2);
+  const std::uint32_t right = AddDigit(plan, first + bits - bits / 2, bits / 2);
+  return JoinDigits(plan, left, right);
+}
+
+void Layers::AddEmbed(const Plan& plan) {
+  const std::uint32_t high = plan.digit_bits_high;
+  const std::uint32_t low = plan.digit_bits_low;
+  if (high + low == 0) return;  // One word: its indicator is the constant one.
+  OpLayers& layers = ops_[0];
+  layers.direct =
+      Add({.claims = std::size_t{plan.tokens} * (high + low), .masking = Masking::kPublic});
+  layers.nodes.assign(high + low, ProductNode{.depth = 1});
+  if (high == 0 || low == 0) {
+    layers.results = {AddDigit(plan, 0, high + low)};
+    return;
+  }
+  const std::uint32_t left = AddDigit(plan, 0, high);
+  const std::uint32_t right = AddDigit(plan, high, low);
+  layers.results = {JoinDigits(plan, left, right)};
+}
+
+}  // namespace mpc

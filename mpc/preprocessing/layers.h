@@ -1,0 +1,94 @@
+// The preprocessor's reading of a plan: which degree reductions it takes, and in which layer.
+//
+// A claim is an inner product  sum a * b = y  of degree-t sharings, made a degree-t sharing [y] by
+// one opening of degree 2t. A reduction is a batch of claims of one operation that lie in one
+// layer; everything is done as early as what it multiplies is known:
+//
+//   kMul, kRowDot, kScores, kMix   products of mask parts, which are free: layer 0
+//   kSeries   the square of the mask: layer 0. The phases exp(i w L_A), one of each replicated set,
+//             are clear to the set's members and multiplied in a tree of ceil(log2 C(n,t)) layers
+//             to exp(i w L), the first harmonic; harmonic k is the product of harmonics floor(k/2)
+//             and ceil(k/2), ceil(log2 K) layers more
+//   kEmbed    random bits by opening squares: layer 0. One-hot vectors of ever more bits as outer
+//             products, the high and the low digit by halves, then one of the other: for 8 + 7 bits
+//             layers 1 to 4
+//
+// n = 4 takes 6 layers for 12 harmonics. Cost of a claim, all members together: n - t elements to
+// the king and n from it, 64 bytes an opened value and n / 4 of that again for each t.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "mpc/plan/plan.h"
+
+namespace mpc {
+
+using ReductionId = std::uint32_t;
+
+// What is added to y before it is opened, and how [y] follows from the opened c.
+enum class Masking : std::uint8_t {
+  kPublic,   // c = y is public: the square of a random element.
+  kUniform,  // c = y + r with r uniform in F_p; [y] = c - [r].
+  kBounded,  // c = y + 2^59 + r with r a bounded integer; the low `drop` bits are dropped.
+};
+
+struct Reduction {
+  TensorId op = 0;
+  std::uint32_t layer = 0;
+  std::size_t first = 0;  // Where its values begin in the layer's vector.
+  std::size_t claims = 0;
+  std::size_t terms = 1;  // Products summed in each claim.
+  Masking masking = Masking::kUniform;
+  std::uint8_t drop = 0;
+};
+
+// A node of an operation's tree of products. Leaves come first, children before their parents.
+struct ProductNode {
+  std::uint32_t left = kNone;  // kNone for a leaf.
+  std::uint32_t right = kNone;
+  std::uint32_t leaves = 1;  // How many lie below.
+  std::uint32_t depth = 0;   // Layers that must be fixed before it is known.
+  ReductionId reduction = kNone;
+
+  bool leaf() const { return left == kNone; }
+};
+
+struct OpLayers {
+  std::optional<ReductionId> direct;  // Products of masks, the square of a mask, squares for bits.
+  std::vector<ProductNode> nodes;     // kSeries: phases. kEmbed: one-hot vectors.
+  std::vector<std::uint32_t>
+      results;  // kSeries: the nodes of the harmonics 1..K. kEmbed: the root.
+};
+
+class Layers {
+ public:
+  // `plan` must be valid; `sets` is C(n, t).
+  Layers(const Plan& plan, std::size_t sets);
+
+  std::uint32_t depth() const { return static_cast<std::uint32_t>(sizes_.size()); }
+  // Opened values of a layer.
+  std::size_t size(std::uint32_t layer) const { return sizes_[layer]; }
+  // Products a * b over all claims.
+  std::uint64_t pairs() const { return pairs_; }
+  const OpLayers& of(TensorId op) const { return ops_[op]; }
+  const Reduction& reduction(ReductionId id) const { return reductions_[id]; }
+  std::size_t reductions() const { return reductions_.size(); }
+
+ private:
+  ReductionId Add(Reduction reduction);
+  void AddSeries(TensorId id, const Op& op, std::size_t sets);
+  void AddEmbed(const Plan& plan);
+  std::uint32_t AddNode(OpLayers& layers, std::uint32_t left, std::uint32_t right,
+                        Reduction reduction);
+  std::uint32_t AddDigit(const Plan& plan, std::uint32_t first, std::uint32_t bits);
+  std::uint32_t JoinDigits(const Plan& plan, std::uint32_t left, std::uint32_t right);
+
+  std::vector<OpLayers> ops_;
+  std::vector<Reduction> reductions_;
+  std::vector<std::size_t> sizes_;
+  std::uint64_t pairs_ = 0;
+};
+
+}  // namespace mpc

@@ -1,0 +1,151 @@
+#include "mpc/preprocessing/preprocessor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mpc/preprocessing/dot.h"
+#include "mpc/preprocessing/embed.h"
+#include "mpc/preprocessing/series.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+namespace {
+
+// The transpose of a rows x cols matrix.
+std::vector<Fp> Transpose(std::span<const Fp> values, std::size_t cols) {
+  const std::size_t rows = values.size() / cols;
+  std::vector<Fp> out(values.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < cols; ++j) out[j * rows + i] = values[i * cols + j];
+  }
+  return out;
+}
+
+void Append(std::vector<Fp>& out, std::span<const Fp> values) {
+  out.insert(out.end(), values.begin(), values.end());
+}
+
+}  // namespace
+
+std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& opened) const {
+  std::vector<Fp> message(layers().size(layer));
+  ForEachReduction(opened, layer, [&](ReductionId id, const Claims& claims) {
+    const Reduction& reduction = layers().reduction(id);
+    const std::span<Fp> values = std::span(message).subspan(reduction.first, reduction.claims);
+    auto next = values.begin();
+    claims.ForEach([&](const Fp* a, const Fp* b) { *next++ = Dot(a, b, claims.terms); });
+    reductions_.Hide(id, values);
+  });
+  return message;
+}
+
+void Preprocessor::ForEachReduction(const OpenedLayers& opened,
+                                    std::optional<std::uint32_t> only_layer,
+                                    const VisitClaims& visit) const {
+  const auto wanted = [&](ReductionId id) {
+    return !only_layer || layers().reduction(id).layer == *only_layer;
+  };
+  // Products of wires' masks lie in layer 0, all of them.
+  const bool masks_wanted = only_layer.value_or(0) == 0;
+  const Plan& plan = reductions_.plan();
+  WireMasks masks(reductions_);
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    if (masks_wanted) masks.Make(id);
+    const OpLayers& op_layers = layers().of(id);
+    const OpKind kind = plan.ops[id].kind;
+    if (kind == OpKind::kEmbed && op_layers.direct) {
+      EmbedShares embed(reductions_, opened);
+      if (wanted(*op_layers.direct)) visit(*op_layers.direct, embed.Squares());
+      for (const ProductNode& node : op_layers.nodes) {
+        if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, embed.Products(node));
+      }
+    } else {
+      if (op_layers.direct && masks_wanted) VisitMaskProducts(id, masks, visit);
+      SeriesShares series(reductions_, id, opened);
+      for (const ProductNode& node : op_layers.nodes) {
+        if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, series.Products(node));
+      }
+    }
+    if (masks_wanted) masks.Release(id);
+  }
+}
+
+void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
+                                     const VisitClaims& visit) const {
+  const Op& op = reductions_.plan().ops[id];
+  const ReductionId reduction = *layers().of(id).direct;
+  Claims claims;
+  claims.terms = layers().reduction(reduction).terms;
+  claims.a.values = masks.Of(op.inputs.front());
+  claims.b.values = masks.Of(op.inputs.back());
+  const std::size_t rows = op.rows;
+  const std::size_t cols = op.cols;
+  switch (op.kind) {
+    case OpKind::kMul: {
+      const bool broadcast = claims.b.values.size() != op.size();
+      claims.extent = {1, rows, cols};
+      claims.a.stride = {0, cols, 1};
+      claims.b.stride = {0, broadcast ? 1 : cols, broadcast ? 0u : 1u};
+      return visit(reduction, claims);
+    }
+    case OpKind::kSeries:
+      claims.extent = {1, 1, op.size()};
+      claims.a.stride = claims.b.stride = {0, 0, 1};
+      return visit(reduction, claims);
+    case OpKind::kRowDot:
+      claims.extent = {1, 1, rows};
+      claims.a.stride = claims.b.stride = {0, 0, claims.terms};
+      return visit(reduction, claims);
+    case OpKind::kScores: {
+      const std::size_t width = claims.terms * op.heads;
+      claims.extent = {op.heads, rows / op.heads, cols};
+      claims.a.stride = {claims.terms, width, 0};
+      claims.b.stride = {claims.terms, 0, width};
+      return visit(reduction, claims);
+    }
+    case OpKind::kMix: {
+      const std::vector<Fp> columns = Transpose(claims.b.values, cols);
+      const std::size_t width = cols / op.heads;
+      claims.b.values = columns;
+      claims.extent = {rows, op.heads, width};
+      claims.a.stride = {claims.terms, rows * claims.terms, 0};
+      claims.b.stride = {0, width * claims.terms, claims.terms};
+      return visit(reduction, claims);
+    }
+    default:
+      CHECK(false);
+  }
+}
+
+Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest,
+                                const OpenedLayers& opened) const {
+  const Plan& plan = reductions_.plan();
+  const Prss& prss = reductions_.prss();
+  Bundle bundle{epoch_, attempt_, plan_digest, {}};
+  bundle.slots.resize(plan.ops.size());
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    const Op& op = plan.ops[id];
+    const OpLayers& op_layers = layers().of(id);
+    std::vector<Fp>& slot = bundle.slots[id];
+    slot.reserve(SlotSize(plan, id));
+    if (op.kind == OpKind::kEmbed) {
+      EmbedShares embed(reductions_, opened);
+      Append(slot, embed.Indicators());
+      Append(slot, embed.TokenMasks());
+    } else if (op.kind == OpKind::kOpen) {
+      const MaskParts parts = reductions_.OpenParts(id);
+      Append(slot, prss.ShareOf(parts, 0));
+      Append(slot, prss.ShareOf(parts, op.drop));
+    } else if (op.kind == OpKind::kOutput) {
+      slot = prss.Random(reductions_.LabelOf(id, Purpose::kOutput), op.size());
+    } else {
+      if (op_layers.direct) Append(slot, reductions_.Result(*op_layers.direct, opened));
+      SeriesShares series(reductions_, id, opened);
+      for (const std::uint32_t harmonic : op_layers.results) Append(slot, series.Phases(harmonic));
+    }
+    CHECK(slot.size() == SlotSize(plan, id));
+  }
+  return bundle;
+}
+
+}  // namespace mpc

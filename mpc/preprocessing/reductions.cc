@@ -1,0 +1,78 @@
+#include "mpc/preprocessing/reductions.h"
+
+#include "mpc/opening/masked.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+namespace {
+
+void AddTo(std::span<Fp> sum, std::span<const Fp> values) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
+}
+
+}  // namespace
+
+Reductions::Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt)
+    : plan_(plan),
+      epoch_(context.epoch),
+      attempt_(attempt),
+      layers_(plan, context.sets->count()),
+      prss_(*context.sets, *context.replicated) {}
+
+void Reductions::Hide(ReductionId id, std::span<Fp> values) const {
+  const std::size_t count = values.size();
+  switch (layers_.reduction(id).masking) {
+    case Masking::kPublic:
+      return AddTo(values, prss_.Zero(LabelOf(id, Purpose::kBitZero), count));
+    case Masking::kUniform:
+      AddTo(values, prss_.Random(LabelOf(id, Purpose::kProduct), count));
+      break;
+    case Masking::kBounded:
+      AddTo(values, prss_.ShareOf(prss_.Bounded(LabelOf(id, Purpose::kProduct), count), 0));
+      for (Fp& value : values) value += Fp::FromSigned(kOpenOffset);
+      break;
+  }
+  AddTo(values, prss_.Zero(LabelOf(id, Purpose::kProductZero), count));
+}
+
+std::span<const Fp> Reductions::Opened(ReductionId id, const OpenedLayers& opened) const {
+  const Reduction& reduction = layers_.reduction(id);
+  CHECK(reduction.layer < opened.size());
+  const std::vector<Fp>& layer = opened[reduction.layer];
+  CHECK(layer.size() == layers_.size(reduction.layer));
+  return std::span(layer).subspan(reduction.first, reduction.claims);
+}
+
+std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) const {
+  const std::span<const Fp> c = Opened(id, opened);
+  std::vector<Fp> shares;  // Of r, then of c - offset - r.
+  Fp offset;
+  switch (layers_.reduction(id).masking) {
+    case Masking::kPublic:
+      return {c.begin(), c.end()};
+    case Masking::kUniform:
+      shares = prss_.Random(LabelOf(id, Purpose::kProduct), c.size());
+      break;
+    case Masking::kBounded:
+      shares = prss_.ShareOf(prss_.Bounded(LabelOf(id, Purpose::kProduct), c.size()), 0);
+      offset = Fp::FromSigned(kOpenOffset);
+      break;
+  }
+  for (std::size_t i = 0; i < c.size(); ++i) shares[i] = c[i] - offset - shares[i];
+  return shares;
+}
+
+std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened) const {
+  const Reduction& reduction = layers_.reduction(id);
+  if (reduction.masking != Masking::kBounded) return Claimed(id, opened);
+  const std::span<const Fp> c = Opened(id, opened);
+  const MaskParts parts = prss_.Bounded(LabelOf(id, Purpose::kProduct), c.size());
+  std::vector<Fp> shares = prss_.ShareOf(parts, reduction.drop);
+  const std::size_t sets = prss_.sets().count();
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    shares[i] = PublicPart(c[i], reduction.drop, sets) - shares[i];
+  }
+  return shares;
+}
+
+}  // namespace mpc

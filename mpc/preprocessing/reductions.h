@@ -1,0 +1,50 @@
+// One member's part in the degree reductions of an attempt: what hides a claim's value before it is
+// opened, and what the opened value gives. Local, from keys alone.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "mpc/party.h"
+#include "mpc/preprocessing/layers.h"
+
+namespace mpc {
+
+// values[l]: the opened values c of layer l, as fixed. A layer not known yet is empty.
+using OpenedLayers = std::vector<std::vector<Fp>>;
+
+class Reductions {
+ public:
+  // `context` and `plan` outlive this.
+  Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt);
+
+  const Plan& plan() const { return plan_; }
+  const Layers& layers() const { return layers_; }
+  const Prss& prss() const { return prss_; }
+  Label LabelOf(std::uint32_t operation, Purpose purpose) const {
+    return {epoch_, attempt_, operation, purpose};
+  }
+  // The parts of the mask that kOpen adds before it opens.
+  MaskParts OpenParts(TensorId open) const {
+    return prss_.Bounded(LabelOf(open, Purpose::kMask), plan_.ops[open].size());
+  }
+
+  // Adds to this member's summands of y, one a claim, what hides y: a mask and a sharing of zero,
+  // both of degree 2t together.
+  void Hide(ReductionId id, std::span<Fp> values) const;
+  // The opened values of one reduction.
+  std::span<const Fp> Opened(ReductionId id, const OpenedLayers& opened) const;
+  // Shares of y as c claims it, before truncation: c - offset - [r].
+  std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened) const;
+  // [y], truncated where the reduction says so.
+  std::vector<Fp> Result(ReductionId id, const OpenedLayers& opened) const;
+
+ private:
+  const Plan& plan_;
+  const std::uint64_t epoch_;
+  const std::uint64_t attempt_;
+  const Layers layers_;
+  const Prss prss_;
+};
+
+}  // namespace mpc

@@ -1,0 +1,110 @@
+#include "mpc/preprocessing/wire_masks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/base/check.h"
+
+namespace mpc {
+namespace {
+
+// Whether preprocessing multiplies the masks of this operation's inputs.
+bool MultipliesMasks(const Op& op) {
+  switch (op.kind) {
+    case OpKind::kMul:
+    case OpKind::kRowDot:
+    case OpKind::kScores:
+    case OpKind::kMix:
+      return true;
+    case OpKind::kSeries:
+      return op.series.poly.size() > 2;
+    default:
+      return false;
+  }
+}
+
+// b[i, j] of an operand that is broadcast over columns, or over everything.
+std::size_t BroadcastAt(const Op& b, std::size_t cols, std::size_t at) {
+  if (b.size() == 1) return 0;
+  return b.cols == cols ? at : at / cols;
+}
+
+}  // namespace
+
+WireMasks::WireMasks(const Reductions& reductions)
+    : reductions_(reductions),
+      plan_(reductions.plan()),
+      last_use_(plan_.ops.size(), kNone),
+      masks_(plan_.ops.size()) {
+  for (TensorId id = static_cast<TensorId>(plan_.ops.size()); id-- > 0;) {
+    const Op& op = plan_.ops[id];
+    const bool linear = op.wire && op.kind != OpKind::kOpen && last_use_[id] != kNone;
+    if (!linear && !MultipliesMasks(op)) continue;
+    for (const TensorId input : op.inputs) {
+      if (last_use_[input] == kNone) last_use_[input] = id;
+    }
+  }
+}
+
+void WireMasks::Make(TensorId id) {
+  if (last_use_[id] == kNone) return;
+  const Op& op = plan_.ops[id];
+  masks_[id] = op.kind == OpKind::kOpen
+                   ? reductions_.prss().ShareOf(reductions_.OpenParts(id), op.drop)
+                   : Linear(op);
+}
+
+void WireMasks::Release(TensorId id) {
+  for (const TensorId input : plan_.ops[id].inputs) {
+    if (last_use_[input] == id) masks_[input] = {};
+  }
+}
+
+const std::vector<Fp>& WireMasks::Of(TensorId op) const {
+  CHECK(masks_[op].size() == plan_.ops[op].size());
+  return masks_[op];
+}
+
+std::vector<Fp> WireMasks::Linear(const Op& op) const {
+  const std::vector<Fp>& a = Of(op.inputs[0]);
+  const std::size_t cols = op.cols;
+  std::vector<Fp> out(op.size());
+  switch (op.kind) {
+    case OpKind::kAdd: {
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(op.scale[0]) * a[i];
+      if (op.inputs.size() < 2) return out;
+      const Op& second = plan_.ops[op.inputs[1]];
+      const std::vector<Fp>& b = Of(op.inputs[1]);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] += Fp(op.scale[1]) * b[BroadcastAt(second, cols, i)];
+      }
+      return out;
+    }
+    case OpKind::kAddPerColumn: {
+      const std::vector<Fp>& b = Of(op.inputs[1]);
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = a[i] + Fp(op.scale[0]) * b[i % cols];
+      return out;
+    }
+    case OpKind::kScaleColumns: {
+      const std::vector<std::int32_t>& weight = plan_.constants[op.weight].values;
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(weight[i % cols]) * a[i];
+      return out;
+    }
+    case OpKind::kRowSum: {
+      const std::size_t width = a.size() / out.size();
+      for (std::size_t i = 0; i < a.size(); ++i) out[i / width] += a[i];
+      return out;
+    }
+    case OpKind::kRows:
+      std::copy_n(a.begin() + static_cast<std::ptrdiff_t>(op.row_begin * cols), out.size(),
+                  out.begin());
+      return out;
+    case OpKind::kAddConstant:
+      return a;
+    default:
+      CHECK(false);  // Validate: no other operation makes a wire.
+  }
+  return out;
+}
+
+}  // namespace mpc
