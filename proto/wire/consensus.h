@@ -29,7 +29,7 @@ inline constexpr std::size_t kHeaderBatchesMax = 32;
 inline constexpr std::size_t kHeaderPayloadBytesMax = 4 << 20;  // Its batches together.
 inline constexpr std::size_t kHeaderWeakMax = 256;
 inline constexpr std::size_t kHeaderBlockVotesMax = 32;
-inline constexpr std::size_t kPartiesMax = 256;
+inline constexpr std::size_t kPartiesMax = 64;  // A round of certificates fits a message.
 inline constexpr std::size_t kRequestItemsMax = 64;
 inline constexpr std::size_t kRangeCertificatesMax = 512;
 inline constexpr std::size_t kRangeBytesMax = 512 << 10;
@@ -90,7 +90,6 @@ struct Vote {
 };
 
 // n - f votes for a header. The vertex is named by the header's digest, whichever votes are shown.
-// The header's own signature is not vouched for by the votes.
 struct Certificate {
   Header header;
   std::vector<std::pair<PartyId, Signature>> votes;  // Strictly ascending by voter.

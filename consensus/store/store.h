@@ -1,0 +1,103 @@
+// What consensus keeps on disk, and where.
+//
+//   key                     value                                         deleted
+//   's'                     State                                         never
+//   'h'                     reason of a halt                              never
+//   'o'                     Own: last header, own batches                 never
+//   'p' sequence            own transactions not yet in a batch           when batched
+//   'c' round author        certificate                                   retain_rounds below gc
+//   'v' round author        VoteRecord: the one header voted for          retain_rounds below gc
+//   'b' digest              batch                                         with its last round
+//   'r' digest              last round that names the batch, its size     with its last round
+//   'k' index               CommitRecord                                  retain_rounds below gc
+//   'f' index party         block vote                                    kBlockVotesBehindMax
+//   below
+//
+// Integers in keys are big-endian, so that the order of keys is the order of rounds.
+//
+// A Store collects the writes of one call of the core and reads through them to the Archive below.
+// Records that do not decode make the store `damaged`; the core then halts.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/config.h"
+#include "consensus/step.h"
+#include "consensus/store/records.h"
+
+namespace consensus {
+
+// The host's storage, as of all writes of the steps so far (durable or not). Deterministic.
+class Archive {
+ public:
+  virtual ~Archive() = default;
+  virtual std::optional<proto::Bytes> Get(proto::ByteSpan key) const = 0;
+};
+
+class Store {
+ public:
+  Store(const proto::Committee& committee, const Archive& archive)
+      : committee_(committee), archive_(archive) {}
+
+  std::optional<State> FindState();
+  void Put(const State& state);
+  std::optional<Own> FindOwn();
+  void Put(const Own& own);
+  std::optional<std::string> FindHalt();
+  void PutHalt(const std::string& reason);
+
+  std::optional<Certificate> FindCertificate(std::uint64_t round, proto::PartyId author);
+  bool HasCertificate(const Reference& reference);
+  void Put(const Certificate& certificate);
+
+  std::optional<VoteRecord> FindVote(std::uint64_t round, proto::PartyId author);
+  void Put(std::uint64_t round, proto::PartyId author, const VoteRecord& vote);
+
+  std::optional<Transactions> FindBatch(const proto::Digest& digest);
+  bool HasBatch(const proto::Digest& digest);
+  bool HasBatch(const BatchReference& reference);  // Of exactly that size.
+  void Put(const Transactions& batch, std::uint64_t round);
+  void Refer(const BatchReference& reference,
+             std::uint64_t round);  // A stored batch is used again.
+
+  std::optional<CommitRecord> FindCommit(std::uint64_t index);
+  void Put(std::uint64_t index, const CommitRecord& commit);
+  void DeleteCommit(std::uint64_t index);
+
+  std::optional<BlockVote> FindBlockVote(std::uint64_t index, proto::PartyId party);
+  void Put(proto::PartyId party, const BlockVote& vote);
+  void DeleteBlockVote(std::uint64_t index, proto::PartyId party);
+
+  std::optional<Transactions> FindPending(std::uint64_t sequence);
+  void PutPending(std::uint64_t sequence, const Transactions& transactions);
+  void DeletePending(std::uint64_t sequence);
+
+  // Deletes the certificates and votes of a round, and the batches that no later round names.
+  void Prune(std::uint64_t round);
+
+  // This call's writes must be durable before its messages leave.
+  void Sync() { sync_ = true; }
+  void Flush(Step& step);
+
+  const std::optional<std::string>& damage() const { return damage_; }
+
+ private:
+  std::optional<proto::Bytes> Get(const proto::Bytes& key) const;
+  void Set(proto::Bytes key, std::optional<proto::Bytes> value);
+  template <class T>
+  std::optional<T> Sound(proto::Result<T> record);
+  template <class T>
+  std::optional<T> Find(const proto::Bytes& key);
+  void DeleteBatch(const proto::Digest& digest, std::uint64_t round);
+
+  const proto::Committee committee_;
+  const Archive& archive_;
+  std::map<proto::Bytes, std::optional<proto::Bytes>> writes_;
+  bool sync_ = false;
+  std::optional<std::string> damage_;
+};
+
+}  // namespace consensus
