@@ -103,7 +103,6 @@ void Attempt::Erase() {
 }
 
 // ---- where this member stands
-// ------------------------------------------------------------------
 
 Place Attempt::PlaceOf(std::uint32_t layer) const {
   return {context_.chain, context_.epoch, attempt_, layer, layers_.transcript(layer)};
@@ -125,7 +124,6 @@ std::uint32_t Attempt::layers_needed() const {
 }
 
 // ---- inputs
-// ------------------------------------------------------------------------------------
 
 Attempt::Step Attempt::Start() {
   CHECK(!started_);
@@ -228,7 +226,6 @@ Attempt::Step Attempt::PeerConnected(PartyId party) {
 }
 
 // ---- the present layer
-// -------------------------------------------------------------------------
 
 void Attempt::BeginRound(Step& step) {
   if (state_ != State::kRunning) return;
@@ -312,10 +309,9 @@ void Attempt::On(PartyId from, proto::KingLayer message, Step& step) {
 }
 
 void Attempt::TakeHeld(PartyId from, Step& step) {
-  const auto it = held_.find(from);
-  if (it == held_.end()) return;
-  Held held = std::move(it->second);
-  held_.erase(it);
+  auto node = held_.extract(from);
+  if (node.empty()) return;
+  Held& held = node.mapped();
   if (held.vector) On(from, std::move(*held.vector), step);
   if (held.layer) On(from, std::move(*held.layer), step);
 }
@@ -374,7 +370,6 @@ void Attempt::On(PartyId from, const proto::Echo& message, Step& step) {
 }
 
 // ---- values of fixed layers
-// --------------------------------------------------------------------
 
 void Attempt::OnHeld(std::uint32_t layer, Step& step) {
   asked_.erase(layer);
@@ -441,7 +436,6 @@ void Attempt::SendAgain(PartyId party, Step& step) {
 }
 
 // ---- verification
-// ------------------------------------------------------------------------------
 
 void Attempt::ReleaseChallenges(Step& step) {
   if (state_ != State::kRunning) return;
