@@ -19,13 +19,13 @@ class LogSyncEnv::Log : public leveldb::WritableFile {
   }
   leveldb::Status Flush() override { return file_->Flush(); }
   leveldb::Status Sync() override {
-    const leveldb::Status status = file_->Sync();
+    leveldb::Status status = file_->Sync();
     if (status.ok()) unsynced_ = false;
     return status;
   }
   leveldb::Status Close() override {
-    const leveldb::Status status = unsynced_ ? Sync() : leveldb::Status::OK();
-    const leveldb::Status closed = file_->Close();
+    leveldb::Status status = unsynced_ ? Sync() : leveldb::Status::OK();
+    leveldb::Status closed = file_->Close();
     return status.ok() ? closed : status;
   }
 
@@ -37,7 +37,7 @@ class LogSyncEnv::Log : public leveldb::WritableFile {
 
 leveldb::Status LogSyncEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   leveldb::WritableFile* opened = nullptr;
-  const leveldb::Status status = target()->NewWritableFile(name, &opened);
+  leveldb::Status status = target()->NewWritableFile(name, &opened);
   std::unique_ptr<leveldb::WritableFile> owned(opened);
   *file = nullptr;
   if (!status.ok()) return status;

@@ -29,6 +29,7 @@ constexpr int kFilterBitsPerKey = 10;
 constexpr std::size_t kBatchSizeMax = std::size_t{1} << 30;
 
 leveldb::Slice AsSlice(ByteSpan bytes) {
+  if (bytes.empty()) return {};  // LevelDB hands the pointer to memcmp.
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 

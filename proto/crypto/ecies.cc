@@ -55,9 +55,9 @@ void Derive(const secp256k1_pubkey& point, const Scalar& secret, ByteSpan epheme
   Bytes info(ephemeral.begin(), ephemeral.end());
   info.insert(info.end(), recipient.bytes.begin(), recipient.bytes.end());
 
-  static EVP_KDF* const kAlgorithm = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
-  CHECK(kAlgorithm != nullptr);
-  EVP_KDF_CTX* const context = EVP_KDF_CTX_new(kAlgorithm);
+  static EVP_KDF* const hkdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
+  CHECK(hkdf != nullptr);
+  EVP_KDF_CTX* const context = EVP_KDF_CTX_new(hkdf);
   CHECK(context != nullptr);
   std::string digest = "SHA256";
   std::string salt(kSalt);
@@ -76,12 +76,11 @@ void Derive(const secp256k1_pubkey& point, const Scalar& secret, ByteSpan epheme
 // One AES-256-GCM pass up to the tag; `encrypt` is 1 or 0, as in EVP_CipherInit_ex2.
 Cipher Crypt(const MessageKey& key, ByteSpan context, ByteSpan in, std::uint8_t* out, int encrypt) {
   CHECK(in.size() <= kSealedPlaintextMax && context.size() <= kSealedContextMax);
-  static const EVP_CIPHER* const kAlgorithm = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-  CHECK(kAlgorithm != nullptr);
+  static const EVP_CIPHER* const gcm = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+  CHECK(gcm != nullptr);
   Cipher cipher(EVP_CIPHER_CTX_new());
   CHECK(cipher != nullptr);
-  CHECK(EVP_CipherInit_ex2(cipher.get(), kAlgorithm, key.key(), key.nonce(), encrypt, nullptr) ==
-        1);
+  CHECK(EVP_CipherInit_ex2(cipher.get(), gcm, key.key(), key.nonce(), encrypt, nullptr) == 1);
   int size = 0;
   if (!context.empty()) {
     CHECK(EVP_CipherUpdate(cipher.get(), nullptr, &size, context.data(),

@@ -23,9 +23,9 @@ int CopyPoint(unsigned char* output, const unsigned char* x, const unsigned char
 }  // namespace
 
 const secp256k1_context* SigningContext() {
-  static const secp256k1_context* const kContext = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
-  CHECK(kContext != nullptr);
-  return kContext;
+  static const secp256k1_context* const context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+  CHECK(context != nullptr);
+  return context;
 }
 
 bool IsScalar(const Scalar& scalar) {

@@ -10,9 +10,9 @@ namespace {
 
 // Fetched once: a fetch for each hash would cost more than the hash.
 const EVP_MD* Algorithm() {
-  static const EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  CHECK(kAlgorithm != nullptr);
-  return kAlgorithm;
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(algorithm != nullptr);
+  return algorithm;
 }
 
 }  // namespace

@@ -11,13 +11,13 @@ namespace proto {
 namespace {
 
 const Digest& LeafTag() {
-  static const Digest kTag = Sha256(AsBytes("waxseal/merkle/leaf"));
-  return kTag;
+  static const Digest tag = Sha256(AsBytes("waxseal/merkle/leaf"));
+  return tag;
 }
 
 const Digest& NodeTag() {
-  static const Digest kTag = Sha256(AsBytes("waxseal/merkle/node"));
-  return kTag;
+  static const Digest tag = Sha256(AsBytes("waxseal/merkle/node"));
+  return tag;
 }
 
 Digest Leaf(Sha256Stream& stream, ByteSpan leaf) {

@@ -23,9 +23,9 @@ constexpr std::size_t kZerosSize = 16384;
 constexpr std::array<std::uint8_t, kZerosSize> kZeros{};
 
 const EVP_CIPHER* Algorithm() {
-  static const EVP_CIPHER* const kAlgorithm = EVP_CIPHER_fetch(nullptr, "AES-128-CTR", nullptr);
-  CHECK(kAlgorithm != nullptr);
-  return kAlgorithm;
+  static const EVP_CIPHER* const algorithm = EVP_CIPHER_fetch(nullptr, "AES-128-CTR", nullptr);
+  CHECK(algorithm != nullptr);
+  return algorithm;
 }
 
 }  // namespace
