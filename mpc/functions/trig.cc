@@ -45,10 +45,12 @@ std::int64_t RoundTo(unsigned bits, std::int64_t value) {
   return (value + (std::int64_t{1} << (drop - 1))) >> drop;
 }
 
-}  // namespace
+CosSin RoundTo(unsigned bits, CosSin value) {
+  return {RoundTo(bits, value.cos), RoundTo(bits, value.sin)};
+}
 
-CosSin IntegerCosSin(Int128 x, std::int64_t period, unsigned bits) {
-  CHECK(period > 0 && bits <= kBitsMax);
+// In units of 2^-62, within 16 of them.
+CosSin Evaluate(Int128 x, std::int64_t period) {
   const Int128 remainder = x % period;
   const auto reduced = static_cast<UInt128>(remainder < 0 ? remainder + period : remainder);
   // The turn's fraction in units of 2^-64, the nearest quarter turn, and what is left: the angle,
@@ -60,8 +62,8 @@ CosSin IntegerCosSin(Int128 x, std::int64_t period, unsigned bits) {
   const auto angle = static_cast<std::int64_t>((Int128{left} * kTwoPi) >> kFraction);
 
   const std::int64_t square = Multiply(angle, angle);
-  const std::int64_t cos = RoundTo(bits, Evaluate(kCosine, square));
-  const std::int64_t sin = RoundTo(bits, Multiply(angle, Evaluate(kSine, square)));
+  const std::int64_t cos = Evaluate(kCosine, square);
+  const std::int64_t sin = Multiply(angle, Evaluate(kSine, square));
   switch (quarter) {
     case 0:
       return {cos, sin};
@@ -71,6 +73,29 @@ CosSin IntegerCosSin(Int128 x, std::int64_t period, unsigned bits) {
       return {-cos, -sin};
     default:
       return {sin, -cos};
+  }
+}
+
+// The sum of the angles.
+CosSin Rotate(CosSin a, CosSin b) {
+  return {static_cast<std::int64_t>((Int128{a.cos} * b.cos - Int128{a.sin} * b.sin) >> kFraction),
+          static_cast<std::int64_t>((Int128{a.sin} * b.cos + Int128{a.cos} * b.sin) >> kFraction)};
+}
+
+}  // namespace
+
+CosSin IntegerCosSin(Int128 x, std::int64_t period, unsigned bits) {
+  CHECK(period > 0 && bits <= kBitsMax);
+  return RoundTo(bits, Evaluate(x, period));
+}
+
+void IntegerHarmonics(Int128 x, std::int64_t period, unsigned bits, std::span<CosSin> out) {
+  CHECK(period > 0 && bits <= kBitsMax && out.size() <= kHarmonicCountMax);
+  const CosSin first = Evaluate(x, period);
+  CosSin harmonic = first;
+  for (CosSin& value : out) {
+    value = RoundTo(bits, harmonic);
+    harmonic = Rotate(harmonic, first);
   }
 }
 

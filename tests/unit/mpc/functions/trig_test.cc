@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -24,6 +25,21 @@ TEST(IntegerCosSin, IsWithinOneUnitOfTheRealFunctions) {
     const long double one = std::exp2(static_cast<long double>(bits));
     ASSERT_LE(std::abs(static_cast<long double>(got.cos) - one * std::cos(angle)), 0.51L) << trial;
     ASSERT_LE(std::abs(static_cast<long double>(got.sin) - one * std::sin(angle)), 0.51L) << trial;
+  }
+}
+
+TEST(IntegerHarmonics, FollowTheMultiplesOfTheAngle) {
+  std::mt19937_64 random(2);
+  for (int trial = 0; trial < 2'000; ++trial) {
+    const auto period = static_cast<std::int64_t>(random() >> (1 + random() % 62)) + 1;
+    const Int128 x = Int128{static_cast<std::int64_t>(random())} << (random() % 56);
+    std::vector<CosSin> harmonics(kHarmonicCountMax);
+    IntegerHarmonics(x, period, 40, harmonics);
+    for (std::size_t k = 1; k <= harmonics.size(); ++k) {
+      const CosSin direct = IntegerCosSin(x % period * static_cast<Int128>(k), period, 40);
+      ASSERT_LE(std::abs(harmonics[k - 1].cos - direct.cos), 1) << trial << " " << k;
+      ASSERT_LE(std::abs(harmonics[k - 1].sin - direct.sin), 1) << trial << " " << k;
+    }
   }
 }
 

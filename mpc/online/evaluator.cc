@@ -1,0 +1,117 @@
+#include "mpc/online/evaluator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mpc/online/operations.h"
+#include "mpc/opening/masked.h"
+#include "mpc/plan/schedule.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+
+Evaluator::Evaluator(std::shared_ptr<const Plan> plan, Bundle bundle,
+                     std::vector<std::uint32_t> masked_tokens, std::size_t sets)
+    : plan_(std::move(plan)),
+      bundle_(std::move(bundle)),
+      masked_tokens_(std::move(masked_tokens)),
+      sets_(sets),
+      rounds_(OpeningRounds(*plan_)),
+      tensors_(plan_->ops.size()),
+      computed_(plan_->ops.size()),
+      readers_(plan_->ops.size()) {
+  CHECK(masked_tokens_.size() == plan_->tokens);
+  for (const std::uint32_t token : masked_tokens_) CHECK(token < plan_->vocabulary_padded());
+  CHECK(bundle_.slots.size() == plan_->ops.size());
+  for (TensorId id = 0; id < plan_->ops.size(); ++id) {
+    CHECK(bundle_.slots[id].size() == SlotSize(*plan_, id));
+    for (const TensorId input : plan_->ops[id].inputs) ++readers_[input];
+  }
+  ++readers_.back();  // output()
+}
+
+std::size_t Evaluator::RoundSize(std::size_t round) const {
+  std::size_t size = 0;
+  for (const TensorId id : rounds_.at(round)) size += plan_->ops[id].size();
+  return size;
+}
+
+void Evaluator::Release(TensorId tensor) {
+  if (--readers_[tensor] == 0) tensors_[tensor].reset();
+}
+
+void Evaluator::ComputeReady() {
+  for (TensorId id = 0; id < plan_->ops.size(); ++id) {
+    const Op& op = plan_->ops[id];
+    if (computed_[id] || op.kind == OpKind::kOpen) continue;
+    if (!std::all_of(op.inputs.begin(), op.inputs.end(),
+                     [&](TensorId i) { return computed_[i]; })) {
+      continue;
+    }
+    if (op.kind == OpKind::kEmbed) {
+      tensors_[id] = Embed(*plan_, op, bundle_.slots[id], masked_tokens_);
+    } else if (op.kind == OpKind::kTokenIs) {
+      tensors_[id] = TokenIs(*plan_, op, bundle_.slots[0], masked_tokens_);
+    } else {
+      std::vector<const Tensor*> inputs;
+      for (const TensorId input : op.inputs) inputs.push_back(&*tensors_[input]);
+      tensors_[id] = Compute(*plan_, op, inputs, bundle_.slots[id]);
+      for (const TensorId input : op.inputs) Release(input);
+      bundle_.slots[id] = {};
+    }
+    computed_[id] = true;
+    if (readers_[id] == 0) tensors_[id].reset();
+  }
+  bundle_.slots[0] = {};  // kTokenIs needs nothing else, so all of them are through.
+}
+
+std::optional<std::vector<Fp>> Evaluator::Advance() {
+  CHECK(!opening_);
+  ComputeReady();
+  if (round_ == rounds_.size()) {
+    CHECK(computed_.back());
+    return std::nullopt;
+  }
+  opening_ = true;
+  std::vector<Fp> shares;
+  shares.reserve(RoundSize(round_));
+  for (const TensorId id : rounds_[round_]) {
+    const TensorId input = plan_->ops[id].inputs[0];
+    const std::vector<Fp>& share = tensors_[input]->share;
+    const std::vector<Fp>& slot = bundle_.slots[id];  // [r], then [L].
+    for (std::size_t i = 0; i < share.size(); ++i) {
+      shares.push_back(share[i] + slot[i] + Fp::FromSigned(kOpenOffset));
+    }
+    Release(input);
+  }
+  return shares;
+}
+
+void Evaluator::Opened(std::span<const Fp> values) {
+  CHECK(opening_ && values.size() == RoundSize(round_));
+  opening_ = false;
+  for (const TensorId id : rounds_[round_]) {
+    const Op& op = plan_->ops[id];
+    Tensor wire{op.rows, op.cols, true, {}, {}};
+    wire.masked.reserve(op.size());
+    wire.share.reserve(op.size());
+    const Fp* const mask = bundle_.slots[id].data() + op.size();
+    for (std::size_t i = 0; i < op.size(); ++i) {
+      wire.masked.push_back(PublicPart(values[i], op.drop, sets_));
+      wire.share.push_back(wire.masked.back() - mask[i]);
+    }
+    values = values.subspan(op.size());
+    bundle_.slots[id] = {};
+    tensors_[id] = std::move(wire);
+    computed_[id] = true;
+    if (readers_[id] == 0) tensors_[id].reset();
+  }
+  ++round_;
+}
+
+const std::vector<Fp>& Evaluator::output() const {
+  CHECK(computed_.back());
+  return tensors_.back()->share;
+}
+
+}  // namespace mpc

@@ -1,0 +1,58 @@
+// The online evaluation of a plan by one member: local computation between openings.
+//
+//   while ((shares = evaluator.Advance()))  evaluator.Opened(robustly opened(*shares));
+//   evaluator.output()
+//
+// Deterministic in (plan, bundle, masked tokens, opened values): a member that starts again sends
+// the same shares. A bundle is used for one submission only, ever (design, trap 2): the caller's
+// duty. Tensors and parts of the bundle are freed after their last use.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "mpc/online/tensor.h"
+#include "mpc/plan/plan.h"
+#include "mpc/preprocessing/bundle.h"
+
+namespace mpc {
+
+class Evaluator {
+ public:
+  // The plan is valid, the bundle is of this plan, and there are plan.tokens masked tokens below V'
+  // (all CHECKed but the first). `sets` = C(n, t).
+  Evaluator(std::shared_ptr<const Plan> plan, Bundle bundle,
+            std::vector<std::uint32_t> masked_tokens, std::size_t sets);
+
+  std::size_t rounds() const { return rounds_.size(); }
+  // Values opened in a round.
+  std::size_t RoundSize(std::size_t round) const;
+
+  // Computes up to the next round of openings and gives this member's shares of what it opens; or
+  // nothing when the output is there. Once a round.
+  std::optional<std::vector<Fp>> Advance();
+  // The opened values of the round.
+  void Opened(std::span<const Fp> values);
+  // Shares of the masked result.
+  const std::vector<Fp>& output() const;
+
+ private:
+  void ComputeReady();
+  void Release(TensorId tensor);
+
+  std::shared_ptr<const Plan> plan_;
+  Bundle bundle_;
+  std::vector<std::uint32_t> masked_tokens_;
+  const std::size_t sets_;
+  const std::vector<std::vector<TensorId>> rounds_;
+
+  std::size_t round_ = 0;  // The next to open.
+  bool opening_ = false;   // Between Advance and Opened.
+  std::vector<std::optional<Tensor>> tensors_;
+  std::vector<bool> computed_;
+  std::vector<std::size_t> readers_;  // Operations that will still read a tensor.
+};
+
+}  // namespace mpc

@@ -1,0 +1,299 @@
+#include "mpc/online/operations.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "mpc/field/gemm.h"
+#include "mpc/functions/trig.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+namespace {
+
+// The row of the embedding table for tokens beyond the vocabulary.
+constexpr std::size_t kRowOfUnknown = 1;
+
+Tensor Empty(const Op& op) {
+  Tensor result{op.rows, op.cols, op.wire, {}, std::vector<Fp>(op.size())};
+  if (op.wire) result.masked.resize(op.size());
+  return result;
+}
+
+// A linear map acts on the shares and, of a wire, on the public part: map(out, parts of the
+// inputs). A public constant belongs to x, so it goes into both as well.
+template <class Map>
+Tensor Linearly(const Op& op, std::span<const Tensor* const> inputs, Map map) {
+  Tensor result = Empty(op);
+  std::vector<const Fp*> parts(inputs.size());
+  std::transform(inputs.begin(), inputs.end(), parts.begin(),
+                 [](const Tensor* input) { return input->share.data(); });
+  map(result.share, parts);
+  if (!op.wire) return result;
+  std::transform(inputs.begin(), inputs.end(), parts.begin(),
+                 [](const Tensor* input) { return input->masked.data(); });
+  map(result.masked, parts);
+  return result;
+}
+
+Tensor Linear(const Plan& plan, const Op& op, const Tensor& x) {
+  Tensor y = Empty(op);
+  if (op.bias != kNone) {
+    const auto& bias = plan.wide_constants[op.bias].values;
+    for (std::size_t i = 0; i < y.size(); ++i) y.share[i] = Fp(bias[i % y.cols]);
+  }
+  AddProduct(x.share, plan.constants[op.weight].values, x.rows, x.cols, y.cols, y.share);
+  return y;
+}
+
+// The second factor of a product less its public part: the first line of
+//   [x y] = M_x ([y] - M_y) + [x] M_y + [L_x L_y].
+std::vector<Fp> Unmasked(const Tensor& y) {
+  std::vector<Fp> result(y.size());
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = y.share[i] - y.masked[i];
+  return result;
+}
+
+Tensor FromMaskProducts(const Op& op, std::span<const Fp> slot) {
+  CHECK(slot.size() == op.size());
+  return {op.rows, op.cols, false, {}, {slot.begin(), slot.end()}};
+}
+
+Tensor Scores(const Op& op, const Tensor& q, const Tensor& k, std::span<const Fp> slot) {
+  Tensor y = FromMaskProducts(op, slot);
+  const std::vector<Fp> unmasked = Unmasked(k);
+  const std::size_t width = q.cols / op.heads;
+  for (std::size_t head = 0; head < op.heads; ++head) {
+    const std::size_t first = head * width;
+    Fp* const out = y.share.data() + head * q.rows * y.cols;
+    const auto add = [&](const std::vector<Fp>& left, const std::vector<Fp>& right) {
+      AddProduct({left.data() + first, q.cols, 1}, {right.data() + first, 1, k.cols}, q.rows, width,
+                 k.rows, out, y.cols);
+    };
+    add(q.masked, unmasked);
+    add(q.share, k.masked);
+  }
+  return y;
+}
+
+Tensor Mix(const Op& op, const Tensor& p, const Tensor& v, std::span<const Fp> slot) {
+  Tensor y = FromMaskProducts(op, slot);
+  const std::vector<Fp> unmasked = Unmasked(v);
+  const std::size_t width = v.cols / op.heads;
+  for (std::size_t head = 0; head < op.heads; ++head) {
+    const std::size_t first = head * width;
+    const std::size_t row = head * y.rows * p.cols;
+    const auto add = [&](const std::vector<Fp>& left, const std::vector<Fp>& right) {
+      AddProduct({left.data() + row, p.cols, 1}, {right.data() + first, v.cols, 1}, y.rows, p.cols,
+                 width, y.share.data() + first, y.cols);
+    };
+    add(p.masked, unmasked);
+    add(p.share, v.masked);
+  }
+  return y;
+}
+
+// Element i of x times element second(i) of y.
+template <class Second>
+void AddProducts(const Tensor& x, const Tensor& y, Second second, std::size_t divisor, Tensor& z) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t j = second(i);
+    z.share[i / divisor] += x.masked[i] * (y.share[j] - y.masked[j]) + x.share[i] * y.masked[j];
+  }
+}
+
+Tensor Mul(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
+  Tensor z = FromMaskProducts(op, slot);
+  const std::size_t repeat = x.cols / y.cols;  // 1, or all columns of x.
+  AddProducts(
+      x, y, [repeat](std::size_t i) { return i / repeat; }, 1, z);
+  return z;
+}
+
+Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
+  Tensor z = FromMaskProducts(op, slot);
+  AddProducts(
+      x, y, [](std::size_t i) { return i; }, x.cols, z);
+  return z;
+}
+
+// cos kwx = cos kwM cos kwL + sin kwM sin kwL, sin kwx = sin kwM cos kwL - cos kwM sin kwL. The
+// factors of [cos kwL] and [sin kwL] keep the coefficients' fraction bits.
+Tensor EvaluateSeries(const Op& op, const Tensor& x, std::span<const Fp> slot) {
+  constexpr unsigned kPublicBits = 40;
+  constexpr Int128 kHalf = Int128{1} << (kPublicBits - 1);
+  const Series& series = op.series;
+  const std::size_t size = op.size();
+  const std::size_t harmonics = series.cosine.size();
+  const bool square = series.poly.size() > 2;
+  CHECK(slot.size() == size * (2 * harmonics + (square ? 1 : 0)));
+
+  Tensor y = Empty(op);
+  std::array<Fp, 3> poly{};
+  for (std::size_t i = 0; i < series.poly.size(); ++i) poly[i] = Fp(series.poly[i]);
+  for (std::size_t i = 0; i < size; ++i) {
+    y.share[i] = poly[0] + poly[1] * x.share[i];
+    if (!square) continue;
+    const Fp m = x.masked[i];  // x^2 = 2 M x - M^2 + L^2
+    y.share[i] += poly[2] * (m * (x.share[i] + x.share[i] - m) + slot[i]);
+  }
+  const std::span<const Fp> phases = slot.subspan(square ? size : 0);
+  std::array<CosSin, kHarmonicsMax> angles;
+  for (std::size_t i = 0; harmonics > 0 && i < size; ++i) {
+    IntegerHarmonics(x.masked[i].ToSigned(), series.period, kPublicBits,
+                     std::span(angles).first(harmonics));
+    for (std::size_t k = 0; k < harmonics; ++k) {
+      const auto [cos, sin] = angles[k];
+      const Int128 cosine = series.cosine[k];
+      const Int128 sine = series.sine[k];
+      const Fp of_cos = Fp::FromSigned((cosine * cos + sine * sin + kHalf) >> kPublicBits);
+      const Fp of_sin = Fp::FromSigned((cosine * sin - sine * cos + kHalf) >> kPublicBits);
+      y.share[i] += of_cos * phases[2 * k * size + i] + of_sin * phases[(2 * k + 1) * size + i];
+    }
+  }
+  return y;
+}
+
+Tensor Add(const Op& op, std::span<const Tensor* const> inputs) {
+  const Fp shift(op.shift);
+  const Fp first(op.scale[0]);
+  if (inputs.size() == 1) {
+    return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = first * in[0][i] + shift;
+    });
+  }
+  const Fp second(op.scale[1]);
+  // How many elements in a row meet the same element of b: 1, the columns, or all.
+  const std::size_t repeat = op.size() / inputs[1]->size();
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = first * in[0][i] + second * in[1][i / repeat] + shift;
+    }
+  });
+}
+
+Tensor AddPerColumn(const Op& op, std::span<const Tensor* const> inputs) {
+  const Fp scale(op.scale[0]);
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = in[0][i] + scale * in[1][i % op.cols];
+    }
+  });
+}
+
+Tensor ScaleColumns(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs) {
+  const auto& weight = plan.constants[op.weight].values;
+  const std::vector<std::int64_t> bias =
+      op.bias == kNone ? std::vector<std::int64_t>(op.cols) : plan.wide_constants[op.bias].values;
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::size_t column = i % op.cols;
+      out[i] = Fp(weight[column]) * in[0][i] + Fp(bias[column]);
+    }
+  });
+}
+
+Tensor RowSum(const Op& op, std::span<const Tensor* const> inputs) {
+  const std::size_t cols = inputs[0]->cols;
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size() * cols; ++i) out[i / cols] += in[0][i];
+  });
+}
+
+Tensor Rows(const Op& op, std::span<const Tensor* const> inputs) {
+  const std::size_t first = std::size_t{op.row_begin} * op.cols;
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    std::copy_n(in[0] + first, out.size(), out.begin());
+  });
+}
+
+Tensor AddConstant(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs) {
+  const auto& constant = plan.constants[op.weight].values;
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = in[0][i] + Fp(constant[i]);
+  });
+}
+
+Tensor Output(const Op& op, const Tensor& y, std::span<const Fp> slot) {
+  Tensor result = FromMaskProducts(op, slot);
+  for (std::size_t i = 0; i < result.size(); ++i) result.share[i] += y.share[i];
+  return result;
+}
+
+// e(id)_k = e(r)_{m - k mod V'}, for r the token's mask and m = id + r mod V'.
+Fp Indicator(std::span<const Fp> one_hot, std::uint32_t masked_token, std::size_t k) {
+  return one_hot[(masked_token - k) & (one_hot.size() - 1)];
+}
+
+}  // namespace
+
+Tensor Embed(const Plan& plan, const Op& op, std::span<const Fp> slot,
+             std::span<const std::uint32_t> masked_tokens) {
+  const std::size_t padded = plan.vocabulary_padded();
+  CHECK(slot.size() == op.rows * (padded + 1) && masked_tokens.size() == op.rows);
+  const std::size_t vocabulary = plan.vocabulary;
+  const std::size_t unknown = std::min(kRowOfUnknown, vocabulary - 1);
+  std::vector<Fp> indicators(op.rows * vocabulary);
+  for (std::size_t i = 0; i < op.rows; ++i) {
+    const std::span one_hot = slot.subspan(i * padded, padded);
+    Fp* const row = indicators.data() + i * vocabulary;
+    for (std::size_t k = 0; k < vocabulary; ++k) row[k] = Indicator(one_hot, masked_tokens[i], k);
+    for (std::size_t k = vocabulary; k < padded; ++k) {
+      row[unknown] += Indicator(one_hot, masked_tokens[i], k);
+    }
+  }
+  Tensor y = Empty(op);
+  AddProduct(indicators, plan.constants[op.weight].values, op.rows, vocabulary, op.cols, y.share);
+  return y;
+}
+
+Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
+               std::span<const std::uint32_t> masked_tokens) {
+  const std::size_t padded = plan.vocabulary_padded();
+  CHECK(slot.size() == op.rows * (padded + 1) && masked_tokens.size() == op.rows);
+  Tensor y = Empty(op);
+  for (std::size_t i = 0; i < op.rows; ++i) {
+    y.share[i] = Indicator(slot.subspan(i * padded, padded), masked_tokens[i], op.token);
+  }
+  return y;
+}
+
+Tensor Compute(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs,
+               std::span<const Fp> slot) {
+  switch (op.kind) {
+    case OpKind::kLinear:
+      return Linear(plan, op, *inputs[0]);
+    case OpKind::kScores:
+      return Scores(op, *inputs[0], *inputs[1], slot);
+    case OpKind::kMix:
+      return Mix(op, *inputs[0], *inputs[1], slot);
+    case OpKind::kMul:
+      return Mul(op, *inputs[0], *inputs[1], slot);
+    case OpKind::kRowDot:
+      return RowDot(op, *inputs[0], *inputs[1], slot);
+    case OpKind::kSeries:
+      return EvaluateSeries(op, *inputs[0], slot);
+    case OpKind::kAdd:
+      return Add(op, inputs);
+    case OpKind::kAddPerColumn:
+      return AddPerColumn(op, inputs);
+    case OpKind::kScaleColumns:
+      return ScaleColumns(plan, op, inputs);
+    case OpKind::kRowSum:
+      return RowSum(op, inputs);
+    case OpKind::kRows:
+      return Rows(op, inputs);
+    case OpKind::kOutput:
+      return Output(op, *inputs[0], slot);
+    case OpKind::kAddConstant:
+      return AddConstant(plan, op, inputs);
+    case OpKind::kEmbed:
+    case OpKind::kTokenIs:
+    case OpKind::kOpen:
+      break;
+  }
+  CHECK(false);
+  return {};
+}
+
+}  // namespace mpc

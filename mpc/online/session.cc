@@ -1,0 +1,206 @@
+#include "mpc/online/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/base/check.h"
+#include "proto/base/overloaded.h"
+#include "proto/crypto/hash.h"
+#include "proto/crypto/merkle.h"
+
+namespace mpc {
+
+using proto::Digest;
+using proto::FaultKind;
+using proto::kEveryone;
+using proto::Opening;
+using proto::PartyId;
+using proto::ResendOpenings;
+using proto::Target;
+
+namespace {
+
+// What an opening takes besides its values: numbers and signature.
+constexpr std::uint64_t kOpeningHeadBytes = 80;
+
+Digest FirstTranscript(const PartyContext& context, const Bundle& bundle, std::uint64_t request,
+                       const std::vector<std::uint32_t>& masked_tokens) {
+  proto::Hasher hasher("waxseal/mpc/online");
+  hasher.Add(context.chain.span()).Add(request).Add(bundle.epoch).Add(bundle.attempt);
+  hasher.Add(bundle.plan.span()).Add(std::uint64_t{masked_tokens.size()});
+  for (const std::uint32_t token : masked_tokens) hasher.Add(std::uint64_t{token});
+  return hasher.Finish();
+}
+
+Digest NextTranscript(const Digest& transcript, std::uint32_t round,
+                      const std::vector<Fp>& values) {
+  return proto::Hasher("waxseal/mpc/online-round")
+      .Add(transcript.span())
+      .Add(std::uint64_t{round})
+      .Add(proto::MerkleRootOfBytes(EncodeElements(values)).span())
+      .Finish();
+}
+
+}  // namespace
+
+Digest OpeningDigest(const Digest& chain, std::uint64_t request, std::uint32_t round,
+                     const Digest& root) {
+  return proto::Hasher("waxseal/mpc/opening")
+      .Add(chain.span())
+      .Add(request)
+      .Add(std::uint64_t{round})
+      .Add(root.span())
+      .Finish();
+}
+
+Session::Session(const PartyContext& context, std::shared_ptr<const Plan> plan, Bundle bundle,
+                 std::uint64_t request, std::vector<std::uint32_t> masked_tokens)
+    : context_(context),
+      request_(request),
+      transcript_(FirstTranscript(context, bundle, request, masked_tokens)),
+      evaluator_(std::move(plan), std::move(bundle), std::move(masked_tokens),
+                 context.sets->count()),
+      peers_(context.committee.size()) {
+  CHECK(evaluator_.rounds() <= proto::kOpeningRoundsMax);
+  for (Peer& peer : peers_) peer.resends.resize(evaluator_.rounds());
+}
+
+Session::Step Session::Start() {
+  CHECK(!started_);
+  started_ = true;
+  Step step;
+  Advance(step);
+  for (std::uint16_t i = 0; !finished_ && i < context_.committee.size(); ++i) {
+    if (PartyId{i} != context_.self) Ask(PartyId{i}, step);
+  }
+  return step;
+}
+
+Session::Step Session::Handle(PartyId from, Message message) {
+  CHECK(started_ && Index(from) < context_.committee.size());
+  Step step;
+  std::visit(proto::Overloaded{
+                 [&](const Opening& opening) { OnOpening(from, opening, step); },
+                 [&](const ResendOpenings& resend) { OnResend(from, resend, step); },
+             },
+             message);
+  return step;
+}
+
+Session::Step Session::PeerConnected(PartyId peer) {
+  CHECK(started_ && Index(peer) < context_.committee.size());
+  Step step;
+  if (!finished_ && peer != context_.self) Ask(peer, step);
+  return step;
+}
+
+void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
+  if (opening.request != request_ || opening.round >= evaluator_.rounds()) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  Peer& peer = peers_[Index(from)];
+  peer.latest = std::max({peer.latest, opening.round, opening.latest});
+  // Too late to matter, or too early to keep.
+  if (opening.round + kRoundsBehind < round_ || opening.round > round_ + kRoundsAhead) return;
+  if (opening.values.size() != evaluator_.RoundSize(opening.round) * Fp::kBytes) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  Round& round = rounds_[opening.round];
+  const Digest root = proto::MerkleRootOfBytes(opening.values);
+  const auto known = round.roots.find(from);
+  if (known != round.roots.end() && known->second == root) return;  // Sent again.
+  if (!proto::Verify(context_.keys[Index(from)],
+                     OpeningDigest(context_.chain, request_, opening.round, root),
+                     opening.signature)) {
+    return step.Blame(from, FaultKind::kBadSignature);
+  }
+  if (known != round.roots.end()) return Accuse(from, FaultKind::kEquivocation, step);
+  round.roots.emplace(from, root);
+  auto shares = DecodeElements(opening.values);
+  if (!shares) return Accuse(from, FaultKind::kMalformed, step);
+  if (opening.round > round_) {
+    round.early.emplace(from, std::move(*shares));
+    return;
+  }
+  Decode(round, from, std::move(*shares), step);
+  if (opening.round == round_) Progress(step);
+}
+
+void Session::OnResend(PartyId from, const ResendOpenings& message, Step& step) {
+  if (message.request != request_ || message.from_round >= evaluator_.rounds()) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  Peer& peer = peers_[Index(from)];
+  const std::size_t end =
+      std::min<std::size_t>(own_.size(), std::size_t{message.from_round} + kRoundsAhead + 1);
+  for (std::size_t i = message.from_round; i < end; ++i) {
+    if (peer.resends[i] == kResendsMax) return step.Blame(from, FaultKind::kLimit);
+    ++peer.resends[i];
+    Opening opening = own_[i];
+    opening.latest = own_.back().round;
+    bytes_sent_ += opening.values.size() + kOpeningHeadBytes;
+    step.Send(Target{from}, std::move(opening));
+  }
+}
+
+void Session::Decode(Round& round, PartyId from, std::vector<Fp> shares, Step& step) {
+  round.decoder->Add(from, std::move(shares));
+  for (const PartyId party : round.decoder->wrong()) {
+    if (accused_.count(party) == 0) Accuse(party, FaultKind::kWrongShare, step);
+  }
+}
+
+void Session::Progress(Step& step) {
+  const std::uint32_t before = round_;
+  while (!finished_ && rounds_[round_].decoder->decoded()) {
+    const std::vector<Fp>& values = rounds_[round_].decoder->values();
+    transcript_ = NextTranscript(transcript_, round_, values);
+    evaluator_.Opened(values);
+    ++round_;
+    if (round_ > kRoundsBehind) rounds_.erase(round_ - kRoundsBehind - 1);
+    Advance(step);
+  }
+  if (finished_ || round_ == before) return;
+  // Openings of this round that were dropped, for they came too early or answered for other rounds.
+  for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
+    const PartyId party{i};
+    if (party == context_.self || rounds_[round_].roots.count(party) != 0) continue;
+    if (peers_[i].latest >= round_ && peers_[i].asked_until <= round_) Ask(party, step);
+  }
+}
+
+void Session::Advance(Step& step) {
+  auto shares = evaluator_.Advance();
+  if (!shares) {
+    finished_ = true;
+    step.outputs.push_back({transcript_,
+                            evaluator_.output(),
+                            {accused_.begin(), accused_.end()},
+                            round_,
+                            bytes_sent_});
+    return;
+  }
+  Opening opening{request_, round_, round_, EncodeElements(*shares), {}};
+  opening.signature = context_.key->Sign(
+      OpeningDigest(context_.chain, request_, round_, proto::MerkleRootOfBytes(opening.values)));
+  bytes_sent_ += (opening.values.size() + kOpeningHeadBytes) * (context_.committee.size() - 1);
+  own_.push_back(opening);
+  step.Send(kEveryone, std::move(opening));
+
+  Round& round = rounds_[round_];
+  round.decoder.emplace(context_.committee, shares->size());
+  for (auto& [party, early] : round.early) Decode(round, party, std::move(early), step);
+  round.early.clear();
+}
+
+void Session::Ask(PartyId peer, Step& step) {
+  peers_[Index(peer)].asked_until = round_ + kRoundsAhead + 1;
+  step.Send(Target{peer}, ResendOpenings{request_, round_});
+}
+
+void Session::Accuse(PartyId party, FaultKind kind, Step& step) {
+  accused_.insert(party);
+  step.Blame(party, kind);
+}
+
+}  // namespace mpc

@@ -1,0 +1,122 @@
+// One member's online computation of one private request.
+//
+// Guarantee, with at most t of n >= 3t + 1 members faulty and an asynchronous network that delivers
+// in the end: every honest member finishes, with the same transcript and with shares of the right
+// masked output; nobody learns more than the openings, which are masked. No timer, nothing redone.
+//
+//   in round k, k = 0 .. rounds - 1 (mpc/plan/schedule.h)
+//     send Opening(k, shares of all that the round opens) to all, the root signed
+//     decode from the first openings that suffice, by online error correction (mpc/sharing)
+//     extend the transcript by the opened values, go on locally to round k + 1
+//   after the last round       output Finished
+//
+// Round k + 1 begins when 2t + 1 shares agree in every position of round k. A member whose share
+// lies off the polynomial is accused, whatever it told others. A value that one party alone vouches
+// for is never used.
+//
+// Getting lost openings back: a member asks with ResendOpenings when it starts, when a peer's
+// connection comes back, and when it reaches a round whose opening it had to drop. An answer covers
+// kRoundsAhead rounds and says how far its sender is. Openings are a function of (bundle, masked
+// tokens), so a member that starts again sends the same bytes; a second, different one is accused.
+//
+// Cost: each member sends n - 1 times 16 bytes an opened value and one signature a round.
+// Papers: Ben-Or, Canetti, Goldreich 1993 (decoding); Turbospeedz 2019, ABY2.0 2021 (wires).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "mpc/online/client.h"
+#include "mpc/online/evaluator.h"
+#include "mpc/party.h"
+#include "mpc/sharing/shamir.h"
+#include "proto/protocol.h"
+#include "proto/wire/session.h"
+
+namespace mpc {
+
+// What a member signs of its opening; root = MerkleRootOfBytes(values).
+proto::Digest OpeningDigest(const proto::Digest& chain, std::uint64_t request, std::uint32_t round,
+                            const proto::Digest& root);
+
+class Session {
+ public:
+  // Openings of later rounds kept until their turn; those beyond are asked for again.
+  static constexpr std::uint32_t kRoundsAhead = 4;
+  // Rounds behind whose late openings are still checked, to accuse who lied in them.
+  static constexpr std::uint32_t kRoundsBehind = 2;
+  // How often a peer is sent the same opening again; a peer that restarts more often is refused.
+  static constexpr std::uint8_t kResendsMax = 64;
+
+  struct Finished {
+    proto::Digest transcript;  // Equal at all honest members.
+    std::vector<Fp> output_shares;
+    std::vector<proto::PartyId> accused;  // Ascending; members may differ in it.
+    std::uint32_t rounds = 0;
+    std::uint64_t bytes_sent = 0;
+  };
+
+  using Message = proto::SessionMessage;
+  using Output = Finished;
+  using Step = proto::Step<Message, Output>;
+
+  // Requirements as of Evaluator. `context` outlives the session.
+  Session(const PartyContext& context, std::shared_ptr<const Plan> plan, Bundle bundle,
+          std::uint64_t request, std::vector<std::uint32_t> masked_tokens);
+
+  Step Start();  // Once, before all else.
+  Step Handle(proto::PartyId from, Message message);
+  // The connection to a peer is there (again): what was under way may be lost.
+  Step PeerConnected(proto::PartyId peer);
+
+  bool finished() const { return finished_; }
+  std::uint32_t round() const { return round_; }  // The round being opened.
+  // Whom this member has found lying so far; grows after the end, too.
+  const std::set<proto::PartyId>& accused() const { return accused_; }
+
+ private:
+  struct Round {
+    std::map<proto::PartyId, proto::Digest> roots;  // Of the first opening of each party.
+    // Before the round is reached, the vectors; from then on their decoder.
+    std::map<proto::PartyId, std::vector<Fp>> early;
+    std::optional<RobustDecoder> decoder;
+  };
+
+  void OnOpening(proto::PartyId from, const proto::Opening& opening, Step& step);
+  void OnResend(proto::PartyId from, const proto::ResendOpenings& message, Step& step);
+  // Adds a vector to the round's decoder and blames whom it shows to be wrong.
+  void Decode(Round& round, proto::PartyId from, std::vector<Fp> shares, Step& step);
+  // Passes all rounds that are decoded.
+  void Progress(Step& step);
+  // Computes up to the next round and opens it, or finishes.
+  void Advance(Step& step);
+  void Ask(proto::PartyId peer, Step& step);
+  void Accuse(proto::PartyId party, proto::FaultKind kind, Step& step);
+
+  const PartyContext& context_;
+  const std::uint64_t request_;
+  proto::Digest transcript_;
+  Evaluator evaluator_;
+
+  bool started_ = false;
+  bool finished_ = false;
+  std::uint32_t round_ = 0;
+  std::map<std::uint32_t, Round> rounds_;  // From round_ - kRoundsBehind to round_ + kRoundsAhead.
+  std::vector<proto::Opening> own_;        // By round.
+  std::set<proto::PartyId> accused_;
+  std::uint64_t bytes_sent_ = 0;
+
+  struct Peer {
+    std::uint32_t latest = 0;           // The newest round it is known to have opened.
+    std::uint32_t asked_until = 0;      // Rounds below were asked for.
+    std::vector<std::uint8_t> resends;  // By round.
+  };
+  std::vector<Peer> peers_;
+};
+
+static_assert(proto::Protocol<Session>);
+
+}  // namespace mpc

@@ -1,0 +1,43 @@
+// The messages of an online session as checked values, and their codec.
+//
+// The decoder checks lengths against the limits below; what needs the plan or the committee's keys
+// (how many values a round has, signatures) is checked by mpc/online. `values` keep the bytes
+// received: they are hashed as they came.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "proto/base/bytes.h"
+#include "proto/crypto/signature.h"
+
+namespace proto {
+
+inline constexpr std::size_t kOpeningBytesMax = std::size_t{768} << 20;
+inline constexpr std::uint32_t kOpeningRoundsMax = 1 << 16;
+
+// One member's shares of what a round opens.
+struct Opening {
+  std::uint64_t request = 0;
+  std::uint32_t round = 0;
+  std::uint32_t latest = 0;  // The sender's newest round: a hint, not signed.
+  Bytes values;
+  Signature signature;
+
+  bool operator==(const Opening&) const = default;
+};
+
+// Asks for the openings from a round on that the receiver has sent already.
+struct ResendOpenings {
+  std::uint64_t request = 0;
+  std::uint32_t from_round = 0;
+
+  bool operator==(const ResendOpenings&) const = default;
+};
+
+using SessionMessage = std::variant<Opening, ResendOpenings>;
+
+Bytes Encode(const SessionMessage& message);
+Result<SessionMessage> DecodeSessionMessage(ByteSpan bytes);
+
+}  // namespace proto
