@@ -169,7 +169,8 @@ ChainSpec ReadSpec(const Json& json, const std::string& path, std::string& fault
   ChainSpec spec;
   spec.name = in.Text("name", 1, kNameBytesMax);
   spec.gc_depth = in.Number("gc_depth", 4, 10'000);
-  spec.transaction_bytes_max = in.Number("transaction_bytes_max", 1024, kTransactionBytesMax);
+  spec.transaction_bytes_max =
+      in.Number("transaction_bytes_max", kTransactionBytesMax / 4, kTransactionBytesMax);
   spec.transaction_fee = in.Number("transaction_fee", 0, kAmountMax);
   spec.model_fee = in.Number("model_fee", 0, kAmountMax);
   spec.open_deadline_rounds = in.Number("open_deadline_rounds", 1, kRoundsMax);

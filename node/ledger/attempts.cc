@@ -175,9 +175,9 @@ void StartAttempts(Block& block) {
   for (const bool stock : {false, true}) {
     // Round robin from where the last one ended; done when nobody wants one more.
     for (std::size_t idle = 0; idle < active.entries.size() && totals.in_progress < limit;) {
-      const proto::Active::Entry& entry = active.entries[active.next];
-      active.next = static_cast<std::uint32_t>((active.next + 1) % active.entries.size());
-      idle = StartOne(block, totals, entry, stock) ? 0 : idle + 1;
+      const std::size_t turn = active.next % active.entries.size();
+      active.next = static_cast<std::uint32_t>(turn + 1);
+      idle = StartOne(block, totals, active.entries[turn], stock) ? 0 : idle + 1;
     }
   }
   block.state.Put(proto::ActiveKey(), active);

@@ -25,7 +25,7 @@ namespace proto {
 
 inline constexpr std::size_t kTransactionBytesMax = std::size_t{1} << 18;
 inline constexpr std::size_t kManifestBytesMax = std::size_t{1} << 16;
-inline constexpr std::size_t kEvidenceBytesMax = std::size_t{1} << 16;
+inline constexpr std::size_t kEvidenceBytesMax = std::size_t{3} << 16;
 inline constexpr std::size_t kNameBytesMax = 64;
 inline constexpr std::size_t kPackageFilesMax = 64;
 inline constexpr std::uint64_t kPackageBytesMax = std::uint64_t{1} << 40;
