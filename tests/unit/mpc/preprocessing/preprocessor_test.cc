@@ -1,0 +1,126 @@
+// The local part: messages of degree 2t that open to what the claims say, and bundles that hide
+// what a dealer computes in the clear.
+
+#include "mpc/preprocessing/preprocessor.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/mpc/every_kind_plan.h"
+#include "tests/unit/mpc/preprocessing/openings.h"
+
+namespace mpc {
+namespace {
+
+class Members : public testing::TestWithParam<std::uint16_t> {};
+
+TEST_P(Members, BundlesHideTheRightValues) {
+  Dealer dealer(GetParam(), 5);
+  const Plan plan = EveryKindPlan();
+  Openings openings(dealer, plan, 3);
+  openings.OpenAll();
+  const proto::Digest name = PlanDigest(EncodePlan(plan));
+  const std::vector<Bundle> bundles = openings.Bundles(name);
+  for (const Bundle& bundle : bundles) {
+    EXPECT_EQ(bundle.plan, name);
+    EXPECT_EQ(bundle.attempt, 3u);
+    EXPECT_EQ(bundle.epoch, Dealer::kEpoch);
+  }
+  // The phases have 40 bits here; each product adds a unit or so and what it inherits.
+  ExpectRightBundles(dealer, plan, bundles, 3, GetParam() == 4 ? 64 : 1024);
+}
+
+TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
+  Dealer dealer(GetParam(), 6);
+  const Plan plan = EveryKindPlan();
+  Openings openings(dealer, plan, 1);
+  openings.OpenAll();
+  const std::size_t reductions = openings.layers().reductions();
+  // Factors and claimed results of all members, claim by claim: with the degree 2t of the product.
+  std::vector<std::vector<std::vector<Fp>>> products(reductions);
+  std::vector<std::vector<std::vector<Fp>>> claimed(reductions);
+  std::size_t pairs = 0;
+  for (std::uint16_t i = 0; i < openings.size(); ++i) {
+    ReductionId next = 0;
+    openings.member(i).ForEachReduction(
+        openings.opened(), {}, [&](ReductionId id, const Claims& claims) {
+          EXPECT_EQ(id, next++);
+          std::vector<Fp> sums;
+          claims.ForEach([&](const Fp* a, const Fp* b) {
+            Fp sum;
+            for (std::size_t t = 0; t < claims.terms; ++t) sum += a[t] * b[t];
+            sums.push_back(sum);
+          });
+          EXPECT_EQ(sums.size(), claims.size());
+          EXPECT_EQ(sums.size(), openings.layers().reduction(id).claims);
+          EXPECT_EQ(claims.terms, openings.layers().reduction(id).terms);
+          if (i == 0) pairs += sums.size() * claims.terms;
+          products[id].push_back(std::move(sums));
+        });
+    EXPECT_EQ(next, reductions);
+    for (ReductionId id = 0; id < reductions; ++id) {
+      claimed[id].push_back(openings.member(i).reductions().Claimed(id, openings.opened()));
+    }
+  }
+  EXPECT_EQ(pairs, openings.layers().pairs());
+  for (ReductionId id = 0; id < reductions; ++id) {
+    EXPECT_EQ(openings.Open(products[id]), dealer.Open(claimed[id])) << "reduction " << id;
+  }
+}
+
+// A message vector says nothing but what it opens to: its degree-2t polynomial is fresh.
+TEST_P(Members, MessagesOfTwoAttemptsAreUnrelated) {
+  Dealer dealer(GetParam(), 7);
+  const Plan plan = EveryKindPlan();
+  Openings one(dealer, plan, 1);
+  Openings two(dealer, plan, 2);
+  EXPECT_EQ(one.Messages(0), Openings(dealer, plan, 1).Messages(0));  // Trap 2: never a new one.
+  const auto first = one.Messages(0);
+  const auto second = two.Messages(0);
+  for (std::uint16_t i = 0; i < one.size(); ++i) {
+    for (std::size_t k = 0; k < first[i].size(); ++k) EXPECT_NE(first[i][k], second[i][k]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Committees, Members, testing::Values(4, 7),
+                         [](const auto& n) { return "n" + std::to_string(n.param); });
+
+TEST(Layers, OfThePlanWithEveryKind) {
+  const Plan plan = EveryKindPlan();
+  const Layers layers(plan, 4);
+  // 3 mask bits: squares, two of them joined, then the third. 2 harmonics: two levels and one more.
+  EXPECT_EQ(layers.depth(), 3u);
+  const std::size_t phases = 2 * 12;                         // Claims of one complex product.
+  const std::size_t direct = 6 * 3 + 12 + 12 + 12 + 3 + 12;  // Scores, mix, two products, dot, x^2.
+  EXPECT_EQ(layers.size(0), 3u * 3 + direct + 2 * phases);
+  EXPECT_EQ(layers.size(1), 3u * 1 + phases);
+  EXPECT_EQ(layers.size(2), 3u * 1 * 3 + phases);
+  EXPECT_EQ(layers.pairs(), 9u + 18 * 2 + 12 * 3 + 12 + 12 + 3 * 4 + 12 + 3 + 9 + 4 * phases * 2);
+}
+
+TEST(Layers, DepthOfALargeModel) {
+  Plan plan;
+  plan.tokens = 128;
+  plan.vocabulary = 30522;
+  plan.digit_bits_high = 8;
+  plan.digit_bits_low = 7;
+  plan.ops.resize(3);
+  plan.ops[0].kind = OpKind::kEmbed;
+  plan.ops[1].kind = OpKind::kOpen;
+  plan.ops[1].rows = 2;
+  plan.ops[1].cols = 5;
+  plan.ops[2] = plan.ops[1];
+  plan.ops[2].kind = OpKind::kSeries;
+  plan.ops[2].inputs = {1};
+  plan.ops[2].series.cosine.resize(12);
+  EXPECT_EQ(Layers(plan, 4).depth(), 2u + 4);
+  EXPECT_EQ(Layers(plan, 21).depth(), 5u + 4);
+  // 3 + 11 complex products an element; bits, half-digits, digits, words.
+  const Layers layers(plan, 4);
+  std::size_t claims = 0;
+  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) claims += layers.size(layer);
+  EXPECT_EQ(claims,
+            2u * 10 * 14 + 128u * (15 + 7 * 1 + 3 * 9 + 1 * 3 + 15 * 15 + 15 * 7 + 255 * 127));
+}
+
+}  // namespace
+}  // namespace mpc
