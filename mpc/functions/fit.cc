@@ -6,6 +6,7 @@
 #include <numbers>
 #include <vector>
 
+#include "mpc/plan/evaluate.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -240,29 +241,6 @@ Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max) {
     if (best_score <= target) break;
   }
   return best;
-}
-
-double EvaluateSeries(const Series& series, double x) {
-  double value = 0;
-  for (std::size_t i = series.poly.size(); i-- > 0;) {
-    value = value * x + static_cast<double>(series.poly[i]);
-  }
-  const double turn = x / static_cast<double>(series.period);
-  const double angle = 2 * std::numbers::pi * (turn - std::floor(turn));
-  const double cos_one = std::cos(angle), sin_one = std::sin(angle);
-  double cos_k = 1, sin_k = 0, harmonics = 0;
-  for (std::size_t k = 0; k < series.cosine.size(); ++k) {
-    const double next = cos_k * cos_one - sin_k * sin_one;
-    sin_k = sin_k * cos_one + cos_k * sin_one;
-    cos_k = next;
-    harmonics +=
-        static_cast<double>(series.cosine[k]) * cos_k + static_cast<double>(series.sine[k]) * sin_k;
-  }
-  return value + std::ldexp(harmonics, series.phase_bits);
-}
-
-double PhaseNoise(std::size_t harmonic) {
-  return 1.6 * static_cast<double>(harmonic);
 }
 
 }  // namespace mpc

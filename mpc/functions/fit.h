@@ -49,12 +49,4 @@ Fit FitSeries(const FitRequest& request);
 // the best found.
 Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max);
 
-// The value of a series at the wire's integer x, in units of the result's integer, in floating
-// point.
-double EvaluateSeries(const Series& series, double x);
-
-// The standard deviation of the preprocessed cos and sin of harmonic k, in units of
-// 2^-phase_bits: each clear phase is rounded and each of the k-fold product's factors adds its own.
-double PhaseNoise(std::size_t harmonic);
-
 }  // namespace mpc

@@ -103,6 +103,13 @@ Result<BertConfig> ParseBertConfig(proto::ByteSpan config_json) {
   if (out.hidden_size % out.num_attention_heads != 0) {
     return Bad("hidden_size must be a multiple of num_attention_heads");
   }
+  const json pad = Field(config, "pad_token_id");
+  if (!pad.is_null()) {
+    if (!pad.is_number_unsigned() || pad.get<std::uint64_t>() >= out.vocab_size) {
+      return Bad("pad_token_id must be a token of the vocabulary");
+    }
+    out.pad_token_id = pad.get<std::uint32_t>();
+  }
   const json epsilon = Field(config, "layer_norm_eps");
   out.layer_norm_eps = epsilon.is_number() ? epsilon.get<double>() : 1e-12;
   if (!(out.layer_norm_eps > 0 && out.layer_norm_eps < 1))

@@ -18,6 +18,7 @@ struct BertConfig {
   std::uint32_t intermediate_size = 0;
   std::uint32_t max_position_embeddings = 0;
   std::uint32_t type_vocab_size = 0;
+  std::uint32_t pad_token_id = 0;
   double layer_norm_eps = 0;
   std::vector<std::string> labels;  // id2label in order; "LABEL_0", ... where it is absent.
 };

@@ -53,6 +53,7 @@ TEST(Config, RefusesBadFields) {
            {"\"vocab_size\": 100", "\"vocab_size\": 99999999999"},
            {"\"vocab_size\": 100,", ""},
            {"\"num_attention_heads\": 2", "\"num_attention_heads\": 3"},
+           {"\"vocab_size\": 100", "\"vocab_size\": 100, \"pad_token_id\": 100"},
            {"1e-12", "0"},
            {"1e-12", "-1"},
            {"{\"0\": \"bad\", \"1\": \"good\"}", "{\"0\": \"bad\", \"2\": \"good\"}"},

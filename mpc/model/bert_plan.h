@@ -1,0 +1,50 @@
+// Compiles a BERT classifier to a plan for texts of up to `tokens` tokens.
+//
+// The text is padded with [PAD] to `tokens`; its length stays hidden. What the plan computes, and
+// where it differs from the model:
+//   embedding   one linear map of the one-hot tokens; LayerNorm by rows as below
+//   attention   1/sqrt(d) is in W_q; keys of pads are multiplied by 0, and their scores lowered by
+//   a
+//               bias that leaves each less than 1e-6 of the text's weight
+//   softmax     no maximum: x = (score - row's mean) / 2^j, u = exp(x), then j times u <- (u c)^2
+//               with c a coarse tokens / sum(u), which cancels; at the end u / sum(u)
+//   LayerNorm   d = h x - sum(x) and h^2 variance = h sum(x^2) - sum(x)^2 exactly, then d / sqrt of
+//               it; gamma and beta go into the weights of what reads it
+//   exp, 1/x, 1/sqrt, GELU, tanh   series on calibrated intervals; where 1/x or 1/sqrt is not good
+//               enough over its interval, a Newton step
+//   last layer  only the row of [CLS], which is all that the pooler reads
+// GELU and tanh are not opened: what follows them is linear.
+//
+// Calibration: intervals and bounds are those that the plan itself takes on the calibration texts
+// (also cut and joined to cover short and full lengths), widened by `margin`. A text that leaves an
+// interval gets a wrong answer, not an error: calibrate with texts like those to come.
+#pragma once
+
+#include <vector>
+
+#include "mpc/model/bert.h"
+#include "mpc/model/builder.h"
+#include "mpc/plan/plan.h"
+
+namespace mpc {
+
+struct CompileOptions {
+  BuilderOptions builder;
+  std::size_t texts_max = 200;  // Calibration texts used.
+  double gelu_error = 7e-4;     // Largest absolute error of GELU.
+  double exp_error = 3e-5;      // Of exp, relative to the greater of it and 1.
+  double inverse_error = 3e-5;  // Relative, of 1/x and 1/sqrt, Newton steps included.
+  double exponent_max = 5.5;    // Of exp; larger exponents are halved before and squared after.
+};
+
+// `calibration`: texts as ids with [CLS] and [SEP], at least one. kInvalidArgument, in a sentence,
+// when `tokens` is not from 2 to the model's positions or some function cannot be fitted.
+proto::Result<Plan> CompileClassifier(const FloatModel& model, std::uint32_t tokens,
+                                      const std::vector<std::vector<std::uint32_t>>& calibration,
+                                      const CompileOptions& options = {});
+
+// The text padded to the plan's length; kInvalidArgument when it is too long for it.
+proto::Result<std::vector<std::uint32_t>> PadText(const std::vector<std::uint32_t>& ids,
+                                                  std::uint32_t tokens, std::uint32_t pad);
+
+}  // namespace mpc

@@ -1,0 +1,347 @@
+#include "mpc/model/builder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+#include "mpc/plan/evaluate.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+
+namespace {
+
+constexpr unsigned kWeightFracMax = 16;
+constexpr int kWeightBits = 19;  // What the gemm likes best.
+
+constexpr unsigned kBitsForResidual = 2;  // What is added to a linear map's result may be larger.
+
+double Largest(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+double Scaled(double value, unsigned frac) {
+  return std::ldexp(value, static_cast<int>(frac));
+}
+double Unscaled(double value, unsigned frac) {
+  return std::ldexp(value, -static_cast<int>(frac));
+}
+
+// Bits of an integer of that size: |x| < 2^bits.
+unsigned BitsOf(double largest) {
+  return largest < 1 ? 1u : static_cast<unsigned>(std::ilogb(largest)) + 1;
+}
+
+std::int64_t RoundToInteger(double value) {
+  CHECK(std::abs(value) < 0x1p62);
+  return std::llround(value);
+}
+
+unsigned WeightFrac(const std::vector<double>& weight) {
+  const double largest = Largest(weight);
+  if (largest == 0) return kWeightFracMax;
+  const int frac = kWeightBits - 1 - std::ilogb(largest);
+  return static_cast<unsigned>(std::clamp(frac, 0, static_cast<int>(kWeightFracMax)));
+}
+
+}  // namespace
+
+PlanBuilder::PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options)
+    : plan_(std::move(plan)), texts_(std::move(texts)), options_(options) {
+  CHECK(!texts_.empty() && options.margin >= 1 && options.open_bits_max <= kOpenBits);
+  for (const Text& text : texts_) CHECK(text.size() == plan_.tokens);
+}
+
+Op PlanBuilder::Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t rows,
+                     std::uint32_t cols, bool wire, unsigned frac, const std::string& name) const {
+  Op op;
+  op.kind = kind;
+  op.inputs = std::move(inputs);
+  op.rows = rows;
+  op.cols = cols;
+  op.wire = wire;
+  op.frac = static_cast<std::uint8_t>(frac);
+  op.name = name.substr(0, kNameBytesMax);
+  return op;
+}
+
+void PlanBuilder::SetBits(Op& op, const Values_& values) const {
+  double largest = 0;
+  for (const auto& text : values) largest = std::max(largest, Largest(text));
+  op.bits = static_cast<std::uint8_t>(std::min(BitsOf(largest * options_.margin), 125u));
+}
+
+TensorId PlanBuilder::Push(Op op) {
+  const auto id = static_cast<TensorId>(plan_.ops.size());
+  Values_ values;
+  for (std::size_t text = 0; text < texts_.size() && ok(); ++text) {
+    std::vector<const std::vector<double>*> inputs;
+    for (const TensorId input : op.inputs) {
+      CHECK(!values_[input].empty());
+      inputs.push_back(&values_[input][text]);
+    }
+    values.push_back(EvaluateOp(plan_, op, inputs, texts_[text]));
+  }
+  if (op.bits == 0) SetBits(op, values);
+  if (!ok()) values.assign(texts_.size(), std::vector<double>(op.size()));
+  plan_.ops.push_back(std::move(op));
+  values_.push_back(std::move(values));
+  series_errors_.push_back(0);
+  return id;
+}
+
+ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
+                                 std::uint32_t cols, unsigned frac) {
+  Constant constant{rows, cols, static_cast<std::uint8_t>(frac), {}};
+  constant.values.reserve(values.size());
+  for (const double value : values) {
+    const double integer = std::nearbyint(Scaled(value, frac));
+    CHECK(std::abs(integer) < 0x1p31);
+    constant.values.push_back(static_cast<std::int32_t>(integer));
+  }
+  plan_.constants.push_back(std::move(constant));
+  return static_cast<ConstantId>(plan_.constants.size() - 1);
+}
+
+TensorId PlanBuilder::Embed(const std::vector<double>& table, std::uint32_t cols, unsigned frac,
+                            const std::string& name) {
+  Op op = Make(OpKind::kEmbed, {}, plan_.tokens, cols, false, frac, name);
+  op.weight = Quantise(table, plan_.vocabulary, cols, frac);
+  op.bits = static_cast<std::uint8_t>(BitsOf(Scaled(Largest(table), frac) + 1));
+  return Push(std::move(op));
+}
+
+TensorId PlanBuilder::AddConstant(TensorId x, const std::vector<double>& constant,
+                                  const std::string& name) {
+  const Op& in = op(x);
+  Op sum = Make(OpKind::kAddConstant, {x}, in.rows, in.cols, in.wire, in.frac, name);
+  sum.weight = Quantise(constant, in.rows, in.cols, in.frac);
+  const unsigned other = BitsOf(Scaled(Largest(constant), in.frac) + 1);
+  sum.bits = static_cast<std::uint8_t>(std::max<unsigned>(in.bits, other) + 1);
+  return Push(std::move(sum));
+}
+
+TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
+  Op op = Make(OpKind::kTokenIs, {}, plan_.tokens, 1, false, 0, name);
+  op.token = token;
+  op.bits = 1;
+  return Push(std::move(op));
+}
+
+TensorId PlanBuilder::Linear(TensorId x, const std::vector<double>& weight,
+                             const std::vector<double>& bias, bool opened,
+                             const std::string& name) {
+  const std::uint32_t rows = op(x).rows, inner = op(x).cols;
+  const auto cols = static_cast<std::uint32_t>(bias.size());
+  CHECK(weight.size() == std::size_t{inner} * cols);
+  unsigned frac = WeightFrac(weight);
+  for (;;) {
+    Op y = Make(OpKind::kLinear, {x}, rows, cols, false, op(x).frac + frac, name);
+    y.weight = Quantise(weight, inner, cols, frac);
+    y.bias = static_cast<ConstantId>(plan_.wide_constants.size());
+    WideConstant wide{y.frac, {}};
+    for (const double b : bias) wide.values.push_back(RoundToInteger(Scaled(b, y.frac)));
+    plan_.wide_constants.push_back(std::move(wide));
+    const TensorId id = Push(std::move(y));
+    const unsigned bits = op(id).bits;
+    if (!opened || bits + kBitsForResidual <= options_.open_bits_max) return id;
+    // Again, with fewer bits in the weights.
+    const unsigned excess = bits + kBitsForResidual - options_.open_bits_max;
+    if (excess > frac) {
+      Refuse(name + ": the result does not fit in an opening");
+      return id;
+    }
+    frac -= excess;
+    plan_.ops.pop_back();
+    values_.pop_back();
+    series_errors_.pop_back();
+    plan_.constants.pop_back();
+    plan_.wide_constants.pop_back();
+  }
+}
+
+TensorId PlanBuilder::Scores(TensorId q, TensorId k, std::uint32_t heads, const std::string& name) {
+  Op y = Make(OpKind::kScores, {q, k}, heads * op(q).rows, op(k).rows, false,
+              unsigned{op(q).frac} + op(k).frac, name);
+  y.heads = heads;
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name) {
+  Op y = Make(OpKind::kMix, {p, v}, op(p).rows / heads, op(v).cols, false,
+              unsigned{op(p).frac} + op(v).frac, name);
+  y.heads = heads;
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Mul(TensorId a, TensorId b, const std::string& name) {
+  return Push(Make(OpKind::kMul, {a, b}, op(a).rows, op(a).cols, false,
+                   unsigned{op(a).frac} + op(b).frac, name));
+}
+
+TensorId PlanBuilder::RowDot(TensorId a, TensorId b, const std::string& name) {
+  return Push(
+      Make(OpKind::kRowDot, {a, b}, op(a).rows, 1, false, unsigned{op(a).frac} + op(b).frac, name));
+}
+
+TensorId PlanBuilder::Add(TensorId a, double scale_a, std::optional<TensorId> b, double scale_b,
+                          double shift, unsigned frac, const std::string& name) {
+  const auto exact = [frac](double scale, unsigned in_frac) {
+    const double integer = std::ldexp(scale, static_cast<int>(frac) - static_cast<int>(in_frac));
+    CHECK(integer == std::nearbyint(integer));
+    return RoundToInteger(integer);
+  };
+  Op y = Make(OpKind::kAdd, {a}, op(a).rows, op(a).cols, op(a).wire, frac, name);
+  y.scale = {exact(scale_a, op(a).frac)};
+  y.shift = RoundToInteger(Scaled(shift, frac));
+  if (b) {
+    y.inputs.push_back(*b);
+    y.scale.push_back(exact(scale_b, op(*b).frac));
+    y.wire = y.wire && op(*b).wire;
+  }
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::AddPerColumn(TensorId a, TensorId b, double scale, const std::string& name) {
+  Op y = Make(OpKind::kAddPerColumn, {a, b}, op(a).rows, op(a).cols, op(a).wire && op(b).wire,
+              op(a).frac, name);
+  CHECK(op(a).frac >= op(b).frac);
+  y.scale = {RoundToInteger(Scaled(scale, unsigned{op(a).frac} - op(b).frac))};
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::ScaleColumns(TensorId x, const std::vector<double>& weight,
+                                   const std::vector<double>& bias, unsigned weight_frac,
+                                   const std::string& name) {
+  Op y = Make(OpKind::kScaleColumns, {x}, op(x).rows, op(x).cols, op(x).wire,
+              op(x).frac + weight_frac, name);
+  y.weight = Quantise(weight, 1, y.cols, weight_frac);
+  y.bias = static_cast<ConstantId>(plan_.wide_constants.size());
+  WideConstant wide{y.frac, {}};
+  for (const double b : bias) wide.values.push_back(RoundToInteger(Scaled(b, y.frac)));
+  plan_.wide_constants.push_back(std::move(wide));
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::RowSum(TensorId x, const std::string& name) {
+  return Push(Make(OpKind::kRowSum, {x}, op(x).rows, 1, op(x).wire, op(x).frac, name));
+}
+
+TensorId PlanBuilder::Rows(TensorId x, std::uint32_t begin, std::uint32_t rows,
+                           const std::string& name) {
+  Op y = Make(OpKind::kRows, {x}, rows, op(x).cols, op(x).wire, op(x).frac, name);
+  y.row_begin = begin;
+  y.bits = op(x).bits;
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::string& name) {
+  const Range interval = goal.interval;
+  FitRequest request;
+  request.function = goal.function;
+  request.weight = goal.weight;
+  request.low = interval.low;
+  request.high = interval.high;
+  request.in_frac = op(x).frac;
+  request.out_frac = goal.out_frac;
+  request.phase_bits = std::min(goal.phase_bits, goal.out_frac);
+  request.degree = std::min(2u, op(x).frac == 0 ? 2 : goal.out_frac / op(x).frac);
+  request.harmonics = goal.harmonics_min;
+  Fit fit;
+  fit.error = std::numeric_limits<double>::infinity();
+  if (ok()) fit = FitSeriesWithin(request, goal.target, goal.harmonics_max);
+  char text[kNameBytesMax];
+  std::snprintf(text, sizeof text, ": [%.3g, %.3g], %zu harmonics, error %.1e", interval.low,
+                interval.high, fit.series.cosine.size(), fit.error + fit.noise);
+  if (!(fit.error + fit.noise <= goal.error_max)) Refuse(name + text + " is too large");
+  Op y = Make(OpKind::kSeries, {x}, op(x).rows, op(x).cols, false, goal.out_frac, name + text);
+  y.series = std::move(fit.series);
+  const TensorId id = Push(std::move(y));
+  series_errors_[id] = fit.error + fit.noise;
+  return id;
+}
+
+TensorId PlanBuilder::Open(TensorId x, unsigned frac, const std::string& name) {
+  if (op(x).bits > options_.open_bits_max) {
+    Refuse(name + ": " + std::to_string(op(x).bits) + " bits do not fit in an opening of " +
+           std::to_string(options_.open_bits_max));
+  }
+  const unsigned kept = std::min<unsigned>(frac, op(x).frac);
+  Op y = Make(OpKind::kOpen, {x}, op(x).rows, op(x).cols, true, kept, name);
+  y.drop = static_cast<std::uint8_t>(op(x).frac - kept);
+  // Truncation adds a few units.
+  y.bits = static_cast<std::uint8_t>(std::max(5, op(x).bits - y.drop + 1));
+  if (y.drop == 0) y.bits = op(x).bits;
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Output(TensorId x, const std::string& name) {
+  Op y = Make(OpKind::kOutput, {x}, op(x).rows, op(x).cols, false, op(x).frac, name);
+  y.bits = op(x).bits;
+  return Push(std::move(y));
+}
+
+std::vector<double> PlanBuilder::Values(TensorId id, std::size_t text) const {
+  CHECK(!values_[id].empty());
+  std::vector<double> values = values_[id][text];
+  for (double& value : values) value = Unscaled(value, op(id).frac);
+  return values;
+}
+
+Range PlanBuilder::Seen(TensorId id) const {
+  CHECK(!values_[id].empty());
+  Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  for (const auto& text : values_[id]) {
+    const auto [low, high] = std::minmax_element(text.begin(), text.end());
+    range.low = std::min(range.low, Unscaled(*low, op(id).frac));
+    range.high = std::max(range.high, Unscaled(*high, op(id).frac));
+  }
+  return range;
+}
+
+Range PlanBuilder::Widened(TensorId id) const {
+  const Range seen = Seen(id);
+  const double m = options_.margin;
+  // Never narrower than a unit, so that a fit has an interval.
+  return {std::min(seen.low * m, -0.5), std::max(seen.high * m, 0.5)};
+}
+
+Range PlanBuilder::WidenedPositive(TensorId id) const {
+  const Range seen = Seen(id);
+  return {seen.low / options_.margin, seen.high * options_.margin};
+}
+
+unsigned PlanBuilder::FracFor(double least, int precision, unsigned at_most) {
+  if (!(least > 0)) return at_most;
+  return static_cast<unsigned>(
+      std::clamp(precision - std::ilogb(least), 0, static_cast<int>(at_most)));
+}
+
+unsigned PlanBuilder::FracThatFits(double largest) const {
+  if (!(largest > 0)) return 0;
+  const int bits =
+      static_cast<int>(options_.open_bits_max) - 1 - std::ilogb(largest * options_.margin);
+  return static_cast<unsigned>(std::clamp(bits, 0, 100));
+}
+
+void PlanBuilder::KeepOnly(const std::vector<TensorId>& ids, TensorId begin) {
+  for (TensorId id = begin; id < values_.size(); ++id) {
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) values_[id].clear();
+  }
+}
+
+void PlanBuilder::Refuse(const std::string& why) {
+  if (error_.empty()) error_ = why;
+}
+
+proto::Result<Plan> PlanBuilder::Finish() {
+  if (!ok()) return Fail(proto::ErrorCode::kInvalidArgument, "compiling the model: " + error_);
+  if (auto valid = Validate(plan_); !valid) return tl::unexpected(valid.error());
+  return std::move(plan_);
+}
+
+}  // namespace mpc

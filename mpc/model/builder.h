@@ -1,0 +1,121 @@
+// Builds a plan operation by operation while computing with it: every operation is evaluated on the
+// calibration texts as soon as it is added, so that bounds, fraction bits and the intervals of the
+// next functions follow from what the plan itself computes.
+//
+// Shapes, kinds and fraction bits are derived here; a builder of an architecture names tensors and
+// says what happens to them. The first thing that cannot be done (a value that does not fit in an
+// opening, a function that cannot be fitted) is remembered and returned by Finish.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mpc/functions/fit.h"
+#include "mpc/plan/plan.h"
+#include "proto/base/result.h"
+
+namespace mpc {
+
+// Of real values.
+struct Range {
+  double low = 0;
+  double high = 0;
+};
+
+struct BuilderOptions {
+  double margin = 1.5;          // Bounds beyond what calibration saw, as a factor.
+  unsigned open_bits_max = 57;  // Of opened values; smaller leaks less.
+  unsigned wire_frac = 16;      // Fraction bits of wires unless said otherwise.
+};
+
+// What a series must approximate. Interval, function and weight in real units.
+struct SeriesGoal {
+  std::function<double(double)> function;
+  std::function<double(double)> weight;
+  Range interval;
+  double target = 1e-4;     // Of the weighted error.
+  double error_max = 1e-2;  // Beyond it, building fails.
+  unsigned out_frac = 40;
+  unsigned phase_bits = 28;
+  unsigned harmonics_min = 6;
+  unsigned harmonics_max = 32;
+};
+
+class PlanBuilder {
+ public:
+  using Text = std::vector<std::uint32_t>;
+  // `texts`: calibration texts of exactly plan.tokens ids each, at least one. `plan` has its head
+  // filled in (architecture, tokens, vocabulary, digits, labels).
+  PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options);
+
+  // Operations; see plan.h. A weight given in real numbers is quantised to as many fraction bits,
+  // up to 16, as keep it below 2^19.
+  TensorId Embed(const std::vector<double>& table, std::uint32_t cols, unsigned frac,
+                 const std::string& name);
+  TensorId AddConstant(TensorId x, const std::vector<double>& constant, const std::string& name);
+  TensorId TokenIs(std::uint32_t token, const std::string& name);
+  // `weight` row-major [x.cols x bias.size()]. If `opened`, weight bits are given up until the
+  // result fits in an opening.
+  TensorId Linear(TensorId x, const std::vector<double>& weight, const std::vector<double>& bias,
+                  bool opened, const std::string& name);
+  TensorId Scores(TensorId q, TensorId k, std::uint32_t heads, const std::string& name);
+  TensorId Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name);
+  TensorId Mul(TensorId a, TensorId b, const std::string& name);
+  TensorId RowDot(TensorId a, TensorId b, const std::string& name);
+  // scale_a * a + scale_b * b + shift in real units, exact: each scale times 2^(frac - its
+  // operand's frac) must be an integer.
+  TensorId Add(TensorId a, double scale_a, std::optional<TensorId> b, double scale_b, double shift,
+               unsigned frac, const std::string& name);
+  TensorId AddPerColumn(TensorId a, TensorId b, double scale, const std::string& name);
+  TensorId ScaleColumns(TensorId x, const std::vector<double>& weight,
+                        const std::vector<double>& bias, unsigned weight_frac,
+                        const std::string& name);
+  TensorId RowSum(TensorId x, const std::string& name);
+  TensorId Rows(TensorId x, std::uint32_t begin, std::uint32_t rows, const std::string& name);
+  TensorId Series(TensorId x, const SeriesGoal& goal, const std::string& name);
+  TensorId Open(TensorId x, unsigned frac, const std::string& name);
+  TensorId Output(TensorId x, const std::string& name);
+  const Op& op(TensorId id) const { return plan_.ops[id]; }
+  // Real values in text i, row-major, while they are kept.
+  std::vector<double> Values(TensorId id, std::size_t text) const;
+  const std::vector<Text>& texts() const { return texts_; }
+  // What calibration saw, and the same widened: [low * margin, high * margin] for a range around
+  // zero, [low / margin, high * margin] for a positive one.
+  Range Seen(TensorId id) const;
+  Range Widened(TensorId id) const;
+  Range WidenedPositive(TensorId id) const;
+  // Fraction bits that leave `precision` bits above the unit for the least of a positive range.
+  static unsigned FracFor(double least, int precision, unsigned at_most);
+  // The most fraction bits with which a value up to `largest` fits in an opening.
+  unsigned FracThatFits(double largest) const;
+
+  // Error of a kSeries operation as fitted, phases' noise included, in the goal's weight.
+  double SeriesError(TensorId id) const { return series_errors_[id]; }
+
+  // Forgets the values of all tensors from `begin` on but these.
+  void KeepOnly(const std::vector<TensorId>& ids, TensorId begin = 0);
+
+  void Refuse(const std::string& why);
+  bool ok() const { return error_.empty(); }
+  proto::Result<Plan> Finish();
+
+ private:
+  using Values_ = std::vector<std::vector<double>>;  // By text, in units of the integer.
+
+  Op Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t rows, std::uint32_t cols,
+          bool wire, unsigned frac, const std::string& name) const;
+  TensorId Push(Op op);
+  void SetBits(Op& op, const Values_& values) const;
+  ConstantId Quantise(const std::vector<double>& values, std::uint32_t rows, std::uint32_t cols,
+                      unsigned frac);
+
+  Plan plan_;
+  std::vector<Text> texts_;
+  BuilderOptions options_;
+  std::vector<Values_> values_;        // By operation; empty when forgotten.
+  std::vector<double> series_errors_;  // By operation; 0 for other kinds.
+  std::string error_;
+};
+
+}  // namespace mpc

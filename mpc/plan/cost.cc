@@ -1,0 +1,139 @@
+#include "mpc/plan/cost.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "mpc/field/fp.h"
+#include "mpc/plan/schedule.h"
+
+namespace mpc {
+
+namespace {
+
+std::uint64_t SetCount(const proto::Committee& committee) {
+  std::uint64_t count = 1;
+  for (std::uint64_t i = 1; i <= committee.max_faulty(); ++i) {
+    count = count * (committee.size() - committee.max_faulty() + i) / i;
+  }
+  return count;
+}
+
+std::uint32_t LogUp(std::uint64_t x) {
+  return static_cast<std::uint32_t>(std::bit_width(x - 1));
+}
+
+class Counter {
+ public:
+  Counter(const Plan& plan, std::uint64_t sets) : plan_(plan), sets_(sets) {}
+
+  std::vector<std::uint64_t> Products() {
+    for (const Op& op : plan_.ops) {
+      switch (op.kind) {
+        case OpKind::kMul:
+        case OpKind::kRowDot:
+        case OpKind::kScores:
+        case OpKind::kMix:
+          Add(0, op.size());
+          break;
+        case OpKind::kSeries:
+          Series(op);
+          break;
+        case OpKind::kEmbed:
+          Embed();
+          break;
+        default:
+          break;
+      }
+    }
+    return std::move(layers_);
+  }
+
+ private:
+  void Add(std::uint32_t layer, std::uint64_t products) {
+    if (products == 0) return;
+    if (layer >= layers_.size()) layers_.resize(layer + 1);
+    layers_[layer] += products;
+  }
+
+  // The tree of the clear phases, then harmonic k from harmonics k/2 and k - k/2.
+  void Series(const Op& op) {
+    if (op.series.poly.size() > 2) Add(0, op.size());
+    const std::size_t harmonics = op.series.cosine.size();
+    if (harmonics == 0) return;
+    std::uint32_t depth = 0;
+    for (std::uint64_t left = sets_; left > 1; left -= left / 2) {
+      Add(depth++, left / 2 * 2 * op.size());
+    }
+    for (std::size_t k = 2; k <= harmonics; ++k) Add(depth + LogUp(k) - 1, 2 * op.size());
+  }
+
+  // Squares for random bits, then one-hot vectors of ever more of them; returns the depth.
+  std::uint32_t Digit(std::uint32_t bits) {
+    if (bits == 1) return 1;
+    return Join(bits - bits / 2, Digit(bits - bits / 2), bits / 2, Digit(bits / 2));
+  }
+  std::uint32_t Join(std::uint32_t left, std::uint32_t left_depth, std::uint32_t right,
+                     std::uint32_t right_depth) {
+    const std::uint32_t layer = std::max(left_depth, right_depth);
+    Add(layer, plan_.tokens * ((1ull << left) - 1) * ((1ull << right) - 1));
+    return layer + 1;
+  }
+  void Embed() {
+    const std::uint32_t high = plan_.digit_bits_high, low = plan_.digit_bits_low;
+    Add(0, std::uint64_t{plan_.tokens} * (high + low));
+    if (high > 0 && low > 0) {
+      Join(high, Digit(high), low, Digit(low));
+    } else if (high + low > 0) {
+      Digit(high + low);
+    }
+  }
+
+  const Plan& plan_;
+  const std::uint64_t sets_;
+  std::vector<std::uint64_t> layers_;
+};
+
+// Shares of an operation's slot in a bundle.
+std::uint64_t SlotShares(const Plan& plan, const Op& op) {
+  switch (op.kind) {
+    case OpKind::kEmbed:
+      return plan.tokens * (plan.vocabulary_padded() + 1);
+    case OpKind::kOpen:
+      return 2 * op.size();
+    case OpKind::kMul:
+    case OpKind::kRowDot:
+    case OpKind::kScores:
+    case OpKind::kMix:
+    case OpKind::kOutput:
+      return op.size();
+    case OpKind::kSeries:
+      return op.size() * (2 * op.series.cosine.size() + (op.series.poly.size() > 2 ? 1 : 0));
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Cost CountCost(const Plan& plan, const proto::Committee& committee) {
+  const std::uint64_t n = committee.size();
+  const std::uint64_t sets = SetCount(committee);
+  Cost cost;
+  cost.rounds = static_cast<std::uint32_t>(OpeningRounds(plan).size());
+  for (const Op& op : plan.ops) {
+    if (op.kind == OpKind::kOpen) cost.openings += op.size();
+    cost.bundle_bytes += SlotShares(plan, op) * Fp::kBytes;
+  }
+  cost.online_bytes = cost.openings * n * (n - 1) * Fp::kBytes;
+  cost.products = Counter(plan, sets).Products();
+  cost.products_total =
+      std::accumulate(cost.products.begin(), cost.products.end(), std::uint64_t{0});
+  // The king's own message and answer do not travel.
+  const std::uint64_t values = (committee.quorum() - 1ull) + (n - 1);
+  cost.preprocessing_bytes = cost.products_total * values * Fp::kBytes;
+  cost.leakage_bits = LeakageBits(plan, 125 - LogUp(sets));
+  return cost;
+}
+
+}  // namespace mpc

@@ -1,0 +1,341 @@
+#include "mpc/plan/evaluate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "mpc/field/fp.h"
+#include "mpc/field/gemm.h"
+#include "proto/base/check.h"
+
+namespace mpc {
+
+namespace {
+
+using Ids = std::span<const std::uint32_t>;
+
+void AddProduct(std::span<const double> x, std::span<const std::int32_t> w, std::size_t rows,
+                std::size_t inner, std::size_t cols, std::span<double> y) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t i = 0; i < inner; ++i) {
+      const double factor = x[r * inner + i];
+      const std::int32_t* const row = &w[i * cols];
+      double* const out = &y[r * cols];
+      for (std::size_t c = 0; c < cols; ++c) out[c] += factor * row[c];
+    }
+  }
+}
+
+// A matrix inside row-major memory: element (i, j) is data[i * row + j * column].
+struct FloatView {
+  const double* data;
+  std::size_t row;
+  std::size_t column;
+};
+
+void AddProduct(FloatView a, FloatView b, std::size_t rows, std::size_t inner, std::size_t cols,
+                double* y, std::size_t y_row) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t l = 0; l < inner; ++l) {
+      const double factor = a.data[i * a.row + l * a.column];
+      for (std::size_t j = 0; j < cols; ++j) {
+        y[i * y_row + j] += factor * b.data[l * b.row + j * b.column];
+      }
+    }
+  }
+}
+
+// Real numbers: nothing is rounded.
+struct RealArithmetic {
+  using Number = double;
+  using View = FloatView;
+
+  static double From(std::int64_t x) { return static_cast<double>(x); }
+  static double Open(double y, unsigned drop) { return std::ldexp(y, -static_cast<int>(drop)); }
+  static double Apply(const Series& series, double x) { return EvaluateSeries(series, x); }
+};
+
+// The field, with the noise that masks bring.
+class FieldArithmetic {
+ public:
+  using Number = Fp;
+  using View = FieldView;
+
+  FieldArithmetic(std::uint64_t seed, unsigned sets) : state_(seed), sets_(sets) {}
+
+  static Fp From(std::int64_t x) { return Fp(x); }
+
+  // The masks' parts drop their fractions one by one; see mpc/opening.
+  Fp Open(Fp y, unsigned drop) {
+    if (drop == 0) return y;
+    Int128 sum = y.ToSigned();
+    for (unsigned i = 0; i < sets_; ++i) sum += static_cast<Int128>(Next() >> (64 - drop));
+    if (sets_ % 2 == 0) sum += Int128{1} << (drop - 1);
+    return Fp::FromSigned((sum >> drop) - Int128{sets_ / 2});
+  }
+
+  Fp Apply(const Series& series, Fp x) {
+    Fp value;
+    for (std::size_t i = series.poly.size(); i-- > 0;) value = value * x + Fp(series.poly[i]);
+    Series noisy = series;
+    noisy.poly.clear();
+    double harmonics = EvaluateSeries(noisy, static_cast<double>(x.ToSigned()));
+    for (std::size_t k = 0; k < series.cosine.size(); ++k) {
+      harmonics += PhaseNoise(k + 1) * (static_cast<double>(series.cosine[k]) * Deviation() +
+                                        static_cast<double>(series.sine[k]) * Deviation());
+      // The factors a_i(M) are rounded to the coefficients' unit.
+      harmonics += std::ldexp(Deviation() / std::sqrt(12.0), series.phase_bits);
+    }
+    return value + Fp::FromSigned(static_cast<Int128>(harmonics));
+  }
+
+ private:
+  // SplitMix64: noise need not be unpredictable here, only reproducible.
+  std::uint64_t Next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  // Mean 0, standard deviation 1, uniform.
+  double Deviation() {
+    return (std::ldexp(static_cast<double>(Next() >> 11), -52) - 1) * std::numbers::sqrt3;
+  }
+
+  std::uint64_t state_;
+  unsigned sets_;
+};
+
+// One operation on row-major tensors.
+template <class Arithmetic>
+class Machine {
+ public:
+  using Number = typename Arithmetic::Number;
+  using View = typename Arithmetic::View;
+  using Tensor = std::vector<Number>;
+  using Inputs = std::span<const Tensor* const>;
+
+  Machine(const Plan& plan, Ids ids, Arithmetic arithmetic)
+      : plan_(plan), ids_(ids), arithmetic_(std::move(arithmetic)) {
+    CHECK(ids.size() == plan.tokens);
+  }
+
+  Tensor Run(const Op& op, Inputs inputs) {
+    Tensor y(op.size());
+    switch (op.kind) {
+      case OpKind::kEmbed:
+        Embed(op, y);
+        break;
+      case OpKind::kTokenIs:
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          y[i] = Arithmetic::From(ids_[i] == op.token ? 1 : 0);
+        }
+        break;
+      case OpKind::kLinear: {
+        if (op.bias != kNone) AddToRows(plan_.wide_constants[op.bias].values, y);
+        const Constant& weight = plan_.constants[op.weight];
+        AddProduct(*inputs[0], weight.values, op.rows, weight.rows, op.cols, y);
+        break;
+      }
+      case OpKind::kScores:
+        Scores(op, *inputs[0], *inputs[1], y);
+        break;
+      case OpKind::kMix:
+        Mix(op, *inputs[0], *inputs[1], y);
+        break;
+      case OpKind::kMul: {
+        const std::size_t repeat = y.size() / inputs[1]->size();
+        for (std::size_t i = 0; i < y.size(); ++i)
+          y[i] = (*inputs[0])[i] * (*inputs[1])[i / repeat];
+        break;
+      }
+      case OpKind::kRowDot: {
+        const std::size_t cols = inputs[0]->size() / y.size();
+        for (std::size_t i = 0; i < inputs[0]->size(); ++i) {
+          y[i / cols] += (*inputs[0])[i] * (*inputs[1])[i];
+        }
+        break;
+      }
+      case OpKind::kSeries:
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          y[i] = arithmetic_.Apply(op.series, (*inputs[0])[i]);
+        }
+        break;
+      case OpKind::kAdd: {
+        const Number shift = Arithmetic::From(op.shift);
+        const Number first = Arithmetic::From(op.scale[0]);
+        for (std::size_t i = 0; i < y.size(); ++i) y[i] = first * (*inputs[0])[i] + shift;
+        if (inputs.size() == 1) break;
+        const Number second = Arithmetic::From(op.scale[1]);
+        const std::size_t repeat = y.size() / inputs[1]->size();
+        for (std::size_t i = 0; i < y.size(); ++i) y[i] += second * (*inputs[1])[i / repeat];
+        break;
+      }
+      case OpKind::kAddPerColumn: {
+        const Number scale = Arithmetic::From(op.scale[0]);
+        y = *inputs[0];
+        for (std::size_t i = 0; i < y.size(); ++i) y[i] += scale * (*inputs[1])[i % op.cols];
+        break;
+      }
+      case OpKind::kScaleColumns: {
+        if (op.bias != kNone) AddToRows(plan_.wide_constants[op.bias].values, y);
+        const Constant& weight = plan_.constants[op.weight];
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          y[i] += (*inputs[0])[i] * Arithmetic::From(weight.values[i % op.cols]);
+        }
+        break;
+      }
+      case OpKind::kRowSum: {
+        const std::size_t cols = inputs[0]->size() / y.size();
+        for (std::size_t i = 0; i < inputs[0]->size(); ++i) y[i / cols] += (*inputs[0])[i];
+        break;
+      }
+      case OpKind::kRows:
+        std::copy_n(inputs[0]->begin() + static_cast<std::ptrdiff_t>(op.row_begin) * op.cols,
+                    y.size(), y.begin());
+        break;
+      case OpKind::kOpen:
+        for (std::size_t i = 0; i < y.size(); ++i)
+          y[i] = arithmetic_.Open((*inputs[0])[i], op.drop);
+        break;
+      case OpKind::kOutput:
+        y = *inputs[0];
+        break;
+      case OpKind::kAddConstant: {
+        const Constant& weight = plan_.constants[op.weight];
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          y[i] = (*inputs[0])[i] + Arithmetic::From(weight.values[i]);
+        }
+        break;
+      }
+    }
+    return y;
+  }
+
+ private:
+  static void AddToRows(const std::vector<std::int64_t>& row, Tensor& y) {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += Arithmetic::From(row[i % row.size()]);
+  }
+
+  void Embed(const Op& op, Tensor& y) const {
+    const std::vector<std::int32_t>& table = plan_.constants[op.weight].values;
+    // As the protocol does: the row of tokens beyond the vocabulary is [UNK]'s place.
+    const std::size_t unknown = std::min<std::size_t>(1, plan_.vocabulary - 1);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::uint32_t id = ids_[i / op.cols];
+      const std::size_t row = id < plan_.vocabulary ? id : unknown;
+      y[i] = Arithmetic::From(table[row * op.cols + i % op.cols]);
+    }
+  }
+
+  static void Scores(const Op& op, const Tensor& q, const Tensor& k, Tensor& y) {
+    const std::size_t width = q.size() * op.heads / op.rows;
+    const std::size_t rows = op.rows / op.heads;
+    const std::size_t head_width = width / op.heads;
+    for (std::size_t head = 0; head < op.heads; ++head) {
+      const std::size_t offset = head * head_width;
+      AddProduct(View{q.data() + offset, width, 1}, View{k.data() + offset, 1, width}, rows,
+                 head_width, op.cols, y.data() + head * rows * op.cols, op.cols);
+    }
+  }
+
+  static void Mix(const Op& op, const Tensor& p, const Tensor& v, Tensor& y) {
+    const std::size_t tokens = v.size() / op.cols;
+    const std::size_t head_width = op.cols / op.heads;
+    for (std::size_t head = 0; head < op.heads; ++head) {
+      const std::size_t offset = head * head_width;
+      AddProduct(View{p.data() + head * op.rows * tokens, tokens, 1},
+                 View{v.data() + offset, op.cols, 1}, op.rows, tokens, head_width,
+                 y.data() + offset, op.cols);
+    }
+  }
+
+  const Plan& plan_;
+  const Ids ids_;
+  Arithmetic arithmetic_;
+};
+
+// Runs a whole plan; see(op id, tensor) is called on each result. A tensor is dropped after the
+// last operation that reads it.
+template <class Arithmetic, class See>
+std::vector<typename Arithmetic::Number> RunPlan(const Plan& plan, Ids ids, Arithmetic arithmetic,
+                                                 See see) {
+  Machine<Arithmetic> machine(plan, ids, std::move(arithmetic));
+  std::vector<TensorId> last_reader(plan.ops.size());
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    for (const TensorId input : plan.ops[id].inputs) last_reader[input] = id;
+  }
+  std::vector<std::vector<typename Arithmetic::Number>> tensors(plan.ops.size());
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    std::vector<const std::vector<typename Arithmetic::Number>*> inputs;
+    for (const TensorId input : plan.ops[id].inputs) inputs.push_back(&tensors[input]);
+    tensors[id] = machine.Run(plan.ops[id], inputs);
+    see(id, tensors[id]);
+    for (const TensorId input : plan.ops[id].inputs) {
+      if (last_reader[input] == id) tensors[input] = {};
+    }
+  }
+  return std::move(tensors.back());
+}
+
+double ToReal(double value, unsigned frac) {
+  return std::ldexp(value, -static_cast<int>(frac));
+}
+
+}  // namespace
+
+std::vector<double> EvaluateFloat(const Plan& plan, Ids ids) {
+  std::vector<double> outputs = RunPlan(plan, ids, RealArithmetic{}, [](TensorId, const auto&) {});
+  for (double& output : outputs) output = ToReal(output, plan.ops.back().frac);
+  return outputs;
+}
+
+FixedEvaluation EvaluateFixed(const Plan& plan, Ids ids, std::uint64_t seed, unsigned sets) {
+  FixedEvaluation result;
+  const auto check = [&](TensorId id, const std::vector<Fp>& tensor) {
+    Int128 largest = 0;
+    for (const Fp& element : tensor) {
+      const Int128 value = element.ToSigned();
+      largest = std::max(largest, value < 0 ? -value : value);
+    }
+    if (largest >> plan.ops[id].bits == 0) return;
+    result.excesses.push_back({id, std::log2(static_cast<double>(largest))});
+  };
+  const std::vector<Fp> outputs = RunPlan(plan, ids, FieldArithmetic(seed, sets), check);
+  for (const Fp& output : outputs) {
+    result.outputs.push_back(ToReal(static_cast<double>(output.ToSigned()), plan.ops.back().frac));
+  }
+  return result;
+}
+
+std::vector<double> EvaluateOp(const Plan& plan, const Op& op,
+                               std::span<const std::vector<double>* const> inputs, Ids ids) {
+  return Machine<RealArithmetic>(plan, ids, {}).Run(op, inputs);
+}
+
+double EvaluateSeries(const Series& series, double x) {
+  double value = 0;
+  for (std::size_t i = series.poly.size(); i-- > 0;) {
+    value = value * x + static_cast<double>(series.poly[i]);
+  }
+  const double turn = x / static_cast<double>(series.period);
+  const double angle = 2 * std::numbers::pi * (turn - std::floor(turn));
+  const double cos_one = std::cos(angle), sin_one = std::sin(angle);
+  double cos_k = 1, sin_k = 0, harmonics = 0;
+  for (std::size_t k = 0; k < series.cosine.size(); ++k) {
+    const double next = cos_k * cos_one - sin_k * sin_one;
+    sin_k = sin_k * cos_one + cos_k * sin_one;
+    cos_k = next;
+    harmonics +=
+        static_cast<double>(series.cosine[k]) * cos_k + static_cast<double>(series.sine[k]) * sin_k;
+  }
+  return value + std::ldexp(harmonics, series.phase_bits);
+}
+
+double PhaseNoise(std::size_t harmonic) {
+  return 1.6 * static_cast<double>(harmonic);
+}
+
+}  // namespace mpc
