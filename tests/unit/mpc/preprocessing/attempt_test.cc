@@ -1,0 +1,372 @@
+// An attempt in any order of delivery, with members that lie, stay silent, crash and replay: never
+// a wrong bundle, and some attempt succeeds.
+
+#include "mpc/preprocessing/attempt.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/crypto/merkle.h"
+#include "tests/unit/mpc/every_kind_plan.h"
+#include "tests/unit/mpc/preprocessing/openings.h"
+#include "tests/unit/mpc/preprocessing/world.h"
+
+namespace mpc {
+namespace {
+
+using proto::PartyId;
+using Message = proto::AttemptMessage;
+
+constexpr Int128 kPhaseErrorMax = 1024;
+
+std::shared_ptr<const Plan> SharedPlan() {
+  static const auto kPlan = std::make_shared<const Plan>(EveryKindPlan());
+  return kPlan;
+}
+
+void ExpectCertified(Dealer& dealer, const World& world, std::uint64_t attempt) {
+  ASSERT_TRUE(world.certified());
+  ExpectRightBundles(dealer, *SharedPlan(), world.Bundles(), attempt, kPhaseErrorMax);
+}
+
+// Certified only if right; whether it is.
+bool RightOrDead(Dealer& dealer, const World& world, std::uint64_t attempt) {
+  EXPECT_TRUE(world.certified() || world.dead());
+  if (world.certified()) ExpectCertified(dealer, world, attempt);
+  return world.certified();
+}
+
+proto::Bytes WithOneChanged(proto::Bytes values) {
+  values[values.size() / 32 * 16] ^= 1;
+  return values;
+}
+
+class Attempts : public testing::TestWithParam<std::uint16_t> {
+ protected:
+  std::uint64_t seeds() const { return GetParam() == 4 ? 20 : 2; }
+};
+
+TEST_P(Attempts, HonestCommitteeGetsItsBundle) {
+  Dealer dealer(GetParam(), 1);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+    EXPECT_EQ(world.roots().size(), world.layer_count());
+    EXPECT_TRUE(world.blamed().empty());
+  }
+}
+
+TEST_P(Attempts, ReplayedMessagesChangeNothing) {
+  Dealer dealer(GetParam(), 2);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    world.Replay();
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
+TEST_P(Attempts, SilentMembersStopNothing) {
+  Dealer dealer(GetParam(), 3);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    // Among them, now and then, the kings of the first ranks.
+    for (int i = 0; i < dealer.committee().max_faulty(); ++i) {
+      world.Silence(static_cast<std::uint16_t>((seed / 2 + static_cast<unsigned>(i)) % world.n()));
+    }
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
+// A wrong vector is taken for c when its sender is among the n - t; then the attempt dies.
+TEST_P(Attempts, LiarInAVectorIsCaughtAndSomeAttemptIsFreeOfIt) {
+  Dealer dealer(GetParam(), 4);
+  const std::uint16_t liar = 1;
+  const std::uint32_t layers = LayerCount(*SharedPlan(), dealer.committee());
+  const std::uint64_t attempts = GetParam() == 4 ? 40 : 6;
+  int right = 0;
+  for (std::uint64_t attempt = 1; attempt <= attempts; ++attempt) {
+    SCOPED_TRACE("attempt " + std::to_string(attempt));
+    World world(dealer, SharedPlan(), attempt, attempt);
+    const std::uint32_t layer = static_cast<std::uint32_t>(attempt) % layers;
+    world.Corrupt(liar, [&](PartyId from, PartyId, Message& message) {
+      auto* vector = std::get_if<proto::LayerVector>(&message);
+      if (vector == nullptr || vector->layer != layer) return true;
+      vector->values = WithOneChanged(vector->values);
+      const PartyContext& context = dealer.context(Index(from));
+      proto::Digest transcript;
+      for (std::uint32_t l = 0; l < layer; ++l) {
+        transcript = proto::ExtendTranscript(transcript, l, world.roots()[l]);
+      }
+      const Place place{context.chain, context.epoch, attempt, layer, transcript};
+      vector->signature =
+          context.key->Sign(VectorDigest(place, proto::MerkleRootOfBytes(vector->values)));
+      return true;
+    });
+    world.Run();
+    right += RightOrDead(dealer, world, attempt) ? 1 : 0;
+  }
+  // At n = 4 one in four attempts leaves the liar out, whoever it is: number 0, 7, 10, 13, 16, ..
+  EXPECT_EQ(right, GetParam() == 4 ? 9 : 2);
+}
+
+TEST_P(Attempts, UnsignedOrMisshapenVectorsAreRefused) {
+  Dealer dealer(GetParam(), 5);
+  World world(dealer, SharedPlan(), 1, 1);
+  world.Corrupt(2, [](PartyId, PartyId, Message& message) {
+    if (auto* vector = std::get_if<proto::LayerVector>(&message)) {
+      if (vector->layer % 2 == 0) {
+        vector->values = WithOneChanged(vector->values);  // The signature is of other values.
+      } else {
+        vector->values.resize(vector->values.size() - 16);
+      }
+    }
+    return true;
+  });
+  world.Run();
+  ExpectCertified(dealer, world, 1);
+  EXPECT_EQ(world.blamed(), std::set<PartyId>{PartyId{2}});
+}
+
+// A king that lies in one layer, and gathers the echoes of its lie.
+class LyingKing {
+ public:
+  LyingKing(World& world, const PartyContext& context, std::uint64_t attempt, std::uint32_t layer,
+            bool to_each_another)
+      : world_(world),
+        context_(context),
+        attempt_(attempt),
+        layer_(layer),
+        to_each_another_(to_each_another) {
+    world.Corrupt(
+        Index(context.self),
+        [this](PartyId, PartyId to, Message& message) { return Send(to, message); },
+        [this](PartyId from, PartyId, Message& message) { return Get(from, message); });
+  }
+
+ private:
+  bool Send(PartyId to, Message& message) {
+    auto* opened = std::get_if<proto::KingLayer>(&message);
+    if (opened == nullptr || opened->layer != layer_) return true;
+    opened->values[0] ^= static_cast<std::uint8_t>(to_each_another_ ? 1 + Index(to) : 1);
+    root_ = proto::MerkleRootOfBytes(opened->values);
+    senders_ = SendersDigest(opened->senders);
+    return true;
+  }
+  bool Get(PartyId from, Message& message) {
+    const auto* echo = std::get_if<proto::Echo>(&message);
+    if (echo == nullptr || echo->layer != layer_ || echo->root != root_) return true;
+    echoes_[from] = echo->signature;
+    if (echoes_.size() != context_.committee.quorum()) return true;
+    proto::LayerCertificate certificate{attempt_, layer_, context_.self, root_, senders_, {}};
+    certificate.echoes.assign(echoes_.begin(), echoes_.end());
+    world_.Post(Index(context_.self), {certificate});
+    return true;
+  }
+
+  World& world_;
+  const PartyContext& context_;
+  const std::uint64_t attempt_;
+  const std::uint32_t layer_;
+  const bool to_each_another_;
+  proto::Digest root_;
+  proto::Digest senders_;
+  std::map<PartyId, proto::Signature> echoes_;
+};
+
+TEST_P(Attempts, WrongValuesOfAKingAreCertifiedButNeverABundle) {
+  Dealer dealer(GetParam(), 6);
+  const std::uint32_t layers = LayerCount(*SharedPlan(), dealer.committee());
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    SCOPED_TRACE("layer " + std::to_string(layer));
+    const std::uint64_t attempt = 1 + layer;
+    World world(dealer, SharedPlan(), attempt, attempt);
+    const LyingKing king(world, dealer.context(static_cast<std::uint16_t>(attempt % world.n())),
+                         attempt, layer, false);
+    world.Run();
+    EXPECT_TRUE(world.dead());
+  }
+}
+
+// No root gets n - t echoes; the next king's does.
+TEST_P(Attempts, KingThatTellsEachMemberAnotherIsPassedOver) {
+  Dealer dealer(GetParam(), 6);
+  for (std::uint64_t attempt = 1; attempt <= seeds(); ++attempt) {
+    SCOPED_TRACE("attempt " + std::to_string(attempt));
+    World world(dealer, SharedPlan(), attempt, attempt);
+    const LyingKing king(world, dealer.context(static_cast<std::uint16_t>(attempt % world.n())),
+                         attempt, static_cast<std::uint32_t>(attempt) % world.layer_count(), true);
+    world.Run();
+    ExpectCertified(dealer, world, attempt);
+  }
+}
+
+// Who has seen a king's layer could pass its senders' signatures on beside values of its own. Only
+// engaged kings are echoed, so it has to wait for its rank.
+TEST_P(Attempts, KingOutOfTurnIsNotEchoed) {
+  Dealer dealer(GetParam(), 14);
+  for (std::uint64_t attempt = 1; attempt <= seeds(); ++attempt) {
+    SCOPED_TRACE("attempt " + std::to_string(attempt));
+    World world(dealer, SharedPlan(), attempt, attempt);
+    const auto pretender = static_cast<std::uint16_t>((attempt + 1) % world.n());
+    world.Corrupt(
+        pretender, [](PartyId, PartyId, Message&) { return true; },
+        [&](PartyId from, PartyId to, Message& message) {
+          auto* opened = std::get_if<proto::KingLayer>(&message);
+          if (opened == nullptr || from == to) return true;
+          proto::KingLayer own = *opened;
+          own.values[0] ^= 1;
+          for (std::uint16_t i = 0; i < world.n(); ++i) world.Inject(to, PartyId{i}, own);
+          return true;
+        });
+    world.Run();
+    ExpectCertified(dealer, world, attempt);
+  }
+}
+
+TEST_P(Attempts, ManyKingsAtOnceAgree) {
+  Dealer dealer(GetParam(), 15);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    world.Impatient();
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
+// Some members get other values than those that are certified: they fetch them.
+TEST_P(Attempts, MembersLeftOutByTheKingFetchWhatIsFixed) {
+  Dealer dealer(GetParam(), 7);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    const auto king = static_cast<std::uint16_t>(seed % world.n());
+    const auto victim = static_cast<PartyId>((king + 1) % world.n());
+    // The king echoes what it made itself, so n - t echoes come together without the victim.
+    world.Corrupt(king, [&, seed](PartyId, PartyId to, Message& message) {
+      if (std::holds_alternative<proto::LayerValues>(message)) return false;
+      auto* opened = std::get_if<proto::KingLayer>(&message);
+      if (opened == nullptr || to != victim) return true;
+      if (seed % 2 == 0) return false;
+      opened->values[0] ^= 1;
+      return true;
+    });
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
+TEST_P(Attempts, WrongEchoesSharesAndOpeningsAreNamed) {
+  Dealer dealer(GetParam(), 8);
+  World world(dealer, SharedPlan(), 1, 1);
+  world.Corrupt(3, [](PartyId, PartyId, Message& message) {
+    if (auto* echo = std::get_if<proto::Echo>(&message)) echo->signature.bytes[0] ^= 1;
+    if (auto* share = std::get_if<proto::CoinShareMessage>(&message)) share->share.proof[40] ^= 1;
+    if (auto* opening = std::get_if<proto::VerifyOpening>(&message)) opening->values[0] ^= 1;
+    return true;
+  });
+  world.Run();
+  ExpectCertified(dealer, world, 1);
+  EXPECT_EQ(world.blamed(), std::set<PartyId>{PartyId{3}});
+}
+
+// A share of the last triple that is wrong but signed: corrected, and its author named.
+TEST_P(Attempts, WrongSharesOfTheTripleAreCorrected) {
+  Dealer dealer(GetParam(), 9);
+  World world(dealer, SharedPlan(), 1, 1);
+  world.Corrupt(0, [&](PartyId, PartyId to, Message& message) {
+    auto* opening = std::get_if<proto::VerifyOpening>(&message);
+    if (opening == nullptr) return true;
+    opening->values[0] ^= static_cast<std::uint8_t>(1 + Index(to));
+    const PartyContext& context = dealer.context(0);
+    proto::Digest transcript;
+    for (std::uint32_t l = 0; l < world.layer_count(); ++l) {
+      transcript = proto::ExtendTranscript(transcript, l, world.roots()[l]);
+    }
+    const Place place{context.chain, context.epoch, 1, world.layer_count(), transcript};
+    opening->signature = context.key->Sign(OpeningDigest(place, opening->values));
+    return true;
+  });
+  world.Run();
+  ExpectCertified(dealer, world, 1);
+}
+
+TEST_P(Attempts, MembersRestartAtAnyMoment) {
+  Dealer dealer(GetParam(), 10);
+  for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    std::mt19937_64 random(seed);
+    for (std::uint16_t i = 0; i < world.n(); ++i) {
+      world.RestartAfter(i, static_cast<int>(random() % 400));
+      world.RestartAfter(i, static_cast<int>(random() % 400));
+    }
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
+// Trap 2 and the replay of old words: messages of another attempt or place are worth nothing.
+TEST_P(Attempts, WordsOfAnotherAttemptAreRefused) {
+  Dealer dealer(GetParam(), 11);
+  // The liar's signed vectors of attempt 1.
+  std::vector<proto::LayerVector> old;
+  {
+    World world(dealer, SharedPlan(), 1, 1);
+    world.Corrupt(2, [&](PartyId, PartyId, Message& message) {
+      if (const auto* vector = std::get_if<proto::LayerVector>(&message)) old.push_back(*vector);
+      return true;
+    });
+    world.Run();
+    ExpectCertified(dealer, world, 1);
+  }
+  World world(dealer, SharedPlan(), 2, 2);
+  world.Corrupt(2, [&](PartyId, PartyId, Message& message) {
+    auto* vector = std::get_if<proto::LayerVector>(&message);
+    if (vector == nullptr) return true;
+    for (const proto::LayerVector& replayed : old) {
+      if (replayed.layer != vector->layer) continue;
+      *vector = replayed;
+      vector->attempt = 2;
+      break;
+    }
+    return true;
+  });
+  world.Run();
+  ExpectCertified(dealer, world, 2);
+}
+
+TEST_P(Attempts, NothingIsLeftOfADeadAttempt) {
+  Dealer dealer(GetParam(), 12);
+  Attempt attempt(dealer.context(0), SharedPlan(), {}, 1, {});
+  (void)attempt.Start();
+  EXPECT_TRUE(attempt.OnVerdict(false).outputs.empty());
+  EXPECT_TRUE(attempt.PeerConnected(PartyId{1}).messages.empty());
+  EXPECT_TRUE(attempt.Handle(PartyId{1}, proto::FetchLayer{1, 0}).messages.empty());
+  for (std::uint32_t i = 0; i < 2 * kTicksOfPatience; ++i) {
+    EXPECT_TRUE(attempt.Tick().messages.empty());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Committees, Attempts, testing::Values(4, 7),
+                         [](const auto& n) { return "n" + std::to_string(n.param); });
+
+TEST(Attempt, TakesTheLayersItsPlanSays) {
+  Dealer dealer(4, 13);
+  EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 3u + 2u);
+  EXPECT_TRUE(CheckPreprocessing(*SharedPlan(), dealer.committee()).has_value());
+  Plan huge = *SharedPlan();
+  huge.tokens = 60'000;
+  huge.digit_bits_high = huge.digit_bits_low = 10;
+  const auto refused = CheckPreprocessing(huge, dealer.committee());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, proto::ErrorCode::kExhausted);
+}
+
+}  // namespace
+}  // namespace mpc

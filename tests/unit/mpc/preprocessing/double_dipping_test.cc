@@ -1,0 +1,177 @@
+// Trap 1 of the design. At n = 3t + 1 a degree-2t message vector is overdetermined: a king that
+// gets one honest member to compute from another c reads the difference, which is that member's
+// share of what the c is multiplied with. The rule "nothing that depends on a layer before the
+// ledger has fixed it" is what prevents it: here the attack runs against members without the rule,
+// whom it costs a secret, and against members with it, who give nothing away.
+
+#include <gtest/gtest.h>
+
+#include "mpc/preprocessing/attempt.h"
+#include "proto/crypto/merkle.h"
+#include "tests/unit/mpc/every_kind_plan.h"
+#include "tests/unit/mpc/preprocessing/openings.h"
+
+namespace mpc {
+namespace {
+
+using proto::PartyId;
+
+constexpr std::uint64_t kAttempt = 4;  // Its first king is party 0, the adversary.
+constexpr std::uint16_t kVictim = 3;
+
+class DoubleDipping : public testing::Test {
+ protected:
+  DoubleDipping()
+      : dealer_(4, 21),
+        plan_(std::make_shared<const Plan>(EveryKindPlan())),
+        adversary_(dealer_.context(0), *plan_, kAttempt),
+        openings_(dealer_, *plan_, kAttempt) {
+    for (std::uint16_t i = 1; i < 4; ++i) {
+      honest_.push_back(std::make_unique<Attempt>(dealer_.context(i), plan_, proto::Digest{},
+                                                  kAttempt, std::vector<proto::Bytes>{}));
+      Keep(i, honest_.back()->Start());
+    }
+    // The first reduction of the first series' tree: the left half L_0 + L_1 of the phase.
+    for (TensorId id = 0; id < plan_->ops.size(); ++id) {
+      const OpLayers& layers = openings_.layers().of(id);
+      if (plan_->ops[id].kind != OpKind::kSeries || layers.nodes.empty()) continue;
+      left_ = layers.nodes[4].reduction;
+      right_ = layers.nodes[5].reduction;
+      root_ = layers.nodes[6].reduction;
+    }
+  }
+
+  Attempt& honest(std::uint16_t i) { return *honest_[i - 1u]; }
+  const Reduction& reduction(ReductionId id) const { return openings_.layers().reduction(id); }
+
+  void Keep(std::uint16_t from, const Attempt::Step& step) {
+    for (const auto& [target, message] : step.messages) {
+      if (const auto* vector = std::get_if<proto::LayerVector>(&message)) {
+        if (target.Includes(PartyId{0})) vectors_[vector->layer][from] = *vector;
+      }
+      if (const auto* values = std::get_if<proto::LayerValues>(&message)) fetched_ = *values;
+    }
+  }
+
+  // Opens layer 0 as an honest king would.
+  proto::KingLayer OpenFirstLayer() {
+    const Place place{dealer_.context(0).chain, Dealer::kEpoch, kAttempt, 0, {}};
+    LayerKing king(dealer_.context(0), place, openings_.layers().size(0));
+    for (const auto& [party, vector] : vectors_[0]) {
+      EXPECT_FALSE(king.AddVector(PartyId{party}, vector).has_value());
+    }
+    EXPECT_TRUE(king.Make(std::vector<bool>(4, true)));
+    return *king.layer();
+  }
+
+  // What the victim's message for the next layer differs in from what the adversary expects of it,
+  // for the product of left and right: it interpolates the expected from its own and two others.
+  std::vector<Fp> Differences(const proto::KingLayer& truth) {
+    OpenedLayers opened(openings_.layers().depth());
+    opened[0] = *DecodeElements(truth.values);
+    const std::vector<Fp> own = adversary_.Message(1, opened);
+    const std::vector<Fp> points{Point(PartyId{0}), Point(PartyId{1}), Point(PartyId{2})};
+    const auto at_victim = LagrangeCoefficients(points, Point(PartyId{kVictim}));
+    const auto one = *DecodeElements(vectors_[1].at(1).values);
+    const auto two = *DecodeElements(vectors_[1].at(2).values);
+    const auto victims = *DecodeElements(vectors_[1].at(kVictim).values);
+    std::vector<Fp> differences;
+    for (std::size_t i = 0; i < reduction(root_).claims; ++i) {
+      const std::size_t at = reduction(root_).first + i;
+      differences.push_back(
+          victims[at] - (at_victim[0] * own[at] + at_victim[1] * one[at] + at_victim[2] * two[at]));
+    }
+    return differences;
+  }
+
+  Dealer dealer_;
+  const std::shared_ptr<const Plan> plan_;
+  const Preprocessor adversary_;
+  Openings openings_;
+  std::vector<std::unique_ptr<Attempt>> honest_;
+  std::map<std::uint32_t, std::map<std::uint16_t, proto::LayerVector>> vectors_;
+  std::optional<proto::LayerValues> fetched_;
+  ReductionId left_ = 0;
+  ReductionId right_ = 0;
+  ReductionId root_ = 0;
+};
+
+// The lie: one unit more in the first element's cosine of the left half, after the truncation.
+proto::KingLayer Lie(proto::KingLayer layer, const Reduction& left) {
+  const std::size_t at = left.first * Fp::kBytes;
+  const auto element = std::span(layer.values).subspan(at).first<Fp::kBytes>();
+  const Fp lie = *Fp::FromBytes(element) + Fp(std::int64_t{1} << left.drop);
+  lie.ToBytes(element);
+  return layer;
+}
+
+TEST_F(DoubleDipping, CostsMembersWithoutTheRuleASecret) {
+  const proto::KingLayer truth = OpenFirstLayer();
+  const proto::KingLayer lie = Lie(truth, reduction(left_));
+  for (std::uint16_t i = 1; i < 4; ++i) {
+    const proto::KingLayer& told = i == kVictim ? lie : truth;
+    Keep(i, honest(i).Handle(PartyId{0}, told));
+    // Without the rule: what the king says is taken for fixed.
+    Keep(i, honest(i).OnLayerFixed(0, proto::MerkleRootOfBytes(told.values)));
+  }
+  const std::vector<Fp> differences = Differences(truth);
+  // The cosine c1 was told one too large: the real part c1 c2 - s1 s2 differs by the victim's share
+  // of c2, the imaginary part c1 s2 + s1 c2 by its share of s2.
+  const std::size_t size = reduction(root_).claims / 2;
+  OpenedLayers opened(openings_.layers().depth());
+  opened[0] = *DecodeElements(truth.values);
+  const std::vector<Fp> own = adversary_.reductions().Result(right_, opened);
+  std::vector<std::vector<Fp>> shares;
+  for (std::uint16_t i = 0; i < 4; ++i) {
+    shares.push_back(openings_.member(i).reductions().Result(right_, opened));
+  }
+  const std::vector<Fp> secrets = dealer_.Open(shares);
+  for (const std::size_t part : {std::size_t{0}, size}) {
+    EXPECT_EQ(differences[part], shares[kVictim][part]);
+    // With its own share the adversary has t + 1 = 2 of them: cos and sin of the right half.
+    const std::vector<Fp> line =
+        LagrangeCoefficients(std::vector<Fp>{Point(PartyId{0}), Point(PartyId{kVictim})}, Fp());
+    EXPECT_EQ(line[0] * own[part] + line[1] * differences[part], secrets[part]);
+  }
+}
+
+TEST_F(DoubleDipping, GivesNothingAwayWithTheRule) {
+  const proto::KingLayer truth = OpenFirstLayer();
+  const proto::KingLayer lie = Lie(truth, reduction(left_));
+  for (std::uint16_t i = 1; i < 4; ++i) {
+    Keep(i, honest(i).Handle(PartyId{0}, i == kVictim ? lie : truth));
+    EXPECT_TRUE(vectors_[1].empty());  // Nothing that depends on c before it is fixed.
+  }
+  // The ledger fixes one of the two for all; who holds the other asks for it.
+  const proto::Digest root = proto::MerkleRootOfBytes(truth.values);
+  for (std::uint16_t i = 1; i < 4; ++i) Keep(i, honest(i).OnLayerFixed(0, root));
+  EXPECT_EQ(vectors_[1].count(kVictim), 0u);
+  Keep(1, honest(1).Handle(PartyId{kVictim}, proto::FetchLayer{kAttempt, 0}));
+  ASSERT_TRUE(fetched_.has_value());
+  // Nor does it believe the king's word for it now.
+  auto lied = honest(kVictim).Handle(PartyId{0}, proto::LayerValues{kAttempt, 0, lie.values});
+  EXPECT_EQ(lied.faults.size(), 1u);
+  Keep(kVictim, lied);
+  EXPECT_EQ(vectors_[1].count(kVictim), 0u);
+  Keep(kVictim, honest(kVictim).Handle(PartyId{1}, *fetched_));
+  for (const Fp difference : Differences(truth)) EXPECT_EQ(difference, Fp());
+}
+
+// The same for challenges: no share of a coin before what it names is fixed.
+TEST_F(DoubleDipping, NoShareOfAChallengeBeforeTheClaimsAreFixed) {
+  for (std::uint32_t layer = 0; layer < openings_.layers().depth(); ++layer) {
+    openings_.opened()[layer] = openings_.Open(openings_.Messages(layer));
+    const proto::Bytes values = EncodeElements(openings_.opened()[layer]);
+    const bool last = layer + 1 == openings_.layers().depth();
+    const auto step = honest(1).OnLayerFixed(layer, proto::MerkleRootOfBytes(values));
+    std::size_t shares = 0;
+    for (const auto& [target, message] : step.messages) {
+      shares += std::holds_alternative<proto::CoinShareMessage>(message) ? 1 : 0;
+    }
+    EXPECT_EQ(shares, last ? 1u : 0u);
+    (void)honest(1).Handle(PartyId{2}, proto::LayerValues{kAttempt, layer, values});
+  }
+}
+
+}  // namespace
+}  // namespace mpc

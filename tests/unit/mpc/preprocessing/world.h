@@ -1,0 +1,304 @@
+// A committee that preprocesses one attempt in a simulated network, with a ledger in the middle.
+//
+// Everything is delivered in an order drawn from the seed: messages between members, transactions
+// to the ledger, and the ledger's events to each member (in the ledger's order, at the member's own
+// pace). When nothing is left to deliver, all members' clocks tick. A corrupt member runs the
+// protocol, but what it sends passes through the adversary first; a silent one has no instance.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "mpc/preprocessing/attempt.h"
+#include "proto/base/check.h"
+#include "proto/base/overloaded.h"
+#include "tests/unit/mpc/dealer.h"
+
+namespace mpc {
+
+class World {
+ public:
+  using Message = proto::AttemptMessage;
+  // May change a message that a corrupt member sends or gets, or drop it (false).
+  using Adversary = std::function<bool(proto::PartyId from, proto::PartyId to, Message& message)>;
+
+  World(const Dealer& dealer, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
+        std::uint64_t seed)
+      : dealer_(dealer),
+        plan_(std::move(plan)),
+        attempt_(attempt),
+        random_(seed),
+        layer_count_(LayerCount(*plan_, dealer.committee())) {
+    for (std::uint16_t i = 0; i < n(); ++i) members_.emplace_back();
+  }
+
+  void Corrupt(std::uint16_t party, Adversary sends, Adversary gets = {}) {
+    members_[party].corrupt = true;
+    members_[party].sends = std::move(sends);
+    members_[party].gets = std::move(gets);
+  }
+  void Silence(std::uint16_t party) {
+    members_[party].corrupt = true;
+    members_[party].silent = true;
+  }
+  // Kills a member at a random moment after `deliveries` and starts it again from its disk.
+  void RestartAfter(std::uint16_t party, int deliveries) {
+    restarts_.push_back({party, deliveries});
+  }
+
+  void Start() {
+    for (std::uint16_t i = 0; i < n(); ++i) StartMember(i);
+  }
+
+  // Until the ledger has a verdict and every honest member has acted on it, or nothing moves.
+  void Run() {
+    Start();
+    int idle_rounds = 0;
+    while (idle_rounds < kIdleRoundsMax && !Finished()) {
+      if (DeliverOne()) {
+        idle_rounds = 0;
+        continue;
+      }
+      ++idle_rounds;
+      for (std::uint16_t i = 0; i < n(); ++i) {
+        if (members_[i].protocol) Carry(i, members_[i].protocol->Tick());
+      }
+    }
+  }
+
+  bool DeliverOne() {
+    if (impatient_ && random_() % 2 == 0) {
+      const auto i = static_cast<std::uint16_t>(random_() % n());
+      if (members_[i].protocol) Carry(i, members_[i].protocol->Tick());
+    }
+    for (auto& [party, deliveries] : restarts_) {
+      if (deliveries-- == 0) Restart(party);
+    }
+    std::vector<std::uint16_t> behind;
+    for (std::uint16_t i = 0; i < n(); ++i) {
+      if (members_[i].protocol && members_[i].events_seen < events_.size()) behind.push_back(i);
+    }
+    const std::size_t choices = packets_.size() + transactions_.size() + behind.size();
+    if (choices == 0) return false;
+    CHECK(++deliveries_ < kDeliveriesMax);
+    std::size_t choice = random_() % choices;
+    if (choice < packets_.size()) {
+      std::swap(packets_[choice], packets_.back());
+      Packet packet = std::move(packets_.back());
+      packets_.pop_back();
+      if (replay_ && random_() % 4 == 0) packets_.push_back(packet);  // Once more, later.
+      Deliver(std::move(packet));
+    } else if ((choice -= packets_.size()) < transactions_.size()) {
+      std::swap(transactions_[choice], transactions_.back());
+      const auto transaction = std::move(transactions_.back());
+      transactions_.pop_back();
+      Order(transaction.first, transaction.second);
+    } else {
+      const std::uint16_t i = behind[choice - transactions_.size()];
+      NextEvent(i);
+    }
+    return true;
+  }
+
+  // Every message may come several times.
+  void Replay() { replay_ = true; }
+  // Clocks run fast: other kings are engaged while the first still works.
+  void Impatient() { impatient_ = true; }
+  void Post(std::uint16_t from, PostCertificate post) {
+    CHECK(members_[from].corrupt);
+    transactions_.push_back({from, std::move(post)});
+  }
+  void Inject(proto::PartyId from, proto::PartyId to, Message message) {
+    CHECK(members_[Index(from)].corrupt);
+    packets_.push_back({from, to, std::move(message)});
+  }
+
+  bool certified() const { return verdict_ == true; }
+  bool dead() const { return verdict_ == false; }
+  const std::optional<Bundle>& bundle(std::uint16_t i) const { return members_[i].bundle; }
+  // With empty slots where there is none.
+  std::vector<Bundle> Bundles() const {
+    std::vector<Bundle> bundles;
+    for (const auto& member : members_) {
+      bundles.push_back(member.bundle && !member.corrupt ? *member.bundle : Bundle{});
+    }
+    return bundles;
+  }
+  const std::vector<proto::Digest>& roots() const { return roots_; }
+  const std::set<proto::PartyId>& blamed() const { return blamed_; }
+  std::uint32_t layer_count() const { return layer_count_; }
+  std::uint16_t n() const { return dealer_.committee().size(); }
+  std::uint64_t deliveries() const { return deliveries_; }
+  Attempt& member(std::uint16_t i) { return *members_[i].protocol; }
+  std::size_t sent_bytes() const { return sent_bytes_; }
+
+ private:
+  static constexpr int kIdleRoundsMax = 64 * static_cast<int>(kTicksOfPatience);
+  static constexpr std::uint64_t kDeliveriesMax = 100'000;
+
+  struct Packet {
+    proto::PartyId from;
+    proto::PartyId to;
+    Message message;
+  };
+  struct Member {
+    bool corrupt = false;
+    bool silent = false;
+    Adversary sends;
+    Adversary gets;
+    std::unique_ptr<Attempt> protocol;
+    std::map<std::uint32_t, proto::Bytes> disk;
+    std::size_t events_seen = 0;
+    std::optional<Bundle> bundle;
+  };
+  using Event = std::variant<std::pair<std::uint32_t, proto::Digest>, bool>;
+
+  void StartMember(std::uint16_t i) {
+    Member& member = members_[i];
+    if (member.silent) return;
+    std::vector<proto::Bytes> known;
+    for (std::uint32_t layer = 0; layer < roots_.size() && member.disk.count(layer) == 1; ++layer) {
+      known.push_back(member.disk[layer]);
+    }
+    member.protocol = std::make_unique<Attempt>(
+        dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)), attempt_, std::move(known));
+    member.events_seen = 0;
+    Carry(i, member.protocol->Start());
+  }
+
+  void Restart(std::uint16_t i) {
+    if (members_[i].silent || members_[i].bundle) return;
+    StartMember(i);
+    for (std::uint16_t other = 0; other < n(); ++other) {
+      const auto peer = static_cast<proto::PartyId>(other);
+      if (other == i || !members_[other].protocol) continue;
+      Carry(other, members_[other].protocol->PeerConnected(static_cast<proto::PartyId>(i)));
+      Carry(i, members_[i].protocol->PeerConnected(peer));
+    }
+  }
+
+  void Deliver(Packet packet) {
+    Member& to = members_[Index(packet.to)];
+    if (!to.protocol) return;
+    // What travels is bytes.
+    auto decoded = proto::DecodeAttemptMessage(proto::Encode(packet.message));
+    if (!decoded) {
+      CHECK(members_[Index(packet.from)].corrupt);
+      return;
+    }
+    if (to.gets && !to.gets(packet.from, packet.to, *decoded)) return;
+    Carry(Index(packet.to), to.protocol->Handle(packet.from, std::move(*decoded)));
+  }
+
+  void NextEvent(std::uint16_t i) {
+    Member& member = members_[i];
+    const Event& event = events_[member.events_seen++];
+    if (const auto* fixed = std::get_if<0>(&event)) {
+      Carry(i, member.protocol->OnLayerFixed(fixed->first, fixed->second));
+    } else {
+      Carry(i, member.protocol->OnVerdict(std::get<1>(event)));
+    }
+  }
+
+  void Carry(std::uint16_t from, Attempt::Step step) {
+    Member& member = members_[from];
+    for (auto& output : step.outputs) {
+      std::visit(proto::Overloaded{
+                     [&](PostCertificate& post) {
+                       transactions_.push_back({from, post});
+                     },
+                     [&](PostVerdict& post) {
+                       transactions_.push_back({from, post});
+                     },
+                     [&](LayerKnown& known) { member.disk[known.layer] = std::move(known.values); },
+                     [&](BundleReady& ready) { member.bundle = std::move(ready.bundle); },
+                 },
+                 output);
+    }
+    for (const proto::Fault& fault : step.faults) {
+      CHECK(members_[Index(fault.party)].corrupt);  // No honest member is ever blamed.
+      if (!member.corrupt) blamed_.insert(fault.party);
+    }
+    for (auto& [target, message] : step.messages) {
+      for (std::uint16_t i = 0; i < n(); ++i) {
+        const auto to = static_cast<proto::PartyId>(i);
+        if (!target.Includes(to)) continue;
+        Packet packet{static_cast<proto::PartyId>(from), to, message};
+        if (member.sends && !member.sends(packet.from, to, packet.message)) continue;
+        sent_bytes_ += from == i ? 0 : proto::Encode(packet.message).size();
+        packets_.push_back(std::move(packet));
+      }
+    }
+  }
+
+  // The ledger's rules, as node/ledger has them.
+  void Order(std::uint16_t from, const std::variant<PostCertificate, PostVerdict>& transaction) {
+    std::visit(proto::Overloaded{
+                   [&](const PostCertificate& post) { OrderCertificate(post.certificate); },
+                   [&](const PostVerdict& post) { OrderVerdict(from, post); },
+               },
+               transaction);
+  }
+  void OrderCertificate(const proto::LayerCertificate& certificate) {
+    if (verdict_ || certificate.layer != roots_.size() || roots_.size() == layer_count_) return;
+    CHECK(certificate.echoes.size() >= dealer_.committee().quorum());
+    const PartyContext& context = dealer_.context(0);
+    const proto::Digest digest =
+        proto::EchoDigest(context.chain, context.epoch, attempt_, certificate.layer,
+                          certificate.king, certificate.root, certificate.senders);
+    for (const auto& [party, signature] : certificate.echoes) {
+      CHECK(Verify(context.keys[Index(party)], digest, signature));
+    }
+    transcript_ = proto::ExtendTranscript(transcript_, certificate.layer, certificate.root);
+    roots_.push_back(certificate.root);
+    events_.push_back(std::pair(certificate.layer, certificate.root));
+  }
+  void OrderVerdict(std::uint16_t from, const PostVerdict& verdict) {
+    if (verdict_) return;
+    if (verdict.pass && (verdict.transcript != transcript_ || roots_.size() < layer_count_)) return;
+    auto& votes = verdict.pass ? passes_ : fails_;
+    votes.insert(from);
+    if (passes_.size() >= dealer_.committee().quorum()) verdict_ = true;
+    if (fails_.size() >= dealer_.committee().validity()) verdict_ = false;
+    if (verdict_) events_.push_back(*verdict_);
+  }
+
+  bool Finished() const {
+    if (!verdict_) return false;
+    for (const Member& member : members_) {
+      if (member.corrupt) continue;
+      if (member.events_seen < events_.size() || (*verdict_ && !member.bundle)) return false;
+    }
+    return true;
+  }
+
+  const Dealer& dealer_;
+  const std::shared_ptr<const Plan> plan_;
+  const std::uint64_t attempt_;
+  std::mt19937_64 random_;
+  const std::uint32_t layer_count_;
+  std::vector<Member> members_;
+  std::vector<Packet> packets_;
+  std::vector<std::pair<std::uint16_t, std::variant<PostCertificate, PostVerdict>>> transactions_;
+  std::vector<std::pair<std::uint16_t, int>> restarts_;
+  std::vector<proto::Digest> roots_;
+  proto::Digest transcript_;
+  std::vector<Event> events_;
+  std::set<std::uint16_t> passes_;
+  std::set<std::uint16_t> fails_;
+  std::optional<bool> verdict_;
+  std::set<proto::PartyId> blamed_;
+  std::uint64_t deliveries_ = 0;
+  std::size_t sent_bytes_ = 0;
+  bool replay_ = false;
+  bool impatient_ = false;
+};
+
+}  // namespace mpc
