@@ -96,6 +96,11 @@ Result<> Core::Restore() {
       if (!stored) continue;
       const auto certificate = std::make_shared<const Certificate>(std::move(*stored));
       const Header& header = certificate->header;
+      if (!NeedsOf(certificate).empty()) {
+        return proto::Fail(ErrorCode::kCorrupt, "a certificate or batch of round " +
+                                                    std::to_string(round - 1) +
+                                                    " or before is missing in storage");
+      }
       const bool is_ordered = ordered.count(header.reference()) == 1;
       dag_.Insert(certificate, is_ordered);
       coin_.Add(header);
