@@ -3,77 +3,14 @@
 #include <algorithm>
 
 #include "proto/base/check.h"
-#include "proto/base/overloaded.h"
 #include "proto/crypto/hash.h"
 #include "proto/ledger.pb.h"
+#include "proto/wire/checker.h"
 
 namespace proto {
 namespace {
 
 namespace pb = waxseal::ledger;
-
-std::string Text(ByteSpan bytes) {
-  return std::string(AsText(bytes));
-}
-
-Bytes Serialize(const google::protobuf::MessageLite& message) {
-  Bytes bytes(message.ByteSizeLong());
-  CHECK(message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
-  return bytes;
-}
-
-// Parses what is canonical and at most `size_max` bytes; else says what is wrong.
-template <class Message>
-const char* Parse(ByteSpan bytes, std::size_t size_max, Message& message) {
-  if (bytes.size() > size_max) return "it is longer than its limit";
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return "it is not protobuf of its kind";
-  }
-  message.DiscardUnknownFields();
-  return std::ranges::equal(Serialize(message), bytes) ? nullptr : "its encoding is not canonical";
-}
-
-// Reads the fields of messages; the first fault is kept and makes all the rest worthless.
-class Checker {
- public:
-  void Require(bool condition, const char* otherwise) {
-    if (!condition && fault_ == nullptr) fault_ = otherwise;
-  }
-  template <class Name>
-  Name Fixed(const std::string& bytes) {
-    const auto name = Name::From(AsBytes(bytes));
-    Require(name.has_value(), "a key, digest or signature has the wrong length");
-    return name ? *name : Name{};
-  }
-  PartyId Party(std::uint32_t party) {
-    Require(party < kCommitteeMax, "a party is beyond the largest committee");
-    return static_cast<PartyId>(party);
-  }
-  // Ascending and distinct, hence at most kCommitteeMax.
-  template <class Field>
-  std::vector<PartyId> Parties(const Field& field) {
-    std::vector<PartyId> parties;
-    if (!Limit(field, kCommitteeMax)) return parties;
-    for (const std::uint32_t party : field) {
-      Require(parties.empty() || Index(parties.back()) < party, "parties are not ascending");
-      parties.push_back(Party(party));
-    }
-    return parties;
-  }
-  template <class Field>
-  bool Limit(const Field& field, std::size_t limit) {
-    Require(static_cast<std::size_t>(field.size()) <= limit, "a list or text is beyond its limit");
-    return static_cast<std::size_t>(field.size()) <= limit;
-  }
-  const char* fault() const { return fault_; }
-
- private:
-  const char* fault_ = nullptr;
-};
-
-std::string Message(const char* what, const char* fault) {
-  return std::string("this is no ") + what + ": " + fault;
-}
 
 // --- Payloads, one function each way. ---
 
@@ -238,92 +175,6 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
   return {};
 }
 
-// --- Manifests. ---
-
-bool IsName(std::string_view text, bool upper) {
-  const auto allowed = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-           (upper && c >= 'A' && c <= 'Z');
-  };
-  return !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
-         std::ranges::all_of(text, allowed);
-}
-
-// UTF-8 as protobuf has checked it, without control characters.
-bool IsLabel(std::string_view text) {
-  return !text.empty() && text.size() <= kNameBytesMax && std::ranges::none_of(text, [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
-}
-
-void CheckBucket(Checker& check, const Bucket& bucket) {
-  check.Require(bucket.tokens >= 1 && bucket.tokens <= kTokensMax,
-                "a bucket's tokens are out of range");
-  check.Require(bucket.vocabulary_padded >= 2 && bucket.vocabulary_padded <= kVocabularyPaddedMax &&
-                    (bucket.vocabulary_padded & (bucket.vocabulary_padded - 1)) == 0,
-                "a bucket's padded vocabulary is no power of two in range");
-  check.Require(bucket.outputs >= 1 && bucket.outputs <= kOutputsMax,
-                "a bucket's outputs are out of range");
-  check.Require(bucket.output_frac <= kOutputFracMax, "a bucket's fraction bits are out of range");
-  check.Require(bucket.labels.empty() || bucket.labels.size() == bucket.outputs,
-                "a bucket has neither no labels nor one for each output");
-  check.Require(std::ranges::all_of(bucket.labels, IsLabel), "a label is no short printable text");
-  check.Require(bucket.price <= kAmountMax, "a price is beyond all money there is");
-  check.Require(bucket.bundle_price <= bucket.price, "a bundle's price is above the whole price");
-  check.Require(bucket.layers >= 1 && bucket.layers <= kLayersMax,
-                "a bucket's layers are out of range");
-}
-
-void CheckManifest(Checker& check, const Manifest& manifest) {
-  check.Require(IsName(manifest.name, true), "the model's name is not 1 to 64 of [A-Za-z0-9._-]");
-  check.Require(IsName(manifest.architecture, true),
-                "the architecture is not 1 to 64 of [A-Za-z0-9._-]");
-  check.Require(!manifest.files.empty() && manifest.files.size() <= kPackageFilesMax,
-                "the package has no files or too many");
-  std::uint64_t size = 0;
-  for (std::size_t i = 0; i < manifest.files.size(); ++i) {
-    const PackageFile& file = manifest.files[i];
-    check.Require(IsName(file.name, false), "a file's name is not 1 to 64 of [a-z0-9._-]");
-    check.Require(i == 0 || manifest.files[i - 1].name < file.name,
-                  "files are not ascending by name");
-    check.Require(file.size >= 1 && file.size <= kPackageBytesMax - size,
-                  "a file is empty or the package too large");
-    size += std::min(file.size, kPackageBytesMax - size);
-  }
-  check.Require(!manifest.buckets.empty() && manifest.buckets.size() <= kBucketsMax,
-                "the model has no buckets or too many");
-  for (std::size_t i = 0; i < manifest.buckets.size(); ++i) {
-    CheckBucket(check, manifest.buckets[i]);
-    check.Require(i == 0 || manifest.buckets[i - 1].tokens < manifest.buckets[i].tokens,
-                  "buckets are not ascending by tokens");
-  }
-}
-
-Manifest GetManifest(Checker& check, const pb::ModelManifest& in) {
-  Manifest manifest;
-  manifest.name = in.name();
-  manifest.architecture = in.architecture();
-  manifest.owner = check.Fixed<PublicKey>(in.owner());
-  manifest.tokenizer_digest = check.Fixed<Digest>(in.tokenizer_digest());
-  for (const auto& file : in.files()) {
-    manifest.files.push_back({file.name(), check.Fixed<Digest>(file.digest()), file.size()});
-  }
-  for (const auto& bucket : in.buckets()) {
-    manifest.buckets.push_back({bucket.tokens(),
-                                bucket.vocabulary_padded(),
-                                check.Fixed<Digest>(bucket.plan_digest()),
-                                bucket.outputs(),
-                                bucket.output_frac(),
-                                {bucket.labels().begin(), bucket.labels().end()},
-                                bucket.price(),
-                                bucket.bundle_price(),
-                                bucket.pool_target(),
-                                bucket.layers()});
-  }
-  CheckManifest(check, manifest);
-  return manifest;
-}
-
 }  // namespace
 
 bool IsValidatorPayload(const Payload& payload) {
@@ -393,51 +244,6 @@ CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t by
   }
   result.transaction_ = std::move(transaction);
   return result;
-}
-
-Bytes EncodeManifest(const Manifest& manifest) {
-  Checker check;
-  CheckManifest(check, manifest);
-  CHECK(check.fault() == nullptr);
-  pb::ModelManifest out;
-  out.set_name(manifest.name);
-  out.set_architecture(manifest.architecture);
-  out.set_owner(Text(manifest.owner.span()));
-  out.set_tokenizer_digest(Text(manifest.tokenizer_digest.span()));
-  for (const PackageFile& file : manifest.files) {
-    auto& to = *out.add_files();
-    to.set_name(file.name);
-    to.set_digest(Text(file.digest.span()));
-    to.set_size(file.size);
-  }
-  for (const Bucket& bucket : manifest.buckets) {
-    auto& to = *out.add_buckets();
-    to.set_tokens(bucket.tokens);
-    to.set_vocabulary_padded(bucket.vocabulary_padded);
-    to.set_plan_digest(Text(bucket.plan_digest.span()));
-    to.set_outputs(bucket.outputs);
-    to.set_output_frac(bucket.output_frac);
-    to.mutable_labels()->Assign(bucket.labels.begin(), bucket.labels.end());
-    to.set_price(bucket.price);
-    to.set_bundle_price(bucket.bundle_price);
-    to.set_pool_target(bucket.pool_target);
-    to.set_layers(bucket.layers);
-  }
-  return Serialize(out);
-}
-
-Result<Manifest> DecodeManifest(ByteSpan bytes) {
-  pb::ModelManifest in;
-  const char* fault = Parse(bytes, kManifestBytesMax, in);
-  if (fault != nullptr) return Fail(ErrorCode::kInvalidArgument, Message("manifest", fault));
-  Checker check;
-  Manifest manifest = GetManifest(check, in);
-  if (check.fault() == nullptr) return manifest;
-  return Fail(ErrorCode::kInvalidArgument, Message("manifest", check.fault()));
-}
-
-Digest ModelId(ByteSpan manifest) {
-  return Hash("waxseal/model", {manifest});
 }
 
 Digest SubmissionDigest(const Digest& chain, std::uint64_t request, std::uint64_t attempt,
