@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::size_t kWords = 4;
 
+// The sums live in registers only if the loops over them are unrolled.
+#define UNROLL _Pragma("GCC unroll 4")
+
 std::uint32_t Word(Fp x, std::size_t index) {
   return static_cast<std::uint32_t>(x.value() >> (32 * index));
 }
@@ -30,17 +33,22 @@ __attribute__((target("avx2"))) void Avx2(const Fp* x, const std::uint64_t* pane
     __m256i sum[kWords][kVectors] = {};
     for (std::size_t k = 0; k < depth; ++k) {
       __m256i w[kVectors];
+      UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) {
         w[v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + k * kPanel + c + 4 * v));
       }
+      UNROLL
       for (std::size_t l = 0; l < kWords; ++l) {
         const __m256i word = _mm256_set1_epi32(static_cast<int>(Word(x[k], l)));
+        UNROLL
         for (std::size_t v = 0; v < kVectors; ++v) {
           sum[l][v] = _mm256_add_epi64(sum[l][v], _mm256_mul_epu32(word, w[v]));
         }
       }
     }
+    UNROLL
     for (std::size_t l = 0; l < kWords; ++l) {
+      UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + l * kPanel + c + 4 * v), sum[l][v]);
       }
@@ -54,22 +62,29 @@ __attribute__((target("avx512f,avx512ifma"))) void Ifma(const Fp* x, const std::
   __m512i sum[kWords][kVectors] = {};
   for (std::size_t k = 0; k < depth; ++k) {
     __m512i w[kVectors];
+    UNROLL
     for (std::size_t v = 0; v < kVectors; ++v) {
       w[v] = _mm512_loadu_si512(panel + k * kPanel + 8 * v);
     }
+    UNROLL
     for (std::size_t l = 0; l < kWords; ++l) {
       const __m512i word = _mm512_set1_epi64(static_cast<long long>(Word(x[k], l)));
+      UNROLL
       for (std::size_t v = 0; v < kVectors; ++v) {
         sum[l][v] = _mm512_madd52lo_epu64(sum[l][v], word, w[v]);
       }
     }
   }
+  UNROLL
   for (std::size_t l = 0; l < kWords; ++l) {
+    UNROLL
     for (std::size_t v = 0; v < kVectors; ++v) {
       _mm512_storeu_si512(sums + l * kPanel + 8 * v, sum[l][v]);
     }
   }
 }
+
+#undef UNROLL
 
 }  // namespace
 

@@ -1,7 +1,8 @@
-// What the MPC arithmetic costs on one core of this machine: one JSON object a line.
+// What the MPC arithmetic costs on one core of this machine: one JSON object a line, in seconds of
+// processor time, so that neighbours disturb little.
 
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
@@ -16,18 +17,17 @@ namespace {
 
 constexpr double kSecondsMin = 0.5;
 
-// Calls `work` until half a second has passed and prints how many of `units` it did a second.
+// Calls `work` for half a second and prints how many of `units` it did a second.
 void Measure(const std::string& name, const std::string& unit, double units,
              const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
   work();  // Caches, page tables, dispatch.
-  const auto start = Clock::now();
+  const std::clock_t start = std::clock();
   double seconds = 0;
   int calls = 0;
   while (seconds < kSecondsMin) {
     work();
     ++calls;
-    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   }
   std::printf("{\"name\": \"%s\", \"unit\": \"%s\", \"per_second\": %.4g}\n", name.c_str(),
               unit.c_str(), units * calls / seconds);
