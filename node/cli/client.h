@@ -50,9 +50,9 @@ class Client {
  private:
   proto::Result<std::string> Submit(const proto::Bytes& transaction) const;
 
-  const proto::Genesis genesis_;
-  const proto::Digest chain_;
-  const proto::SecretKey key_;
+  proto::Genesis genesis_;
+  proto::Digest chain_;
+  proto::SecretKey key_;
 };
 
 }  // namespace node

@@ -1,6 +1,7 @@
 #include "node/inference/service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/base/overloaded.h"
 #include "proto/crypto/hash.h"
@@ -25,6 +26,20 @@ std::string UseName(std::uint64_t attempt) { return "use-" + std::to_string(atte
 std::string LayerPrefix(std::uint64_t attempt) { return "layer-" + std::to_string(attempt) + "-"; }
 std::string LayerName(std::uint64_t attempt, std::uint32_t layer) {
   return LayerPrefix(attempt) + std::to_string(layer);
+}
+
+// What a message costs on the wire, but for a few bytes of framing.
+template <class Message>
+std::size_t WireBytes(const Message& message) {
+  return std::visit(
+      [](const auto& m) {
+        if constexpr (requires { m.values; }) {
+          return sizeof m + m.values.size();
+        } else {
+          return sizeof m;
+        }
+      },
+      message);
 }
 
 bool IsLive(AttemptStatus status) {
@@ -93,6 +108,8 @@ Service::Step Service::Tick(std::uint64_t now_us) {
   now_us_ = now_us;
   Step step;
   ++ticks_;
+  postponed_ticks_ = postponed_.empty() ? 0 : postponed_ticks_ + 1;
+  if (!SessionRuns() || postponed_ticks_ >= kPostponedTicksMax) ResumePostponed(step);
   for (auto it = attempts_.begin(); it != attempts_.end();) {
     const std::uint64_t number = (it++)->first;  // Absorb may end the run.
     Absorb(number, attempts_.at(number).protocol->Tick(), step);
@@ -217,6 +234,10 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
   if (!record) return;
   if (!IsLive(record->status)) return EraseAttempt(number, step);
   if (files_.Has(BundleName(number))) return;
+  if (SessionRuns() && postponed_ticks_ < kPostponedTicksMax) {
+    postponed_.insert(number);
+    return;
+  }
   AttemptRun* run = nullptr;
   if (const auto it = attempts_.find(number); it != attempts_.end()) {
     run = &it->second;
@@ -240,6 +261,20 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
     run->judged = true;
     Absorb(number, run->protocol->OnVerdict(true), step);
   }
+}
+
+bool Service::SessionRuns() const {
+  return std::ranges::any_of(requests_, [](const auto& entry) {
+    return entry.second.session && !entry.second.finished;
+  });
+}
+
+void Service::ResumePostponed(Step& step) {
+  postponed_ticks_ = kPostponedTicksMax;  // None is postponed again on the way.
+  for (const std::uint64_t number : std::exchange(postponed_, {})) {
+    SyncAttempt(*snapshot_, number, step);
+  }
+  postponed_ticks_ = 0;
 }
 
 Service::AttemptRun* Service::StartAttempt(std::uint64_t number, const AttemptRecord& record,
@@ -296,6 +331,12 @@ void Service::StoreBundle(std::uint64_t attempt, const mpc::Bundle& bundle, Step
 }
 
 void Service::Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step) {
+  Effort& effort = EffortOf(status_.attempts, attempt);
+  for (const auto& [target, message] : child.messages) {
+    const std::size_t copies =
+        target.party ? (*target.party == context_.self ? 0 : 1) : context_.committee.size() - 1u;
+    effort.bytes_sent += copies * WireBytes(message);
+  }
   const auto outputs = step.Absorb(std::move(child), [](proto::AttemptMessage message) {
     return InferenceMessage(std::move(message));
   });
@@ -332,7 +373,7 @@ void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& s
   }
   const auto record = snapshot_ ? snapshot_->attempt(number) : std::nullopt;
   if (record && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
-  const std::size_t size = proto::Encode(message).size();
+  const std::size_t size = WireBytes(message);
   KeepEarly(early_attempts_, number, newest_attempt_,
             {from, InferenceMessage(std::move(message)), size});
 }
@@ -444,7 +485,7 @@ void Service::HandleSession(PartyId from, proto::SessionMessage message, Step& s
   }
   const auto record = snapshot_ ? snapshot_->request(number) : std::nullopt;
   if (record && record->status >= RequestStatus::kCompleted) return;
-  const std::size_t size = proto::Encode(message).size();
+  const std::size_t size = WireBytes(message);
   KeepEarly(early_requests_, number, newest_request_,
             {from, InferenceMessage(std::move(message)), size});
 }

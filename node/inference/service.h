@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,10 @@ namespace node {
 inline constexpr std::size_t kEarlyBytesMax = std::size_t{256} << 20;
 // How far ahead of the newest known number an attempt or request may be for that.
 inline constexpr std::uint64_t kEarlyNumbersMax = 64;
+// Ticks for which the next step of an attempt may wait while a request is computed here: people wait
+// for requests, nobody for attempts.
+inline constexpr std::uint32_t kPostponedTicksMax = 40;
+
 class Service {
  public:
   struct Step : proto::Step<InferenceMessage, proto::Payload> {
@@ -107,6 +112,8 @@ class Service {
   AttemptRun* StartAttempt(std::uint64_t number, const proto::AttemptRecord& record, Step& step);
   void EraseAttempt(std::uint64_t number, Step& step);
   void StartSession(std::uint64_t number, RequestRun& run, Step& step);
+  bool SessionRuns() const;
+  void ResumePostponed(Step& step);
   bool BindBundle(std::uint64_t number, const proto::RequestRecord& record, Step& step);
   void PostOutput(std::uint64_t number, RequestRun& run, Step& step);
 
@@ -132,6 +139,8 @@ class Service {
   std::uint64_t newest_request_ = 0;
   std::uint64_t now_us_ = 0;
   std::uint64_t ticks_ = 0;
+  std::set<std::uint64_t> postponed_;  // Attempts to bring into line when no session runs.
+  std::uint32_t postponed_ticks_ = 0;
   ServiceStatus status_;
 };
 

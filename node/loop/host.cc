@@ -58,6 +58,7 @@ Host::Host(Config config, proto::Genesis genesis, KeyFile keys)
       chain_(proto::ChainId(genesis_)),
       keys_(std::move(keys)),
       sets_(genesis_.committee()),
+      context_{genesis_.committee(), {}, nullptr, {}, {}, 0, nullptr, nullptr, {}, nullptr},
       ledger_queue_(kLedgerQueueBytesMax),
       service_queue_(kServiceQueueBytesMax) {}
 
@@ -74,7 +75,6 @@ Result<> Host::OpenStores() {
   auto replicated = mpc::ReplicatedKeys::From(sets_, self_, keys_.replicated);
   if (!replicated) return tl::unexpected(replicated.error());
   replicated_ = std::move(*replicated);
-  context_.committee = genesis_.committee();
   context_.self = self_;
   context_.key = &keys_.validator;
   context_.keys = genesis_.keys();

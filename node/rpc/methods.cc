@@ -301,6 +301,9 @@ class Methods {
     if (!ephemeral_bytes) return tl::unexpected(ephemeral_bytes.error());
     if (!signature_bytes) return tl::unexpected(signature_bytes.error());
     const proto::PublicKey ephemeral = *proto::PublicKey::From(*ephemeral_bytes);
+    if (!ephemeral.OnCurve()) {
+      return Fail(ErrorCode::kInvalidArgument, "the ephemeral key is no public key");
+    }
     const auto record = backend_.latest().request(*request);
     if (!record) {
       return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*request));

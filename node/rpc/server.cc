@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>  // Before asio, which forgets it.
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -52,6 +53,7 @@ class RpcServer::Server {
 
   proto::Result<> Start();
   void Stop();
+  void Run();
   void Accept();
   int port() const { return port_; }
 
@@ -59,10 +61,11 @@ class RpcServer::Server {
   const RpcHandlers handlers;
   const RpcLimits limits;
 
-  asio::io_context io{1};
-  std::unique_ptr<asio::thread_pool> pool;
   std::set<Session*> sessions;   // All that live.
   std::size_t bodies_bytes = 0;  // What they have reserved.
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> serving{io.get_executor()};
+  std::unique_ptr<asio::thread_pool> pool;
   std::atomic<bool> stopping = false;
 
  private:
@@ -315,7 +318,8 @@ proto::Result<> RpcServer::Server::Start() {
     if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
   }
   if (error) {
-    acceptor_.close(error);
+    error_code ignored;
+    acceptor_.close(ignored);
     return proto::Fail(proto::ErrorCode::kUnavailable,
                        "Cannot listen for JSON-RPC on " + address + " (" + error.message() +
                            "): stop what uses the port, or configure another RPC address.");
@@ -323,8 +327,19 @@ proto::Result<> RpcServer::Server::Start() {
   port_ = acceptor_.local_endpoint(error).port();
   pool = std::make_unique<asio::thread_pool>(kHandlerThreads);
   Accept();
-  thread_ = std::thread([this] { io.run(); });
+  thread_ = std::thread([this] { Run(); });
   return {};
+}
+
+void RpcServer::Server::Run() {
+  while (true) {
+    try {
+      io.run();
+      return;
+    } catch (const std::exception&) {
+      // Out of memory: it cost the connection whose turn it was. The others go on.
+    }
+  }
 }
 
 void RpcServer::Server::Accept() {
@@ -357,8 +372,9 @@ void RpcServer::Server::Stop() {
     for (Session* session : sessions) session->Cut();
   });
   stopping = true;  // After the cut is queued: what is skipped has nobody left to answer.
-  pool->join();     // Calls in progress end; those that wait are skipped.
-  thread_.join();   // The I/O thread ends when no session is left.
+  pool->join();  // Calls in progress end, those that wait are skipped; all post to the I/O thread.
+  serving.reset();
+  thread_.join();  // When no session is left.
 }
 
 RpcServer::RpcServer(std::string address, RpcHandlers handlers, const RpcLimits& limits)

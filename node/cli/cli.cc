@@ -1,0 +1,43 @@
+#include "node/cli/cli.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "node/cli/commands.h"
+
+namespace node {
+
+int RunCli(int argc, char** argv) {
+  CLI::App app("Waxseal: a ledger that runs a transformer on an input nobody sees.", "waxseal");
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::help);
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+    return "waxseal: " + std::string(error.what()) + "; see: " + failed->get_name() + " --help\n";
+  });
+  Command run;
+  AddNodeCommands(app, run);
+  AddNetworkCommands(app, run);
+  AddModelCommands(app, run);
+  AddRequestCommands(app, run);
+  AddDemoCommand(app, run);
+  try {
+    app.parse(argc, argv);
+    const auto done = run ? run() : proto::Result<>();
+    if (done) return EXIT_SUCCESS;
+    std::fprintf(stderr, "waxseal: %s\n", done.error().message.c_str());
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const nlohmann::json::exception& error) {
+    // The types of a validator's answer are its own claim.
+    std::fprintf(stderr, "waxseal: an answer is not what it should be: %s\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "waxseal: %s\n", error.what());
+  }
+  return EXIT_FAILURE;
+}
+
+}  // namespace node

@@ -1,0 +1,47 @@
+// The groups of commands. Each adds its subcommands to the parser; the chosen one sets `run`.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "node/cli/client.h"
+#include "proto/base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace node {
+
+using Command = std::function<proto::Result<>()>;
+
+void AddNodeCommands(CLI::App& app, Command& run);     // init, start, status, keys
+void AddNetworkCommands(CLI::App& app, Command& run);  // localnet
+void AddModelCommands(CLI::App& app, Command& run);    // model, pool
+void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account
+void AddDemoCommand(CLI::App& app, Command& run);      // demo
+
+// Where a client finds its network: --dir, and --genesis and --key where they lie elsewhere.
+struct Access {
+  std::string directory;
+  std::string genesis;
+  std::string key;
+
+  void AddTo(CLI::App& command);
+  proto::Result<Client> Open() const;
+  std::string GenesisPath() const;
+};
+
+// ~/.waxseal, or the environment's WAXSEAL_DIR.
+std::string DefaultDirectory();
+// A file that ships with the project, by its path there.
+std::string ShippedPath(const std::string& path);
+
+// For people on stderr, so that stdout holds the answer alone.
+void SayProgress(const std::string& line);
+// To stdout: indented for people.
+void PrintJson(const nlohmann::json& value);
+
+}  // namespace node

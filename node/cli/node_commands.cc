@@ -1,0 +1,159 @@
+// init, start, status, keys: one validator, one key.
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+
+#include "node/cli/commands.h"
+#include "node/cli/network_files.h"
+#include "node/loop/config.h"
+#include "node/loop/files.h"
+#include "node/loop/host.h"
+#include "node/loop/key_file.h"
+#include "node/net/certificate.h"
+#include "node/rpc/client.h"
+
+namespace node {
+
+using nlohmann::json;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+Result<proto::SecretKey> NewKey() { return proto::SecretKey::From(Entropy(32)); }
+
+// A validator's identity before it is part of any network: the genesis ceremony adds the shares of
+// the network's keys.
+Result<> Init(const std::string& home, const std::string& name) {
+  auto key = NewKey();
+  if (!key) return tl::unexpected(key.error());
+  const auto tls = MakeTlsIdentity(name);
+  if (!tls) return tl::unexpected(tls.error());
+  if (auto made = MakeDirectories(home); !made) return made;
+  if (auto written = WriteSecretKey(home + "/validator.key", *key); !written) return written;
+  if (auto written = CreateFile(home + "/tls.key", proto::AsBytes(tls->key_pem), 0600); !written) {
+    return written;
+  }
+  Config config;
+  if (auto written = WriteFile(home + "/node.toml", proto::AsBytes(FormatConfig(config)));
+      !written) {
+    return written;
+  }
+  const json card = {
+      {"name", name},
+      {"key", key->public_key().hex()},
+      {"certificate", tls->certificate_pem},
+      {"certificate_signature",
+       proto::ToHex(key->Sign(proto::CertificateDigest(tls->certificate_pem)).span())}};
+  const std::string text = card.dump(2) + "\n";
+  if (auto written = WriteFile(home + "/validator.json", proto::AsBytes(text)); !written) {
+    return written;
+  }
+  PrintJson(card);
+  SayProgress("made " + home + "; give " + home +
+              "/validator.json to the founder of the network, whose genesis ceremony returns "
+              "genesis.json and keys.json");
+  return {};
+}
+
+Result<> Start(const std::string& home) {
+  const auto config = ReadConfig(home);
+  if (!config) return tl::unexpected(config.error());
+  // Before any thread: only this one waits for the signals.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  // Keys and masks are in memory: no core dumps, no debugger of the same user.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  spdlog::set_level(spdlog::level::from_str(config->log_level));
+  spdlog::flush_on(spdlog::level::info);
+
+  auto host = Host::Open(*config);
+  if (!host) return tl::unexpected(host.error());
+  if (auto started = (*host)->Start(); !started) return started;
+  const auto& own = (*host)->genesis().validators[Index((*host)->self())];
+  spdlog::info("{} of chain {} at height {}, interface at http://{}", own.name,
+               (*host)->chain().hex().substr(0, 16), (*host)->latest().header().height,
+               config->rpc_listen.empty() ? own.rpc_address : config->rpc_listen);
+  const timespec poll{0, 200'000'000};
+  while (sigtimedwait(&signals, nullptr, &poll) < 0 && (*host)->failure().empty()) {
+  }
+  const std::string failure = (*host)->failure();
+  spdlog::info("stopping");
+  (*host)->Stop();
+  if (!failure.empty()) return Fail(ErrorCode::kUnavailable, failure);
+  return {};
+}
+
+}  // namespace
+
+void AddNodeCommands(CLI::App& app, Command& run) {
+  const auto home = std::make_shared<std::string>();
+  const auto name = std::make_shared<std::string>("validator");
+  CLI::App* init = app.add_subcommand("init", "Make a validator's home: key, certificate, settings");
+  init->add_option("--home", *home, "Directory to make")->required();
+  init->add_option("--name", *name, "The validator's name, [a-z0-9.-]")->capture_default_str();
+  init->callback([&run, home, name] { run = [home, name] { return Init(*home, *name); }; });
+
+  CLI::App* start = app.add_subcommand("start", "Run the validator of a home until SIGTERM");
+  start->add_option("--home", *home, "The validator's home (node.toml)")->required();
+  start->callback([&run, home] { run = [home] { return Start(*home); }; });
+
+  const auto access = std::make_shared<Access>();
+  const auto rpc = std::make_shared<std::string>();
+  CLI::App* status = app.add_subcommand("status", "Show what a validator says of itself");
+  access->AddTo(*status);
+  status->add_option("--rpc", *rpc, "The validator's address, host:port; else the first of --dir");
+  status->callback([&run, access, rpc] {
+    run = [access, rpc]() -> Result<> {
+      std::string address = *rpc;
+      if (address.empty()) {
+        const auto genesis = ReadGenesis(access->GenesisPath());
+        if (!genesis) return tl::unexpected(genesis.error());
+        address = genesis->validators.front().rpc_address;
+      }
+      auto answer = Call(address, "status", json::object());
+      if (!answer) return tl::unexpected(answer.error());
+      const auto peers = Call(address, "peers", json::object());
+      if (peers) (*answer)["peers"] = *peers;
+      PrintJson(*answer);
+      return {};
+    };
+  });
+
+  CLI::App* keys = app.add_subcommand("keys", "Make and show the keys of accounts");
+  keys->require_subcommand(1);
+  const auto path = std::make_shared<std::string>();
+  CLI::App* create = keys->add_subcommand("new", "Make a key file, readable by you alone");
+  create->add_option("FILE", *path, "Where to write it")->required();
+  create->callback([&run, path] {
+    run = [path]() -> Result<> {
+      const auto key = NewKey();
+      if (!key) return tl::unexpected(key.error());
+      if (auto written = WriteSecretKey(*path, *key); !written) return written;
+      std::printf("%s\n", key->public_key().hex().c_str());
+      return {};
+    };
+  });
+  CLI::App* show = keys->add_subcommand("show", "Print the public key of a key file");
+  show->add_option("FILE", *path, "The key file")->required();
+  show->callback([&run, path] {
+    run = [path]() -> Result<> {
+      const auto key = ReadSecretKey(*path);
+      if (!key) return tl::unexpected(key.error());
+      std::printf("%s\n", key->public_key().hex().c_str());
+      return {};
+    };
+  });
+}
+
+}  // namespace node
