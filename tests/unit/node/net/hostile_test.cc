@@ -145,6 +145,20 @@ TEST_F(Hostile, AMemberCannotIssueAnothersCertificate) {
   ExpectUnharmed();
 }
 
+TEST(HostileExpired, AnExpiredCertificateIsRefusedBothWays) {
+  auto members = MakeMembers(2);
+  members[1].identity = Issue({.name = "validator-1", .valid_seconds = -60});
+  Host host(members, 0);
+  ASSERT_TRUE(host.network.Start().has_value());
+  Intruder late(members[0], members[1].identity);
+  late.Write("hello", 0);
+  EXPECT_FALSE(late.Finish().ok());
+  const Trap trap(members[1].port, members[1].identity);
+  std::this_thread::sleep_for(kGrace);
+  EXPECT_EQ(trap.calls(), 0);
+  EXPECT_TRUE(host.Messages(1, kControl).empty());
+}
+
 // Were a pinned certificate able to issue, the handshake would let the fake in: CheckCertificate
 // keeps such a one out of the list, and the comparison of whole certificates out of the seat.
 TEST(HostileAuthority, EvenAnAuthorityCannotSpeakForAnother) {
