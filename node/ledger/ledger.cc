@@ -119,7 +119,7 @@ std::vector<KeyWrite> Ledger::GenesisState(const proto::Genesis& genesis) {
   state.Put(proto::TotalsKey(), proto::Totals{});
   state.Put(proto::ActiveKey(), proto::Active{});
   state.Put(proto::OpenedKey(), proto::Opened{});
-  return state.TakeWrites();
+  return std::move(state).Finish().changes;
 }
 
 proto::Result<Ledger> Ledger::FromGenesis(const proto::Genesis& genesis) {
@@ -178,9 +178,10 @@ BlockResult Ledger::Execute(const Commit& commit,
   }
   StartAttempts(block);
   DivideFees(block);
-  result.changes = block.state.TakeWrites();
+  auto [tree, changes] = std::move(block.state).Finish();
+  tree_ = std::move(tree);
+  result.changes = std::move(changes);
   result.events = std::move(block.events);
-  tree_ = tree_.Apply(result.changes);
 
   result.header.height = last.height + 1;
   result.header.parent = proto::BlockDigest(last);

@@ -39,29 +39,53 @@ class StateView {
   void Put(const proto::Bytes& key, const T& record) {
     PutBytes(key, proto::Encode(record));
   }
-  void PutBytes(const proto::Bytes& key, proto::Bytes value) { written_[key] = std::move(value); }
+  void PutBytes(const proto::Bytes& key, proto::Bytes value) {
+    Touch(key).written = std::move(value);
+  }
 
-  const StateTree& base() const { return base_; }
-  // What was changed, ascending by key.
-  std::vector<KeyWrite> TakeWrites() {
-    std::vector<KeyWrite> writes;
-    writes.reserve(written_.size());
-    for (auto& [key, value] : written_) {
-      const proto::Bytes* old = base_.Get(key);
-      if (old == nullptr || *old != value) writes.push_back({key, std::move(value)});
+  struct Result {
+    StateTree tree;
+    std::vector<KeyWrite> changes;  // What differs from the base, ascending by key.
+  };
+  // The state with all that was written. Ends the view.
+  Result Finish() && {
+    Result result;
+    std::vector<StateTree::Write> writes;
+    result.changes.reserve(touched_.size());
+    for (auto& [key, record] : touched_) {
+      if (!record.written) continue;
+      if (record.base != nullptr && *record.base == *record.written) continue;
+      result.changes.push_back({key, std::move(record.written)});
+      writes.push_back({record.path, nullptr});
     }
-    written_.clear();
-    return writes;
+    for (std::size_t i = 0; i < writes.size(); ++i) writes[i].value = &*result.changes[i].value;
+    result.tree = base_.Apply(std::move(writes));
+    return result;
   }
 
  private:
+  // A key that was asked for: its path is a hash, taken once.
+  struct Record {
+    proto::Digest path;
+    const proto::Bytes* base = nullptr;
+    std::optional<proto::Bytes> written;
+  };
+
+  Record& Touch(const proto::Bytes& key) const {
+    const auto [place, fresh] = touched_.try_emplace(key);
+    if (fresh) {
+      place->second.path = StateTree::PathOf(key);
+      place->second.base = base_.Get(place->second.path);
+    }
+    return place->second;
+  }
   const proto::Bytes* Bytes(const proto::Bytes& key) const {
-    const auto found = written_.find(key);
-    return found != written_.end() ? &found->second : base_.Get(key);
+    const Record& record = Touch(key);
+    return record.written ? &*record.written : record.base;
   }
 
   StateTree base_;
-  std::map<proto::Bytes, proto::Bytes> written_;
+  mutable std::map<proto::Bytes, Record> touched_;
 };
 
 }  // namespace node

@@ -20,9 +20,6 @@ bool Bit(const Digest& path, std::size_t depth) {
   return (path.bytes[depth / 8] >> (7 - depth % 8)) & 1;
 }
 
-Digest PathOf(ByteSpan key) {
-  return Hash("waxseal/state/key", {key});
-}
 Digest ValueHash(ByteSpan value) {
   return Hash("waxseal/state/value", {value});
 }
@@ -51,13 +48,9 @@ namespace {
 
 using Node = StateTree::Node;
 using NodePtr = std::shared_ptr<const Node>;
+using Write = StateTree::Write;
 
 const NodePtr kNone;
-
-struct Write {
-  Digest path;
-  const Bytes* value;  // Null: the entry goes.
-};
 
 const Digest& HashOf(const NodePtr& node) {
   return node == nullptr ? kEmpty : node->hash;
@@ -110,8 +103,11 @@ const Digest& StateTree::root() const {
   return HashOf(top_);
 }
 
-const Bytes* StateTree::Get(ByteSpan key) const {
-  const Digest path = PathOf(key);
+Digest StateTree::PathOf(ByteSpan key) {
+  return Hash("waxseal/state/key", {key});
+}
+
+const Bytes* StateTree::Get(const Digest& path) const {
   const Node* node = top_.get();
   for (std::size_t depth = 0; node != nullptr && !node->leaf(); ++depth) {
     node = (Bit(path, depth) ? node->right : node->left).get();
@@ -132,21 +128,25 @@ proto::StateProof StateTree::Prove(ByteSpan key) const {
   return proof;
 }
 
+StateTree StateTree::Apply(std::vector<Write> writes) const {
+  std::ranges::sort(writes, {}, &Write::path);
+  CHECK(std::ranges::adjacent_find(writes, {}, &Write::path) == writes.end());
+  return StateTree(Update(top_, writes, 0));
+}
+
 StateTree StateTree::Apply(const std::vector<KeyWrite>& writes) const {
-  std::vector<Write> sorted;
-  sorted.reserve(writes.size());
+  std::vector<Write> paths;
+  paths.reserve(writes.size());
   for (const KeyWrite& write : writes) {
-    sorted.push_back({PathOf(write.key), write.value ? &*write.value : nullptr});
+    paths.push_back({PathOf(write.key), write.value ? &*write.value : nullptr});
   }
-  std::ranges::sort(sorted, {}, &Write::path);
-  CHECK(std::ranges::adjacent_find(sorted, {}, &Write::path) == sorted.end());
-  return StateTree(Update(top_, sorted, 0));
+  return Apply(std::move(paths));
 }
 
 bool VerifyStateProof(const Digest& root, ByteSpan key, const std::optional<Bytes>& value,
                       const proto::StateProof& proof) {
   if (proof.siblings.size() > proto::kStatePathMax) return false;
-  const Digest path = PathOf(key);
+  const Digest path = StateTree::PathOf(key);
   Digest hash = kEmpty;
   if (proof.leaf) {
     const bool own = proof.leaf->path == path;

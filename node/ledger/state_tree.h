@@ -27,13 +27,22 @@ class StateTree {
  public:
   struct Node;
 
+  struct Write {
+    proto::Digest path;
+    const proto::Bytes* value;  // Null: the entry goes.
+  };
+
   StateTree() = default;  // Of no entries.
+
+  static proto::Digest PathOf(proto::ByteSpan key);
 
   const proto::Digest& root() const;
   // The value, valid as long as this tree or one that shares it lives; null when absent.
-  const proto::Bytes* Get(proto::ByteSpan key) const;
+  const proto::Bytes* Get(const proto::Digest& path) const;
+  const proto::Bytes* Get(proto::ByteSpan key) const { return Get(PathOf(key)); }
   proto::StateProof Prove(proto::ByteSpan key) const;
-  // This tree with the writes applied; keys distinct.
+  // This tree with the writes applied, in any order; paths (or keys) distinct (CHECKed).
+  StateTree Apply(std::vector<Write> writes) const;
   StateTree Apply(const std::vector<KeyWrite>& writes) const;
 
  private:

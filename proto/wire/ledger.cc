@@ -206,7 +206,6 @@ CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t by
                                              Bytes bytes) {
   CheckedTransaction result;
   result.bytes_ = std::move(bytes);
-  result.id_ = Hash("waxseal/transaction/malformed", {result.bytes_});
   const auto refuse = [&](Flaw flaw, std::string message) {
     result.refusal_ = {flaw, std::move(message)};
     return std::move(result);
@@ -231,6 +230,7 @@ CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t by
   if (fault == nullptr) fault = check.fault();
   if (fault != nullptr) {
     result.transaction_.reset();
+    result.id_ = Hash("waxseal/transaction/malformed", {result.bytes_});
     return refuse(Flaw::kMalformed, Message("transaction", fault));
   }
   result.id_ = TransactionId(AsBytes(outer.body()));
