@@ -1,6 +1,7 @@
 #include "mpc/preprocessing/attempt.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -54,8 +55,28 @@ std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
   return static_cast<std::uint32_t>(LayerSizes(plan, committee).size());
 }
 
+double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee) {
+  const ReplicatedSets sets(committee);
+  const Layers layers(plan, sets.count());
+  double distance = 0;
+  for (ReductionId id = 0; id < layers.reductions(); ++id) {
+    const Reduction& reduction = layers.reduction(id);
+    if (reduction.masking != Masking::kBounded) continue;
+    // Phases are at most 2^drop in size, and a little; their complex products below 2^(2 drop + 1).
+    distance += static_cast<double>(reduction.claims) *
+                std::exp2(2.0 * reduction.drop + 2 - static_cast<double>(sets.mask_bits()));
+  }
+  return -std::log2(distance);
+}
+
 proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee) {
-  return CheckSizes(LayerSizes(plan, committee));
+  if (auto sizes = CheckSizes(LayerSizes(plan, committee)); !sizes) return sizes;
+  if (PreprocessingLeakageBits(plan, committee) < kLeakageBitsMin) {
+    return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                       "the phase bits of this model's series are too many for a committee of " +
+                           std::to_string(committee.size()) + ": their products would leak");
+  }
+  return {};
 }
 
 Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
@@ -79,7 +100,12 @@ Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
   const ReplicatedSets& sets = *context.sets;
   const auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
   for (std::uint16_t i = 0; i < committee.size(); ++i) {
-    senders_allowed_.push_back(context.self != KingOf(0) || sets.Contains(set, PartyId{i}));
+    first_senders_.push_back(sets.Contains(set, PartyId{i}));
+  }
+  if (context.self == KingOf(0)) {
+    senders_allowed_ = first_senders_;
+  } else {
+    senders_allowed_.assign(committee.size(), true);
   }
 }
 
@@ -117,6 +143,10 @@ bool Attempt::Engaged(PartyId king) const {
     if (KingOf(rank) == king) return true;
   }
   return false;
+}
+
+bool Attempt::SendsTo(PartyId king) const {
+  return Engaged(king) && (engaged_ > 1 || first_senders_[Index(context_.self)]);
 }
 
 std::uint32_t Attempt::layers_needed() const {
@@ -202,8 +232,12 @@ Attempt::Step Attempt::Tick() {
     // Everybody has been tried: something was lost.
     step.Send(kEveryone, proto::FetchLayer{attempt_, layers_.fixed()});
   } else {
+    const bool withheld = !SendsTo(KingOf(0));
     const PartyId king = KingOf(engaged_++);
-    if (round_.vector) step.Send({king}, *round_.vector);
+    if (round_.vector) {
+      if (withheld) step.Send({KingOf(0)}, *round_.vector);
+      step.Send({king}, *round_.vector);
+    }
     TakeHeld(king, step);
   }
   if (round_.king && !round_.king->layer()) {
@@ -267,7 +301,9 @@ void Attempt::SendVector(Step& step) {
   proto::SecureErase(message.data(), message.size() * sizeof(Fp));
   const proto::Digest root = proto::MerkleRootOfBytes(vector.values);
   vector.signature = context_.key->Sign(VectorDigest(PlaceOf(layer), root));
-  for (std::uint32_t rank = 0; rank < engaged_; ++rank) step.Send({KingOf(rank)}, vector);
+  for (std::uint32_t rank = 0; rank < engaged_; ++rank) {
+    if (SendsTo(KingOf(rank))) step.Send({KingOf(rank)}, vector);
+  }
   round_.vector = std::move(vector);
 }
 
@@ -426,7 +462,7 @@ void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
 
 void Attempt::SendAgain(PartyId party, Step& step) {
   if (state_ != State::kRunning) return;
-  if (round_.vector && Engaged(party)) step.Send({party}, *round_.vector);
+  if (round_.vector && SendsTo(party)) step.Send({party}, *round_.vector);
   if (round_.king && round_.king->layer()) step.Send({party}, *round_.king->layer());
   for (const proto::Echo& echo : round_.echoes) {
     if (echo.king == party) step.Send({party}, echo);

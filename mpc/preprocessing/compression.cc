@@ -215,16 +215,15 @@ std::vector<Fp> Compression::LastValues() const {
   std::vector<Fp> y = y_;
   x.push_back(random_x);
   y.push_back(random_y);
+  // f and g at 1 .. 2k + 1, of degree k.
   const Nodes nodes(x.size());
+  const std::vector<Fp> more_x = nodes.Extend(x, 2 * blocks + 1);
+  const std::vector<Fp> more_y = nodes.Extend(y, 2 * blocks + 1);
+  x.insert(x.end(), more_x.begin(), more_x.end());
+  y.insert(y.end(), more_y.begin(), more_y.end());
   std::vector<Fp> values;
-  for (std::size_t i = 1; i <= 2 * blocks + 1; ++i) {
-    if (i == blocks) continue;
-    if (i <= x.size()) {
-      values.push_back(x[i - 1] * y[i - 1]);
-      continue;
-    }
-    const std::vector<Fp> at = nodes.At(Integer(i));
-    values.push_back(Dot(x.data(), at.data(), at.size()) * Dot(y.data(), at.data(), at.size()));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i + 1 != blocks) values.push_back(x[i] * y[i]);
   }
   Erase(x);
   Erase(y);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "mpc/field/fp.h"
@@ -16,6 +17,9 @@ class Nodes {
   // The Lagrange coefficients at z: p(z) = sum of coefficient[j] p(j + 1) for every polynomial p of
   // degree below m. Linear time.
   std::vector<Fp> At(Fp z) const;
+  // The values at m + 1 .. last of the polynomial of degree below m through `values`. One product a
+  // node and point.
+  std::vector<Fp> Extend(std::span<const Fp> values, std::size_t last) const;
 
  private:
   std::vector<Fp> weights_;  // 1 / product over i != j of (j - i).

@@ -116,8 +116,8 @@ TEST_P(Attempts, LiarInAVectorIsCaughtAndSomeAttemptIsFreeOfIt) {
 
 TEST_P(Attempts, UnsignedOrMisshapenVectorsAreRefused) {
   Dealer dealer(GetParam(), 5);
-  World world(dealer, SharedPlan(), 1, 1);
-  world.Corrupt(2, [](PartyId, PartyId, Message& message) {
+  World world(dealer, SharedPlan(), 2, 1);
+  world.Corrupt(1, [](PartyId, PartyId, Message& message) {
     if (auto* vector = std::get_if<proto::LayerVector>(&message)) {
       if (vector->layer % 2 == 0) {
         vector->values = WithOneChanged(vector->values);  // The signature is of other values.
@@ -128,8 +128,8 @@ TEST_P(Attempts, UnsignedOrMisshapenVectorsAreRefused) {
     return true;
   });
   world.Run();
-  ExpectCertified(dealer, world, 1);
-  EXPECT_EQ(world.blamed(), std::set<PartyId>{PartyId{2}});
+  ExpectCertified(dealer, world, 2);
+  EXPECT_EQ(world.blamed(), std::set<PartyId>{PartyId{1}});
 }
 
 // A king that lies in one layer, and gathers the echoes of its lie.
@@ -359,7 +359,15 @@ INSTANTIATE_TEST_SUITE_P(Committees, Attempts, testing::Values(4, 7),
 TEST(Attempt, TakesTheLayersItsPlanSays) {
   Dealer dealer(4, 13);
   EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 3u + 2u);
+  // Phases of 24 bits: 96 claims a harmonic's worth; W is 123 at n = 4.
   EXPECT_TRUE(CheckPreprocessing(*SharedPlan(), dealer.committee()).has_value());
+  EXPECT_NEAR(PreprocessingLeakageBits(*SharedPlan(), dealer.committee()),
+              123 - 50 - std::log2(4 * 24), 1e-9);
+  Plan fine = *SharedPlan();
+  for (Op& op : fine.ops) op.series.phase_bits = 40;
+  const auto leaks = CheckPreprocessing(fine, dealer.committee());
+  ASSERT_FALSE(leaks.has_value());
+  EXPECT_EQ(leaks.error().code, proto::ErrorCode::kInvalidArgument);
   Plan huge = *SharedPlan();
   huge.tokens = 60'000;
   huge.digit_bits_high = huge.digit_bits_low = 10;

@@ -16,7 +16,8 @@ namespace {
 
 using proto::PartyId;
 
-constexpr std::uint64_t kAttempt = 4;  // Its first king is party 0, the adversary.
+// Its first king is party 0, the adversary, to whom at first the three others send.
+constexpr std::uint64_t kAttempt = 12;
 constexpr std::uint16_t kVictim = 3;
 
 class DoubleDipping : public testing::Test {
