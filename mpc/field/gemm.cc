@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "mpc/field/combine.h"
 #include "mpc/field/gemm_kernel.h"
 #include "proto/base/check.h"
 
@@ -84,47 +85,24 @@ void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::siz
   }
 }
 
-namespace {
-
-// A sum of products, reduced once: sums of 64-bit words, each in 128 bits.
-class LazySum {
- public:
-  void Add(Fp a, Fp b) {
-    const auto a0 = static_cast<std::uint64_t>(a.value());
-    const auto a1 = static_cast<std::uint64_t>(a.value() >> 64);
-    const auto b0 = static_cast<std::uint64_t>(b.value());
-    const auto b1 = static_cast<std::uint64_t>(b.value() >> 64);
-    const UInt128 low = UInt128{a0} * b0;
-    const UInt128 mid = UInt128{a0} * b1 + UInt128{a1} * b0;  // Below 2^128, for a1, b1 < 2^63.
-    const UInt128 high = UInt128{a1} * b1;
-    words_[0] += static_cast<std::uint64_t>(low);
-    words_[1] += UInt128{static_cast<std::uint64_t>(low >> 64)} + static_cast<std::uint64_t>(mid);
-    words_[2] += UInt128{static_cast<std::uint64_t>(mid >> 64)} + static_cast<std::uint64_t>(high);
-    words_[3] += static_cast<std::uint64_t>(high >> 64);
-  }
-  // 2^64, 2^128 = 2 and 2^192 = 2^65 times the words.
-  Fp Reduce() const {
-    const Fp shift = Fp::FromUnsigned(UInt128{1} << 64);
-    return Fp::FromUnsigned(words_[0]) + shift * Fp::FromUnsigned(words_[1]) +
-           Fp(2) * (Fp::FromUnsigned(words_[2]) + shift * Fp::FromUnsigned(words_[3]));
-  }
-
- private:
-  std::array<UInt128, 4> words_{};
-};
-
-}  // namespace
-
 void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, std::size_t cols,
-                Fp* y, std::size_t y_row) {
-  for (std::size_t i = 0; i < rows; ++i) {
+                Fp* y, std::size_t y_row, GemmPath path) {
+  // The rows of b, contiguous.
+  std::vector<Fp> packed;
+  if (b.column != 1) {
+    packed.resize(inner * cols);
     for (std::size_t j = 0; j < cols; ++j) {
-      LazySum sum;
-      for (std::size_t l = 0; l < inner; ++l) {
-        sum.Add(a.data[i * a.row + l * a.column], b.data[l * b.row + j * b.column]);
-      }
-      y[i * y_row + j] += sum.Reduce();
+      for (std::size_t l = 0; l < inner; ++l)
+        packed[l * cols + j] = b.data[l * b.row + j * b.column];
     }
+    b = {packed.data(), cols, 1};
+  }
+  std::vector<const UInt128*> vectors(inner);
+  for (std::size_t l = 0; l < inner; ++l) vectors[l] = Integers(b.data + l * b.row);
+  std::vector<Fp> coefficients(inner);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t l = 0; l < inner; ++l) coefficients[l] = a.data[i * a.row + l * a.column];
+    AddCombination(coefficients, vectors, cols, y + i * y_row, path);
   }
 }
 

@@ -4,7 +4,7 @@
 // every path gives the same bits; the paths differ in speed only:
 //   share x public integer   the share's four 32-bit words times 20-bit digits of the weight,
 //                            summed in 64-bit lanes: 52-bit products fit AVX-512 IFMA
-//   share x share            256-bit products, reduced once a sum
+//   share x share            rows combined by mpc/field/combine.h
 // Cost, one core of a 2022 server (tests/bench): see mpc/README.md.
 #pragma once
 
@@ -35,6 +35,6 @@ struct FieldView {
 
 // y[i * y_row + j] += sum over l < inner of a(i, l) * b(l, j), for i < rows, j < cols.
 void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, std::size_t cols,
-                Fp* y, std::size_t y_row);
+                Fp* y, std::size_t y_row, GemmPath path = BestPath());
 
 }  // namespace mpc

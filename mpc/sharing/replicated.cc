@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "mpc/field/combine.h"
 #include "mpc/sharing/shamir.h"
 #include "proto/base/check.h"
 #include "proto/crypto/hash.h"
@@ -18,12 +19,14 @@ namespace {
 
 // The sum of all parts and a value of kOpenBits stays below p.
 constexpr unsigned kMaskSumBits = 125;
-// Elements expanded at a time: 64 kB, within the second-level cache.
-constexpr std::size_t kBlock = 4096;
+// Words expanded at a time from a stream, and streams combined at a time: within the second-level
+// cache.
+constexpr std::size_t kBlock = 1024;
+constexpr std::size_t kStreams = 16;
 constexpr std::size_t kSeedSize = 32;
 
 // The streams of one key: label fields of fixed width, so that no two labels have equal bytes.
-proto::Prg Stream(const ReplicatedKeys::Key& key, const Label& label, std::uint16_t stream) {
+proto::Prg MakeStream(const ReplicatedKeys::Key& key, const Label& label, std::uint16_t stream) {
   proto::Bytes bytes(proto::AsBytes("prss").begin(), proto::AsBytes("prss").end());
   proto::PutU64(bytes, label.epoch);
   proto::PutU64(bytes, label.attempt);
@@ -34,29 +37,34 @@ proto::Prg Stream(const ReplicatedKeys::Key& key, const Label& label, std::uint1
   return proto::Prg(key, bytes);
 }
 
-// Calls visit(first, words) for consecutive blocks of `count` 128-bit words of the stream.
-template <class Visit>
-void ForEachBlock(proto::Prg prg, std::size_t count, Visit visit) {
-  std::vector<UInt128> words(std::min(count, kBlock));
-  for (std::size_t first = 0; first < count; first += kBlock) {
-    const std::span block = std::span(words).first(std::min(kBlock, count - first));
-    // Words are little-endian; so are all machines this runs on (static_assert below).
-    prg.Fill({reinterpret_cast<std::uint8_t*>(block.data()), block.size_bytes()});
-    visit(first, std::span<const UInt128>(block));
+// Words are little-endian; so are the machines this runs on.
+static_assert(std::endian::native == std::endian::little);
+void Fill(proto::Prg& prg, std::span<UInt128> words, UInt128 mask) {
+  prg.Fill({reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()});
+  for (UInt128& word : words) word &= mask;
+}
+
+// out[i] += sum over k of factors[k] * word i of source k, where fill(k, first, words) gives the
+// words of a source from `first` on; it is called for rising `first`.
+template <class Fill>
+void AddSources(std::span<const Fp> factors, Fill fill, std::vector<Fp>& out) {
+  std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
+  std::vector<const UInt128*> vectors;
+  for (std::size_t k = 0; k < words.size() / kBlock; ++k) {
+    vectors.push_back(words.data() + k * kBlock);
+  }
+  for (std::size_t source = 0; source < factors.size(); source += kStreams) {
+    const std::size_t count = std::min(kStreams, factors.size() - source);
+    for (std::size_t first = 0; first < out.size(); first += kBlock) {
+      const std::size_t size = std::min(kBlock, out.size() - first);
+      for (std::size_t k = 0; k < count; ++k) {
+        fill(source + k, first, std::span(words).subspan(k * kBlock, size));
+      }
+      AddCombination(factors.subspan(source, count), std::span(vectors).first(count), size,
+                     out.data() + first);
+    }
   }
   proto::SecureErase(words.data(), words.size() * sizeof(UInt128));
-}
-static_assert(std::endian::native == std::endian::little);
-
-// out[i] += factor * (uniform element i of the stream).
-void AddUniform(const ReplicatedKeys::Key& key, const Label& label, std::uint16_t stream, Fp factor,
-                std::vector<Fp>& out) {
-  ForEachBlock(Stream(key, label, stream), out.size(),
-               [&](std::size_t first, std::span<const UInt128> words) {
-                 for (std::size_t i = 0; i < words.size(); ++i) {
-                   out[first + i] += factor * Fp::FromUniform(words[i]);
-                 }
-               });
 }
 
 }  // namespace
@@ -152,27 +160,34 @@ std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto
   return result;
 }
 
-std::vector<Fp> Prss::Random(const Label& label, std::size_t count) const {
-  std::vector<Fp> shares(count);
-  for (SetIndex set = 0; set < sets_.count(); ++set) {
-    const auto& key = keys_.keys()[set];
-    if (key) AddUniform(*key, label, 0, sets_.Factor(set, party()), shares);
-  }
-  return shares;
-}
-
-std::vector<Fp> Prss::Zero(const Label& label, std::size_t count) const {
-  std::vector<Fp> shares(count);
+std::vector<Fp> Prss::Streams(const Label& label, std::uint16_t first, std::uint16_t last,
+                              std::size_t count) const {
+  std::vector<Fp> factors;
+  std::vector<proto::Prg> streams;
   for (SetIndex set = 0; set < sets_.count(); ++set) {
     const auto& key = keys_.keys()[set];
     if (!key) continue;
-    Fp factor = sets_.Factor(set, party());
-    for (std::uint16_t j = 1; j <= sets_.committee().max_faulty(); ++j) {
-      factor *= Point(party());
-      AddUniform(*key, label, j, factor, shares);
+    for (std::uint16_t j = first; j <= last; ++j) {
+      factors.push_back(sets_.Factor(set, party()) * Point(party()).Power(j));
+      streams.push_back(MakeStream(*key, label, j));
     }
   }
+  std::vector<Fp> shares(count);
+  AddSources(
+      factors,
+      [&](std::size_t k, std::size_t, std::span<UInt128> words) {
+        Fill(streams[k], words, Fp::kModulus);  // As Fp::FromUniform.
+      },
+      shares);
   return shares;
+}
+
+std::vector<Fp> Prss::Random(const Label& label, std::size_t count) const {
+  return Streams(label, 0, 0, count);
+}
+
+std::vector<Fp> Prss::Zero(const Label& label, std::size_t count) const {
+  return Streams(label, 1, sets_.committee().max_faulty(), count);
 }
 
 MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
@@ -181,28 +196,28 @@ MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
   for (SetIndex set = 0; set < sets_.count(); ++set) {
     const auto& key = keys_.keys()[set];
     if (!key) continue;
-    UInt128* const parts = masks.parts.data() + set * count;
-    ForEachBlock(Stream(*key, label, 0), count,
-                 [&](std::size_t first, std::span<const UInt128> words) {
-                   for (std::size_t i = 0; i < words.size(); ++i) {
-                     parts[first + i] = words[i] & low_bits;
-                   }
-                 });
+    proto::Prg stream = MakeStream(*key, label, 0);
+    Fill(stream, std::span(masks.parts).subspan(set * count, count), low_bits);
   }
   return masks;
 }
 
 std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {
   CHECK(masks.parts.size() == sets_.count() * masks.count && shift < 128);
-  std::vector<Fp> shares(masks.count);
+  std::vector<Fp> factors;
+  std::vector<const UInt128*> parts;
   for (SetIndex set = 0; set < sets_.count(); ++set) {
     if (!keys_.keys()[set]) continue;
-    const Fp factor = sets_.Factor(set, party());
-    const UInt128* const parts = masks.parts.data() + set * masks.count;
-    for (std::size_t i = 0; i < masks.count; ++i) {
-      shares[i] += factor * Fp::FromUnsigned(parts[i] >> shift);
-    }
+    factors.push_back(sets_.Factor(set, party()));
+    parts.push_back(masks.parts.data() + set * masks.count);
   }
+  std::vector<Fp> shares(masks.count);
+  AddSources(
+      factors,
+      [&](std::size_t k, std::size_t first, std::span<UInt128> words) {
+        for (std::size_t i = 0; i < words.size(); ++i) words[i] = parts[k][first + i] >> shift;
+      },
+      shares);
   return shares;
 }
 

@@ -109,6 +109,10 @@ class Prss {
   proto::PartyId party() const { return keys_.party(); }
 
  private:
+  // Shares of the sum over the sets A and j = first..last of (stream j of A) x^j f_A(x).
+  std::vector<Fp> Streams(const Label& label, std::uint16_t first, std::uint16_t last,
+                          std::size_t count) const;
+
   const ReplicatedSets& sets_;
   const ReplicatedKeys& keys_;
 };

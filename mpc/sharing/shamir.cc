@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "mpc/field/combine.h"
 #include "proto/base/check.h"
 
 namespace mpc {
 
 using proto::PartyId;
+
+namespace {
+
+// Positions looked at together as long as all shares agree.
+constexpr std::size_t kBlock = 256;
+
+}  // namespace
 
 std::vector<Fp> LagrangeCoefficients(std::span<const Fp> points, Fp at) {
   std::vector<Fp> coefficients;
@@ -74,6 +82,17 @@ RobustDecoder::Basis RobustDecoder::MakeBasis(std::span<const PartyId> parties) 
   return basis;
 }
 
+std::vector<Fp> RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
+                                        std::size_t first, std::size_t count) const {
+  std::vector<const UInt128*> shares;
+  for (const PartyId party : basis.parties) {
+    shares.push_back(Integers(shares_[Index(party)].data() + first));
+  }
+  std::vector<Fp> values(count);
+  AddCombination(coefficients, shares, count, values.data());
+  return values;
+}
+
 Fp RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
                            std::size_t position) const {
   Fp sum;
@@ -106,6 +125,30 @@ bool RobustDecoder::Accept(const Basis& basis, std::size_t position) {
   return true;
 }
 
+bool RobustDecoder::AcceptBlock(const Basis& basis, std::size_t first, std::size_t count) {
+  const auto begin = static_cast<std::ptrdiff_t>(first);
+  std::size_t agreeing = basis.parties.size();
+  std::vector<std::pair<PartyId, std::vector<Fp>>> corrections;
+  for (std::size_t k = 0; k < basis.others.size(); ++k) {
+    const PartyId party = basis.others[k];
+    std::vector<Fp> right = Evaluate(basis, basis.at_others[k], first, count);
+    if (std::equal(right.begin(), right.end(), shares_[Index(party)].begin() + begin)) {
+      ++agreeing;
+    } else if (IsWrong(party)) {
+      corrections.emplace_back(party, std::move(right));
+    } else {
+      return false;
+    }
+  }
+  if (agreeing < Agreement(committee_)) return false;
+  const std::vector<Fp> values = Evaluate(basis, basis.at_zero, first, count);
+  std::copy(values.begin(), values.end(), values_.begin() + begin);
+  for (const auto& [party, right] : corrections) {
+    std::copy(right.begin(), right.end(), shares_[Index(party)].begin() + begin);
+  }
+  return true;
+}
+
 bool RobustDecoder::Search(const std::vector<PartyId>& order, std::size_t position) {
   // Lexicographic in `order`: choices without the parties found wrong come first.
   std::vector<bool> chosen(order.size());
@@ -127,7 +170,11 @@ void RobustDecoder::CheckDecoded(PartyId party) {
   CHECK(at != basis.others.end());
   const std::vector<Fp>& coefficients =
       basis.at_others[static_cast<std::size_t>(at - basis.others.begin())];
-  for (std::size_t i = 0; i < next_; ++i) Correct(party, i, Evaluate(basis, coefficients, i));
+  for (std::size_t first = 0; first < next_; first += kBlock) {
+    const std::size_t count = std::min(kBlock, next_ - first);
+    const std::vector<Fp> right = Evaluate(basis, coefficients, first, count);
+    for (std::size_t i = 0; i < count; ++i) Correct(party, first + i, right[i]);
+  }
 }
 
 void RobustDecoder::Decode() {
@@ -135,7 +182,16 @@ void RobustDecoder::Decode() {
     std::vector<PartyId> order = received_;
     std::stable_partition(order.begin(), order.end(), [&](PartyId p) { return !IsWrong(p); });
     const Basis basis = MakeBasis(std::span(order).first(committee_.validity()));
-    while (next_ < values_.size() && Accept(basis, next_)) ++next_;
+    for (std::size_t end = next_; next_ < values_.size();) {
+      const std::size_t count = std::min(kBlock, values_.size() - next_);
+      if (next_ >= end && AcceptBlock(basis, next_, count)) {
+        next_ += count;
+        continue;
+      }
+      end = std::max(end, next_ + count);  // Up to here one by one.
+      if (!Accept(basis, next_)) break;
+      ++next_;
+    }
     if (next_ == values_.size()) break;
     // Either the basis holds a wrong share, which the search finds, or too few have come.
     if (!Search(order, next_)) return;

@@ -52,11 +52,17 @@ class RobustDecoder {
   struct Basis;
 
   Basis MakeBasis(std::span<const proto::PartyId> parties) const;
+  // The basis' polynomials at the point of the coefficients.
   Fp Evaluate(const Basis& basis, const std::vector<Fp>& coefficients, std::size_t position) const;
+  std::vector<Fp> Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
+                           std::size_t first, std::size_t count) const;
   bool IsWrong(proto::PartyId party) const;
   void Correct(proto::PartyId party, std::size_t position, Fp right);
   // Whether enough shares agree with the basis; then the position is decoded, its shares corrected.
   bool Accept(const Basis& basis, std::size_t position);
+  // The same for a block where enough shares agree everywhere and only parties found wrong before
+  // do not; else false, and nothing is done.
+  bool AcceptBlock(const Basis& basis, std::size_t first, std::size_t count);
   bool Search(const std::vector<proto::PartyId>& order, std::size_t position);
   void CheckDecoded(proto::PartyId party);
   void Decode();

@@ -3,10 +3,13 @@
 #include "mpc/field/gemm.h"
 
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "mpc/field/combine.h"
 
 namespace mpc {
 namespace {
@@ -59,13 +62,12 @@ TEST(Gemm, ShareTimesIntegerIsExactOnEveryPath) {
 
 TEST(Gemm, FieldProductsOfViewsAreExact) {
   std::mt19937_64 random(2);
-  const std::size_t rows = 3, inner = 70, cols = 4, stride = 100;
+  const std::size_t rows = 3, inner = 70, cols = 21, stride = 100;
   const auto a = RandomElements(rows * stride, random);
-  const auto b = RandomElements(inner * stride, random);
+  const auto b = RandomElements(stride * stride, random);
   const auto start = RandomElements(rows * stride, random);
   const auto expect = [&](FieldView left, FieldView right) {
     auto expected = start;
-    auto y = start;
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t j = 0; j < cols; ++j) {
         for (std::size_t l = 0; l < inner; ++l) {
@@ -74,11 +76,56 @@ TEST(Gemm, FieldProductsOfViewsAreExact) {
         }
       }
     }
-    AddProduct(left, right, rows, inner, cols, y.data(), stride);
-    EXPECT_TRUE(y == expected);
+    for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
+      if (!Supported(path)) continue;
+      auto y = start;
+      AddProduct(left, right, rows, inner, cols, y.data(), stride, path);
+      EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
+    }
   };
   expect({a.data(), stride, 1}, {b.data() + 5, stride, 1});
   expect({a.data() + 7, stride, 1}, {b.data(), 1, stride});  // The second transposed.
+}
+
+// Sums of integers that are no residues, at the ends of what limbs can hold.
+TEST(Combine, IsExactOnEveryPath) {
+  std::mt19937_64 random(3);
+  constexpr UInt128 kAll = ~UInt128{0};
+  const UInt128 corners[] = {
+      0,          1,          kAll,        kAll >> 1,        kAll >> 2, (kAll >> 1) - 1,
+      kAll >> 12, kAll << 23, kAll << 104, UInt128{1} << 127};
+  for (const std::size_t terms : {0, 1, 3, 7, 255, 256, 257, 600}) {
+    SCOPED_TRACE(terms);
+    const std::size_t count = 27;
+    std::vector<Fp> coefficients = RandomElements(terms, random);
+    std::vector<std::vector<UInt128>> values(terms, std::vector<UInt128>(count));
+    std::vector<const UInt128*> vectors;
+    for (auto& vector : values) {
+      for (UInt128& value : vector) {
+        value = random() % 2 == 0 ? corners[random() % std::size(corners)]
+                                  : UInt128{random()} << 64 | random();
+      }
+      vectors.push_back(vector.data());
+    }
+    // One column where the sum comes to p exactly, which is 0.
+    const auto start = RandomElements(count, random);
+    auto expected = start;
+    auto from = start;
+    for (std::size_t i = 0; i < count; ++i) {
+      Fp sum;
+      for (std::size_t k = 0; k < terms; ++k) {
+        sum += coefficients[k] * Fp::FromUnsigned(values[k][i]);
+      }
+      if (i % 5 == 0) from[i] = -sum;
+      expected[i] = from[i] + sum;
+    }
+    for (const GemmPath path : {GemmPath::kPortable, GemmPath::kIfma}) {
+      if (!Supported(path)) continue;
+      auto out = from;
+      AddCombination(coefficients, vectors, count, out.data(), path);
+      EXPECT_TRUE(out == expected) << "path " << static_cast<int>(path);
+    }
+  }
 }
 
 }  // namespace
