@@ -44,9 +44,9 @@ struct Fit {
 
 Fit FitSeries(const FitRequest& request);
 
-// Tries period ratios, and numbers of harmonics from the request's on in steps of two up to
-// `harmonics_max`; returns the first whose error and noise together stay below `target`, or else
-// the best found.
+// Tries period ratios, and numbers of harmonics from the request's on in steps of two, beyond 16 of
+// four, up to `harmonics_max`; returns the first whose error and noise together stay below
+// `target`, or else the best found.
 Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max);
 
 }  // namespace mpc

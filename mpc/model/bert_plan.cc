@@ -21,6 +21,7 @@ using Reals = std::vector<double>;
 
 // Bits by which a wire's smallest value exceeds its unit where relative precision counts.
 constexpr int kPrecision = 21;
+constexpr int kHalvingsMax = 8;
 
 // A hidden state before LayerNorm's gamma and beta: gamma * normal + beta.
 struct Hidden {
@@ -277,7 +278,8 @@ class Compiler {
     SeriesGoal goal;
     goal.function = [](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); };
     goal.interval = b_.Widened(x);
-    goal.target = options_.gelu_error;
+    // A single row is cheap enough for a better fit.
+    goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
     goal.error_max = 2e-2;
     goal.harmonics_max = 20;
     goal.phase_bits = 22;
@@ -285,26 +287,30 @@ class Compiler {
     return b_.Series(x, goal, Name("GELU"));
   }
 
-  // The pads' bias, how much of it moves the mean, and the exponents' range without it.
   struct Masking {
-    double bias = 0;
-    double in_mean = 0;
-    int halvings = 0;
-    Range exponent;
+    double bias = 0;   // By how much the scores of pads are lowered.
+    int halvings = 0;  // Of the exponents.
+    Range exponent;    // After halving.
   };
 
-  Masking MaskingFor(TensorId s) const {
-    double least = std::numeric_limits<double>::infinity();  // log of the text's weight in a row.
+  Masking MaskingFor(TensorId s) {
+    double pads = 0;  // The most by which a pad's score exceeds the log of the text's weight.
     Range deviation{0, 0};
     for (std::size_t text = 0; text < b_.texts().size(); ++text) {
+      const Text& ids = b_.texts()[text];
       const Reals values = b_.Values(s, text);
       for (std::size_t row = 0; row < values.size(); row += tokens_) {
         double mean = 0, weight = 0;
+        double pad = -std::numeric_limits<double>::infinity();
         for (std::size_t j = 0; j < tokens_; ++j) {
           mean += values[row + j] / tokens_;
-          if (b_.texts()[text][j] != config_.pad_token_id) weight += std::exp(values[row + j]);
+          if (ids[j] != config_.pad_token_id) {
+            weight += std::exp(values[row + j]);
+          } else {
+            pad = std::max(pad, values[row + j]);
+          }
         }
-        least = std::min(least, std::log(weight));
+        pads = std::max(pads, pad - std::log(weight));
         for (std::size_t j = 0; j < tokens_; ++j) {
           deviation.low = std::min(deviation.low, values[row + j] - mean);
           deviation.high = std::max(deviation.high, values[row + j] - mean);
@@ -313,30 +319,30 @@ class Compiler {
     }
     const double margin = options_.builder.margin;
     Masking m;
-    m.bias = std::ceil(std::log(1e6) + std::max(0.0, -least * margin));
-    for (m.halvings = 1;; ++m.halvings) {
-      const double scale = std::exp2(m.halvings);
-      m.in_mean = std::min(m.bias, std::round(scale * std::log(tokens_) / 2));
-      m.exponent = {(deviation.low * margin - m.bias) / scale,
-                    (deviation.high * margin + m.in_mean) / scale};
-      if (m.exponent.high <= options_.exponent_max) return m;
+    m.bias = std::ceil(std::log(1e6) + pads * margin);
+    m.halvings = 1;
+    while (m.halvings < kHalvingsMax &&
+           std::ldexp(deviation.high * margin, -m.halvings) > options_.exponent_max) {
+      ++m.halvings;
     }
+    if (m.halvings == kHalvingsMax) b_.Refuse(Name("scores: too large for a softmax"));
+    m.exponent = {std::ldexp(deviation.low * margin - m.bias, -m.halvings),
+                  std::ldexp(deviation.high * margin, -m.halvings)};
+    return m;
   }
 
   TensorId Softmax(TensorId s) {
     const Masking m = MaskingFor(s);
     const double scale = std::exp2(-m.halvings);
-    // x = (s + in_mean * text - mean - (bias - in_mean) * pad) / 2^halvings; a mean that is off by
-    // a little moves all of a row, and cancels.
+    // x = (s - mean - bias * pad) / 2^halvings; a mean that is off by a little moves all of a row
+    // alike, and cancels.
     constexpr double kMeanUnit = 0x1p12;
-    const TensorId raised = b_.AddPerColumn(s, text_, m.in_mean, Name("raised text"));
-    const TensorId sum = b_.RowSum(raised, Name("score sums"));
+    const TensorId sum = b_.RowSum(s, Name("score sums"));
     const double per_column = -std::round(kMeanUnit / tokens_) / kMeanUnit;
     const unsigned frac = b_.op(s).frac + 12u + static_cast<unsigned>(m.halvings);
-    const double lowered = (m.bias - m.in_mean) * scale;
     const TensorId centred =
-        b_.Add(raised, scale, sum, per_column * scale, -lowered, frac, Name("centred scores"));
-    const TensorId masked = b_.AddPerColumn(centred, text_, lowered, Name("masked scores"));
+        b_.Add(s, scale, sum, per_column * scale, -m.bias * scale, frac, Name("centred scores"));
+    const TensorId masked = b_.AddPerColumn(centred, text_, m.bias * scale, Name("masked scores"));
     const TensorId x = b_.Open(masked, 18, Name("exponents"));
 
     SeriesGoal goal;
@@ -393,7 +399,7 @@ class Compiler {
     goal.function = [](double v) { return std::tanh(v); };
     goal.interval = b_.Widened(pooled);
     goal.target = 1e-4;
-    goal.out_frac = 48;
+    goal.out_frac = 40;
     const TensorId activated = b_.Series(pooled, goal, Name("tanh"));
     layer_ = "";
     b_.Output(Plain(activated, model_.classifier, false, "classifier"), "logits");

@@ -31,10 +31,10 @@ namespace mpc {
 struct CompileOptions {
   BuilderOptions builder;
   std::size_t texts_max = 200;  // Calibration texts used.
-  double gelu_error = 7e-4;     // Largest absolute error of GELU.
-  double exp_error = 3e-5;      // Of exp, relative to the greater of it and 1.
-  double inverse_error = 3e-5;  // Relative, of 1/x and 1/sqrt, Newton steps included.
-  double exponent_max = 5.5;    // Of exp; larger exponents are halved before and squared after.
+  double gelu_error = 2e-3;     // Largest absolute error of GELU.
+  double exp_error = 3e-4;      // Of exp, relative to the greater of it and 1.
+  double inverse_error = 1e-4;  // Relative, of 1/x and 1/sqrt, Newton steps included.
+  double exponent_max = 7;      // Of exp; larger exponents are halved before and squared after.
 };
 
 // `calibration`: texts as ids with [CLS] and [SEP], at least one. kInvalidArgument, in a sentence,

@@ -18,9 +18,13 @@ constexpr int kWeightBits = 19;  // What the gemm likes best.
 
 constexpr unsigned kBitsForResidual = 2;  // What is added to a linear map's result may be larger.
 
+// Infinite when a value is no number.
 double Largest(const std::vector<double>& values) {
   double largest = 0;
-  for (const double value : values) largest = std::max(largest, std::abs(value));
+  for (const double value : values) {
+    if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::abs(value));
+  }
   return largest;
 }
 
@@ -31,19 +35,15 @@ double Unscaled(double value, unsigned frac) {
   return std::ldexp(value, -static_cast<int>(frac));
 }
 
-// Bits of an integer of that size: |x| < 2^bits.
+// Bits of an integer of that size, |x| < 2^bits; 125 for all that is too large or no number.
 unsigned BitsOf(double largest) {
+  if (!(largest < 0x1p125)) return 125;
   return largest < 1 ? 1u : static_cast<unsigned>(std::ilogb(largest)) + 1;
-}
-
-std::int64_t RoundToInteger(double value) {
-  CHECK(std::abs(value) < 0x1p62);
-  return std::llround(value);
 }
 
 unsigned WeightFrac(const std::vector<double>& weight) {
   const double largest = Largest(weight);
-  if (largest == 0) return kWeightFracMax;
+  if (largest == 0 || !std::isfinite(largest)) return kWeightFracMax;
   const int frac = kWeightBits - 1 - std::ilogb(largest);
   return static_cast<unsigned>(std::clamp(frac, 0, static_cast<int>(kWeightFracMax)));
 }
@@ -72,7 +72,13 @@ Op PlanBuilder::Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t ro
 void PlanBuilder::SetBits(Op& op, const Values_& values) const {
   double largest = 0;
   for (const auto& text : values) largest = std::max(largest, Largest(text));
-  op.bits = static_cast<std::uint8_t>(std::min(BitsOf(largest * options_.margin), 125u));
+  op.bits = static_cast<std::uint8_t>(BitsOf(largest * options_.margin));
+}
+
+std::int64_t PlanBuilder::ToInteger(double value) {
+  if (std::abs(value) < 0x1p62) return std::llround(value);
+  Refuse("a weight, bias or score is too large");
+  return 0;
 }
 
 TensorId PlanBuilder::Push(Op op) {
@@ -99,8 +105,11 @@ ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_
   Constant constant{rows, cols, static_cast<std::uint8_t>(frac), {}};
   constant.values.reserve(values.size());
   for (const double value : values) {
-    const double integer = std::nearbyint(Scaled(value, frac));
-    CHECK(std::abs(integer) < 0x1p31);
+    std::int64_t integer = ToInteger(Scaled(value, frac));
+    if (std::abs(integer) > std::numeric_limits<std::int32_t>::max()) {
+      Refuse("a weight is too large");
+      integer = 0;
+    }
     constant.values.push_back(static_cast<std::int32_t>(integer));
   }
   plan_.constants.push_back(std::move(constant));
@@ -139,12 +148,15 @@ TensorId PlanBuilder::Linear(TensorId x, const std::vector<double>& weight,
   const auto cols = static_cast<std::uint32_t>(bias.size());
   CHECK(weight.size() == std::size_t{inner} * cols);
   unsigned frac = WeightFrac(weight);
+  // Biases are integers of less than 62 bits.
+  const unsigned bias_bits = BitsOf(Scaled(Largest(bias), op(x).frac));
+  frac = std::min(frac, bias_bits < 61 ? 61 - bias_bits : 0);
   for (;;) {
     Op y = Make(OpKind::kLinear, {x}, rows, cols, false, op(x).frac + frac, name);
     y.weight = Quantise(weight, inner, cols, frac);
     y.bias = static_cast<ConstantId>(plan_.wide_constants.size());
     WideConstant wide{y.frac, {}};
-    for (const double b : bias) wide.values.push_back(RoundToInteger(Scaled(b, y.frac)));
+    for (const double b : bias) wide.values.push_back(ToInteger(Scaled(b, y.frac)));
     plan_.wide_constants.push_back(std::move(wide));
     const TensorId id = Push(std::move(y));
     const unsigned bits = op(id).bits;
@@ -190,14 +202,14 @@ TensorId PlanBuilder::RowDot(TensorId a, TensorId b, const std::string& name) {
 
 TensorId PlanBuilder::Add(TensorId a, double scale_a, std::optional<TensorId> b, double scale_b,
                           double shift, unsigned frac, const std::string& name) {
-  const auto exact = [frac](double scale, unsigned in_frac) {
+  const auto exact = [this, frac](double scale, unsigned in_frac) {
     const double integer = std::ldexp(scale, static_cast<int>(frac) - static_cast<int>(in_frac));
     CHECK(integer == std::nearbyint(integer));
-    return RoundToInteger(integer);
+    return ToInteger(integer);
   };
   Op y = Make(OpKind::kAdd, {a}, op(a).rows, op(a).cols, op(a).wire, frac, name);
   y.scale = {exact(scale_a, op(a).frac)};
-  y.shift = RoundToInteger(Scaled(shift, frac));
+  y.shift = ToInteger(Scaled(shift, frac));
   if (b) {
     y.inputs.push_back(*b);
     y.scale.push_back(exact(scale_b, op(*b).frac));
@@ -210,7 +222,7 @@ TensorId PlanBuilder::AddPerColumn(TensorId a, TensorId b, double scale, const s
   Op y = Make(OpKind::kAddPerColumn, {a, b}, op(a).rows, op(a).cols, op(a).wire && op(b).wire,
               op(a).frac, name);
   CHECK(op(a).frac >= op(b).frac);
-  y.scale = {RoundToInteger(Scaled(scale, unsigned{op(a).frac} - op(b).frac))};
+  y.scale = {ToInteger(Scaled(scale, unsigned{op(a).frac} - op(b).frac))};
   return Push(std::move(y));
 }
 
@@ -222,7 +234,7 @@ TensorId PlanBuilder::ScaleColumns(TensorId x, const std::vector<double>& weight
   y.weight = Quantise(weight, 1, y.cols, weight_frac);
   y.bias = static_cast<ConstantId>(plan_.wide_constants.size());
   WideConstant wide{y.frac, {}};
-  for (const double b : bias) wide.values.push_back(RoundToInteger(Scaled(b, y.frac)));
+  for (const double b : bias) wide.values.push_back(ToInteger(Scaled(b, y.frac)));
   plan_.wide_constants.push_back(std::move(wide));
   return Push(std::move(y));
 }
@@ -241,6 +253,11 @@ TensorId PlanBuilder::Rows(TensorId x, std::uint32_t begin, std::uint32_t rows,
 
 TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::string& name) {
   const Range interval = goal.interval;
+  const double width = Scaled(interval.high - interval.low, op(x).frac);
+  if (!(width >= 1 && width < 0x1p60) || !std::isfinite(goal.function(interval.low)) ||
+      !std::isfinite(goal.function(interval.high))) {
+    Refuse(name + ": calibration gave no usable interval");
+  }
   FitRequest request;
   request.function = goal.function;
   request.weight = goal.weight;

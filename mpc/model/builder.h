@@ -106,6 +106,7 @@ class PlanBuilder {
   Op Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t rows, std::uint32_t cols,
           bool wire, unsigned frac, const std::string& name) const;
   TensorId Push(Op op);
+  std::int64_t ToInteger(double value);  // Refuses what does not fit in 62 bits.
   void SetBits(Op& op, const Values_& values) const;
   ConstantId Quantise(const std::vector<double>& values, std::uint32_t rows, std::uint32_t cols,
                       unsigned frac);

@@ -103,6 +103,10 @@ int main(int argc, char** argv) {
   }
   mpc::CompileOptions compile;
   compile.builder.margin = std::stod(option("--margin", "1.5"));
+  compile.gelu_error = std::stod(option("--gelu", "2e-3"));
+  compile.exp_error = std::stod(option("--exp", "3e-4"));
+  compile.inverse_error = std::stod(option("--inverse", "1e-4"));
+  compile.exponent_max = std::stod(option("--exponent", "7"));
   auto start = Clock::now();
   const Plan plan = Need(mpc::CompileClassifier(model, tokens, calibration, compile));
   std::printf("compiled in %.1f s: %zu operations, %zu bytes\n", Seconds(start), plan.ops.size(),
