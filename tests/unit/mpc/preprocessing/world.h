@@ -164,17 +164,24 @@ class World {
     Member& member = members_[i];
     if (member.silent) return;
     std::vector<proto::Bytes> known;
+    if (random_() % 4 == 0) member.disk.clear();  // The disk is lost, the keys are not.
     for (std::uint32_t layer = 0; layer < roots_.size() && member.disk.count(layer) == 1; ++layer) {
       known.push_back(member.disk[layer]);
     }
     member.protocol = std::make_unique<Attempt>(
         dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)), attempt_, std::move(known));
     member.events_seen = 0;
+    // A host may say what is fixed before it starts the run, or after.
+    const bool before = random_() % 2 == 0;
+    for (; before && member.events_seen < roots_.size(); ++member.events_seen) {
+      const auto layer = static_cast<std::uint32_t>(member.events_seen);
+      Carry(i, member.protocol->OnLayerFixed(layer, roots_[layer]));
+    }
     Carry(i, member.protocol->Start());
   }
 
   void Restart(std::uint16_t i) {
-    if (members_[i].silent || members_[i].bundle) return;
+    if (members_[i].silent || members_[i].bundle || verdict_) return;
     StartMember(i);
     for (std::uint16_t other = 0; other < n(); ++other) {
       const auto peer = static_cast<proto::PartyId>(other);
