@@ -140,7 +140,6 @@ std::vector<Need> Core::NeedsOf(const CertificatePtr& certificate) {
 }
 
 void Core::Consider(PartyId source, Header header, Step& step) {
-  if (header.round <= dag_.gc_round()) return;
   if (const auto voted = store_.FindVote(header.round, header.author)) {
     // Sent again: the first may be lost with its link.
     if (voted->header == header.digest) SendVote(header, step);
@@ -164,7 +163,6 @@ void Core::SendVote(const Header& header, Step& step) {
 
 void Core::Consider(PartyId source, CertificatePtr certificate, Step& step) {
   const Header& header = certificate->header;
-  if (header.round <= dag_.gc_round()) return;
   const std::vector<Need> needs = NeedsOf(certificate);
   if (!needs.empty()) return backlog_.Park(std::move(certificate), source, needs);
   Watch(header, step);

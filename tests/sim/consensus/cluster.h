@@ -22,10 +22,12 @@
 #include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "consensus/core/core.h"
+#include "consensus/wave.h"
 #include "proto/base/check.h"
 #include "proto/base/overloaded.h"
 #include "proto/checkpoint.h"
@@ -52,6 +54,8 @@ struct ClusterOptions {
   std::uint32_t link_breaks = 4;
   std::uint32_t crashes = 2;
   std::uint64_t down_time_max = 150;
+  // Delays the vertices of the author that a round-robin coin would make the leader.
+  bool starve_round_robin = false;
   std::uint32_t transactions = 8;
   std::uint64_t quiet_after = 500;
   std::uint64_t time_max = 20'000;
@@ -106,6 +110,7 @@ class Cluster {
   }
   consensus::Status status(std::size_t node) const { return nodes_[node].core->status(); }
   std::uint64_t commits() const { return blocks_.size(); }
+  std::uint64_t commits_under_faults() const { return commits_under_faults_; }
   const std::set<PartyId>& evidence() const { return evidence_; }
   std::uint32_t restarts() const { return restarts_; }
   std::uint32_t ordered_twice() const { return ordered_twice_; }
@@ -291,15 +296,39 @@ class Cluster {
     if (bytes.size() > proto::dag::kMessageBytesMax) return Fail("a message is too large");
     if (const auto* const certificate = std::get_if<consensus::Certificate>(&message)) {
       const auto& header = certificate->header;
-      const auto [it, is_new] =
-          certified_.emplace(std::pair(header.round, header.author), header.digest);
-      if (!is_new && it->second != header.digest) Fail("two certificates for one vertex");
+      Once("certificate", header.round, header.author, PartyId{0}, header.digest);
+    }
+    if (const auto* const header = std::get_if<consensus::Header>(&message);
+        header && nodes_[from].honest) {
+      Once("header", header->round, header->author, PartyId{0}, header->digest);
+    }
+    if (const auto* const vote = std::get_if<consensus::Vote>(&message);
+        vote && nodes_[from].honest) {
+      Once("vote", vote->round, vote->author, vote->voter, vote->header);
     }
     for (std::size_t to = 0; to < nodes_.size(); ++to) {
       if (!target.Includes(nodes_[to].party) || !Hears(from, to, message)) continue;
       const int copies = !quiet() && Chance(options_.duplicates_percent) ? 2 : 1;
-      for (int copy = 0; copy < copies; ++copy) Send(from, to, bytes);
+      const std::uint64_t extra = IsStarved(message) && from != to ? 20 * options_.delay_max : 0;
+      for (int copy = 0; copy < copies; ++copy) Send(from, to, bytes, extra);
     }
+  }
+
+  bool IsStarved(const consensus::Message& message) const {
+    if (!options_.starve_round_robin || quiet()) return false;
+    const auto* const certificate = std::get_if<consensus::Certificate>(&message);
+    const auto* const header =
+        certificate ? &certificate->header : std::get_if<consensus::Header>(&message);
+    return header && consensus::IsLeaderRound(header->round) &&
+           Index(header->author) == header->round / 2 % options_.n;
+  }
+
+  // An honest validator, whatever crashes it went through, says one thing; a vertex has one
+  // certificate.
+  void Once(const char* what, std::uint64_t round, PartyId author, PartyId voter,
+            const Digest& digest) {
+    const auto [it, is_new] = said_.emplace(std::tuple(what, round, author, voter), digest);
+    if (!is_new && it->second != digest) Fail(std::string("a second ") + what);
   }
 
   // A twin's headers and batches reach one half of the others each, by chance for every message.
@@ -309,11 +338,11 @@ class Cluster {
     return !std::holds_alternative<consensus::Header>(message) || Chance(50);
   }
 
-  void Send(std::size_t from, std::size_t to, const Bytes& bytes) {
+  void Send(std::size_t from, std::size_t to, const Bytes& bytes, std::uint64_t extra) {
     if (broken_[{from, to}] > 0) return;
     const std::uint64_t life = nodes_[to].life;
     const std::uint64_t epoch = epochs_[std::minmax(from, to)];
-    const std::uint64_t delay = from == to ? 0 : Between(1, options_.delay_max);
+    const std::uint64_t delay = from == to ? 0 : Between(1, options_.delay_max) + extra;
     Schedule(delay, [=, this] {
       if (!Lives(to, life) || epochs_[std::minmax(from, to)] != epoch) return;
       auto message = proto::dag::DecodeMessage(bytes);
@@ -357,6 +386,7 @@ class Cluster {
     proto::Hasher hasher("sim/block");
     if (!node.blocks.empty()) hasher.Add(node.blocks.back().span());
     hasher.Add(commit.index).Add(commit.round).Add(commit.leader.span());
+    for (const auto& vertex : commit.vertices) hasher.Add(vertex.digest.span());
     for (const auto& transaction : commit.transactions) {
       hasher.AddSized(transaction);
       if (!node.executed.insert(transaction).second && node.honest) ++ordered_twice_;
@@ -365,6 +395,7 @@ class Cluster {
     node.blocks.push_back(block);
     if (node.honest) {
       if (blocks_.size() < commit.index) blocks_.push_back(block);
+      if (!quiet()) commits_under_faults_ = blocks_.size();
       if (blocks_[commit.index - 1] != block) return Fail("honest nodes disagree on a commit");
     }
     Carry(i, node.core->SignBlock(commit.index, block));
@@ -440,9 +471,10 @@ class Cluster {
 
   // What the oracles know.
   std::vector<Digest> blocks_;  // Of the honest nodes.
-  std::map<std::pair<std::uint64_t, PartyId>, Digest> certified_;
+  std::map<std::tuple<std::string, std::uint64_t, PartyId, PartyId>, Digest> said_;
   std::set<Bytes> acknowledged_;
   std::set<PartyId> evidence_;
+  std::uint64_t commits_under_faults_ = 0;
   std::uint32_t restarts_ = 0;
   std::uint32_t ordered_twice_ = 0;
   std::string failure_;

@@ -44,6 +44,16 @@ TEST(ConsensusSim, TinyGarbageCollectionDepth) {
   RunSeeds({.gc_depth = 4, .delay_max = 40, .link_breaks = 8, .crashes = 3}, 40);
 }
 
+// A scheduler that could foresee the leaders would stop all commits; it cannot foresee the coin.
+TEST(ConsensusSim, AStarverThatGuessesTheLeadersDoesNotStopCommits) {
+  const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 6);
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    Cluster cluster({.seed = seed, .link_breaks = 0, .crashes = 0, .starve_round_robin = true});
+    ASSERT_TRUE(cluster.Run()) << cluster.failure();
+    EXPECT_GE(cluster.commits_under_faults(), 3u) << "seed " << seed;
+  }
+}
+
 TEST(ConsensusSim, SameSeedSameTrace) {
   const auto trace = [](std::uint64_t seed) {
     Cluster cluster({.seed = seed, .twins = 1});

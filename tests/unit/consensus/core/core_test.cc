@@ -71,6 +71,13 @@ TEST_F(CoreTest, AHeaderNeedsATickAndAQuorum) {
   EXPECT_EQ(OwnHeader().round, 3u);
 }
 
+TEST_F(CoreTest, AnOwnHeaderLeavesWithItsOwnSync) {
+  const Step step = driver_.core().Tick();
+  ASSERT_EQ(step.messages.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<Header>(step.messages[0].message));
+  EXPECT_TRUE(step.sync);
+}
+
 TEST_F(CoreTest, AnOwnHeaderIsDurableAndTheSameAfterARestart) {
   driver_.Submit({{1, 2, 3}});
   driver_.Tick();
@@ -219,10 +226,10 @@ TEST_F(CoreTest, ARestartedNodeContinuesAsIfItHadNotStopped) {
   }
   const auto straight = driver_.Outputs<Commit>();
   const auto stopped = other.Outputs<Commit>();
-  std::map<std::uint64_t, proto::Digest> leaders;
-  for (const auto& commit : stopped) leaders[commit.index] = commit.leader;
+  std::map<std::uint64_t, std::vector<Reference>> vertices;
+  for (const auto& commit : stopped) vertices[commit.index] = commit.vertices;
   ASSERT_GE(straight.size(), 10u);
-  for (const auto& commit : straight) EXPECT_EQ(leaders[commit.index], commit.leader);
+  for (const auto& commit : straight) EXPECT_EQ(vertices[commit.index], commit.vertices);
 }
 
 TEST_F(CoreTest, StorageOlderThanTheLedgerIsRefused) {
@@ -248,6 +255,26 @@ TEST_F(CoreTest, DamagedStorageIsRefused) {
   }
   for (const char tag : {'s', 'o', 'c', 'k'}) EXPECT_GE(refused[tag], 1) << tag;
   EXPECT_TRUE(driver_.Open(0));
+}
+
+TEST_F(CoreTest, ACertificateIsFreedWhenWhatItLacksFallsBelowGc) {
+  const auto rounds = validators_.Rounds(30, {0, 1, 2});
+  Insert({rounds.begin(), rounds.begin() + 15});
+  ASSERT_EQ(driver_.core().status().gc_round, 0u);
+  HeaderFields fields = validators_.Fields(16, 3, ReferencesTo(rounds[14]));
+  fields.weak = {{1, PartyId{3}, proto::Hash("never seen", {})}};
+  const Certificate certificate = validators_.Certify(validators_.Sign(fields));
+  const auto is_stored = [&] {
+    driver_.Clear();
+    driver_.Handle(1, Request{ReferencesTo({certificate}), {}});
+    return !driver_.Sent<Certificate>(1).empty();
+  };
+  driver_.Handle(3, certificate);
+  EXPECT_FALSE(is_stored());
+  Insert({rounds.begin() + 15, rounds.end()});
+  ASSERT_GT(driver_.core().status().gc_round, 0u);
+  ASSERT_LT(driver_.core().status().gc_round, 16u);
+  EXPECT_TRUE(is_stored());
 }
 
 // Finality.
@@ -280,6 +307,24 @@ TEST_F(CoreTest, AQuorumOfEqualBlockVotesIsFinal) {
   driver_.Clear();
   driver_.Restart(1);
   EXPECT_EQ(driver_.Outputs<Finalized>().size(), 1u);
+}
+
+TEST_F(CoreTest, BlockVotesTravelUntilAnOwnHeaderIsCertified) {
+  const auto rounds = validators_.Rounds(10, {1, 2, 3});
+  Insert({rounds.begin(), rounds.begin() + 8});
+  driver_.SignBlock(1, proto::Hash("block", {}));
+  driver_.Tick();
+  EXPECT_EQ(OwnHeader().block_votes.size(), 1u);
+  Insert({rounds[8]});
+  driver_.Tick();
+  const Header second = OwnHeader();
+  EXPECT_EQ(second.round, 10u);
+  EXPECT_EQ(second.block_votes.size(), 1u);  // The first has no certificate.
+  for (std::uint16_t i = 1; i < 3; ++i) driver_.Handle(i, validators_.MakeVote(second, i));
+  Insert({rounds[9]});
+  driver_.Tick();
+  EXPECT_EQ(OwnHeader().round, 11u);
+  EXPECT_TRUE(OwnHeader().block_votes.empty());
 }
 
 TEST_F(CoreTest, TwoBlockVotesForOneCommitAreEvidence) {
