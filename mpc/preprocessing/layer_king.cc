@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mpc/field/combine.h"
 #include "mpc/sharing/shamir.h"
 #include "proto/base/check.h"
 #include "proto/crypto/merkle.h"
@@ -47,16 +48,15 @@ bool LayerKing::Make(const std::vector<bool>& allowed) {
 
   proto::KingLayer layer{place_.attempt, place_.layer, {}, {}};
   std::vector<Fp> points;
+  std::vector<const UInt128*> shares;
   for (const PartyId sender : senders) {
-    layer.senders.push_back(vectors_.at(sender).signed_root);
+    const Vector& vector = vectors_.at(sender);
+    layer.senders.push_back(vector.signed_root);
     points.push_back(Point(sender));
+    shares.push_back(Integers(vector.values.data()));
   }
-  const std::vector<Fp> coefficients = LagrangeCoefficients(points, Fp());
   std::vector<Fp> opened(size_);
-  for (std::size_t k = 0; k < senders.size(); ++k) {
-    const std::vector<Fp>& values = vectors_.at(senders[k]).values;
-    for (std::size_t i = 0; i < size_; ++i) opened[i] += coefficients[k] * values[i];
-  }
+  AddCombination(LagrangeCoefficients(points, Fp()), shares, size_, opened.data());
   layer.values = EncodeElements(opened);
   root_ = proto::MerkleRootOfBytes(layer.values);
   senders_ = SendersDigest(layer.senders);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mpc/plan/cost.h"
 #include "tests/unit/mpc/every_kind_plan.h"
 #include "tests/unit/mpc/preprocessing/openings.h"
 
@@ -120,6 +121,19 @@ TEST(Layers, DepthOfALargeModel) {
   for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) claims += layers.size(layer);
   EXPECT_EQ(claims,
             2u * 10 * 14 + 128u * (15 + 7 * 1 + 3 * 9 + 1 * 3 + 15 * 15 + 15 * 7 + 255 * 127));
+}
+
+// The cost counter is another reader of the same plan.
+TEST(Layers, AreWhatTheCostCounterCounts) {
+  for (const std::uint16_t n : {4, 7, 10}) {
+    const proto::Committee committee(n);
+    const Layers layers(EveryKindPlan(), ReplicatedSets(committee).count());
+    std::vector<std::uint64_t> sizes;
+    for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
+      sizes.push_back(layers.size(layer));
+    }
+    EXPECT_EQ(sizes, CountCost(EveryKindPlan(), committee).products);
+  }
 }
 
 }  // namespace
