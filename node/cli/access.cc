@@ -20,11 +20,12 @@ std::string ShippedPath(const std::string& path) {
   return (root != nullptr ? std::string(root) + "/" : std::string()) + path;
 }
 
-void SayProgress(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+void SayProgress(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
 
 void PrintJson(const nlohmann::json& value) {
-  std::printf("%s\n",
-              value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  std::printf("%s\n", value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
 void Access::AddTo(CLI::App& command) {
@@ -42,8 +43,8 @@ std::string Access::GenesisPath() const {
 proto::Result<Client> Access::Open() const {
   auto document = ReadGenesis(GenesisPath());
   if (!document) {
-    return proto::Fail(document.error().code, document.error().message +
-                                                  "; start a network with: waxseal localnet up");
+    return proto::Fail(document.error().code,
+                       document.error().message + "; start a network with: waxseal localnet up");
   }
   auto secret = ReadSecretKey(key.empty() ? directory + "/client.key" : key);
   if (!secret) return tl::unexpected(secret.error());

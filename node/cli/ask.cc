@@ -41,7 +41,9 @@ double Seconds(steady_clock::time_point from) {
 }
 
 // A fresh key that this one exchange is sealed to.
-Result<proto::SecretKey> EphemeralKey() { return proto::SecretKey::From(Entropy(32)); }
+Result<proto::SecretKey> EphemeralKey() {
+  return proto::SecretKey::From(Entropy(32));
+}
 
 struct Masks {
   std::vector<mpc::Fp> values;  // tokens of r, then outputs of mu.
@@ -104,8 +106,8 @@ std::shared_ptr<Gathering> AskAll(const Client& client, const std::string& metho
 Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size_t count) {
   const auto ephemeral = EphemeralKey();
   if (!ephemeral) return tl::unexpected(ephemeral.error());
-  const auto signature = client.key().Sign(
-      MaskQuestionDigest(client.chain(), request, ephemeral->public_key()));
+  const auto signature =
+      client.key().Sign(MaskQuestionDigest(client.chain(), request, ephemeral->public_key()));
   const auto gathering = AskAll(client, "mask_shares",
                                 {{"request", request},
                                  {"ephemeral_key", ephemeral->public_key().hex()},
@@ -191,8 +193,9 @@ Result<FoundModel> FindModel(const Client& client, const std::string& model) {
   auto manifest = proto::DecodeManifest(record->record.manifest);
   if (!manifest) return tl::unexpected(manifest.error());
   if (record->record.status != proto::ModelStatus::kActive) {
-    return Fail(ErrorCode::kUnavailable,
-                "model " + manifest->name + " is not active yet: too few validators have its files");
+    return Fail(
+        ErrorCode::kUnavailable,
+        "model " + manifest->name + " is not active yet: too few validators have its files");
   }
   return FoundModel{*found, std::move(*manifest)};
 }
@@ -200,8 +203,7 @@ Result<FoundModel> FindModel(const Client& client, const std::string& model) {
 Result<proto::Bytes> FetchModelFile(const Client& client, const proto::Digest& digest) {
   proto::Bytes file;
   for (;;) {
-    const auto part =
-        client.Any("model_file", {{"digest", digest.hex()}, {"offset", file.size()}});
+    const auto part = client.Any("model_file", {{"digest", digest.hex()}, {"offset", file.size()}});
     if (!part) return tl::unexpected(part.error());
     const auto bytes = proto::FromHex(part->value("hex", ""));
     const auto size = part->value("size", std::uint64_t{0});
@@ -231,9 +233,8 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   answer.model = found->id.hex();
   answer.tokens = tokenizer->Encode(text);
   answer.text_tokens = answer.tokens.size();
-  const auto bucket = std::ranges::find_if(manifest.buckets, [&](const proto::Bucket& b) {
-    return b.tokens >= answer.tokens.size();
-  });
+  const auto bucket = std::ranges::find_if(
+      manifest.buckets, [&](const proto::Bucket& b) { return b.tokens >= answer.tokens.size(); });
   if (bucket == manifest.buckets.end()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the text has " + std::to_string(answer.tokens.size()) + " tokens; model " +
@@ -252,8 +253,7 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   auto start = steady_clock::now();
   progress("request " + std::to_string(answer.request) + " waits for a preprocessed bundle");
   const auto assigned = client.WaitFor(
-      "a bundle for request " + std::to_string(answer.request), kBundlePatience,
-      [&] {
+      "a bundle for request " + std::to_string(answer.request), kBundlePatience, [&] {
         return WhenStatus(client, answer.request, [](const json& record) {
           return record.value("attempt", std::uint64_t{0}) != 0;
         });
@@ -267,7 +267,8 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   answer.wrong_masks = masks->wrong;
   answer.silent_masks = masks->silent;
   const std::span<const mpc::Fp> all = masks->values;
-  auto masked = mpc::MaskTokens(answer.tokens, all.first(bucket->tokens), bucket->vocabulary_padded);
+  auto masked =
+      mpc::MaskTokens(answer.tokens, all.first(bucket->tokens), bucket->vocabulary_padded);
   if (!masked) return tl::unexpected(masked.error());
   answer.masked_tokens = std::move(*masked);
 
@@ -279,21 +280,22 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
 
   progress("the validators compute on shares");
   std::optional<ProvedRequest> proved;
-  const auto completed = client.WaitFor(
-      "the proved result of request " + std::to_string(answer.request), kResultPatience,
-      [&]() -> Result<std::optional<json>> {
-        auto result = client.Any("result", {{"id", answer.request}});
-        if (!result) {
-          // Not under a signed block yet.
-          if (result.error().code == ErrorCode::kNotFound) return std::nullopt;
-          return tl::unexpected(result.error());
-        }
-        auto checked = VerifyResult(client.genesis(), answer.request, *result);
-        if (!checked) return tl::unexpected(checked.error());
-        if (checked->record.status != proto::RequestStatus::kCompleted) return std::nullopt;
-        proved = std::move(*checked);
-        return std::move(*result);
-      });
+  const auto completed =
+      client.WaitFor("the proved result of request " + std::to_string(answer.request),
+                     kResultPatience, [&]() -> Result<std::optional<json>> {
+                       auto result = client.Any("result", {{"id", answer.request}});
+                       if (!result) {
+                         // Not under a signed block yet.
+                         if (result.error().code == ErrorCode::kNotFound) return std::nullopt;
+                         return tl::unexpected(result.error());
+                       }
+                       auto checked = VerifyResult(client.genesis(), answer.request, *result);
+                       if (!checked) return tl::unexpected(checked.error());
+                       if (checked->record.status != proto::RequestStatus::kCompleted)
+                         return std::nullopt;
+                       proved = std::move(*checked);
+                       return std::move(*result);
+                     });
   if (!completed) return tl::unexpected(completed.error());
   answer.seconds = Seconds(start);
   answer.proof_height = proved->header.height;
@@ -312,8 +314,8 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
     output.push_back(*value);
   }
   for (const auto logit : mpc::UnmaskOutput(output, all.subspan(bucket->tokens))) {
-    answer.logits.push_back(std::ldexp(static_cast<double>(logit),
-                                       -static_cast<int>(bucket->output_frac)));
+    answer.logits.push_back(
+        std::ldexp(static_cast<double>(logit), -static_cast<int>(bucket->output_frac)));
   }
   proto::SecureErase(masks->values.data(), masks->values.size() * sizeof(mpc::Fp));
   const auto best = std::ranges::max_element(answer.logits);

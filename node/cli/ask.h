@@ -1,8 +1,8 @@
 // A private question, from the client's side (docs/protocol.md, "A request, end to end").
 //
 // open -> masks -> submit -> wait -> fetch with proof -> unmask. The text, its tokens and the masks
-// never leave this process; what is sent is a one-time pad of the tokens. Masks are decoded from all
-// validators' shares with up to t of them wrong or silent; who gave a wrong share is named.
+// never leave this process; what is sent is a one-time pad of the tokens. Masks are decoded from
+// all validators' shares with up to t of them wrong or silent; who gave a wrong share is named.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +15,20 @@ namespace node {
 
 struct Answer {
   std::uint64_t request = 0;
-  std::string model;                        // Its id.
+  std::string model;  // Its id.
   std::vector<std::string> labels;
   std::vector<double> logits;
-  std::vector<double> probabilities;        // Softmax of the logits, on the client.
-  std::size_t best = 0;                     // Index of the largest.
-  std::vector<std::uint32_t> tokens;        // Padded to the bucket.
+  std::vector<double> probabilities;  // Softmax of the logits, on the client.
+  std::size_t best = 0;               // Index of the largest.
+  std::vector<std::uint32_t> tokens;  // Padded to the bucket.
   std::vector<std::uint32_t> masked_tokens;
-  std::size_t text_tokens = 0;              // Without padding.
-  std::uint64_t proof_height = 0;           // The signed block that the result was proved under.
-  double seconds = 0;                       // From the submission to the proved result.
-  double wait_seconds = 0;                  // For a bundle.
-  std::vector<std::string> wrong_masks;     // Validators whose mask shares were wrong.
-  std::vector<std::string> silent_masks;    // That gave none in time.
-  nlohmann::json record;                    // The request's record, as proved.
+  std::size_t text_tokens = 0;            // Without padding.
+  std::uint64_t proof_height = 0;         // The signed block that the result was proved under.
+  double seconds = 0;                     // From the submission to the proved result.
+  double wait_seconds = 0;                // For a bundle.
+  std::vector<std::string> wrong_masks;   // Validators whose mask shares were wrong.
+  std::vector<std::string> silent_masks;  // That gave none in time.
+  nlohmann::json record;                  // The request's record, as proved.
 };
 
 // `model`: an id, or a name that one registered model alone has.

@@ -1,5 +1,5 @@
-// The command line. Every command is a sentence in --help; every error is one sentence on stderr that
-// says what to do, and exit status 1.
+// The command line. Every command is a sentence in --help; every error is one sentence on stderr
+// that says what to do, and exit status 1.
 #pragma once
 
 namespace node {

@@ -73,8 +73,8 @@ Result<json> Client::Execute(proto::Payload payload) const {
   const proto::Bytes bytes = proto::SignTransaction(key_, std::move(transaction));
   const auto id = Submit(bytes);
   if (!id) return tl::unexpected(id.error());
-  auto executed = WaitFor(
-      "the transaction " + *id, kExecutionPatience, [&]() -> Result<std::optional<json>> {
+  auto executed =
+      WaitFor("the transaction " + *id, kExecutionPatience, [&]() -> Result<std::optional<json>> {
         auto answer = Any("transaction", {{"id", *id}});
         if (!answer) return tl::unexpected(answer.error());
         if (answer->value("status", "") != "executed") return std::nullopt;
@@ -84,8 +84,8 @@ Result<json> Client::Execute(proto::Payload payload) const {
   const json& receipt = (*executed)["receipt"];
   if (receipt.value("code", "") != "done") {
     return Fail(ErrorCode::kInvalidArgument,
-                receipt.value("message", "the transaction was refused: " +
-                                             receipt.value("code", "unknown")));
+                receipt.value("message",
+                              "the transaction was refused: " + receipt.value("code", "unknown")));
   }
   return executed;
 }
@@ -100,9 +100,9 @@ Result<json> Client::WaitFor(const std::string& what, std::chrono::seconds patie
     }
     if (value && *value) return std::move(**value);
     if (std::chrono::steady_clock::now() >= deadline) {
-      return Fail(ErrorCode::kUnavailable,
-                  "waited " + std::to_string(patience.count()) + " s in vain for " + what +
-                      (value ? "" : " (" + value.error().message + ")"));
+      return Fail(ErrorCode::kUnavailable, "waited " + std::to_string(patience.count()) +
+                                               " s in vain for " + what +
+                                               (value ? "" : " (" + value.error().message + ")"));
     }
     std::this_thread::sleep_for(kPoll);
   }

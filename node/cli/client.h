@@ -38,7 +38,8 @@ class Client {
   proto::Result<nlohmann::json> Any(const std::string& method, const nlohmann::json& params) const;
 
   // Signs the payload with the account's next nonce, submits it and waits until it is executed:
-  // {height, receipt, ...} of `transaction`. A receipt other than done is an error with its message.
+  // {height, receipt, ...} of `transaction`. A receipt other than done is an error with its
+  // message.
   proto::Result<nlohmann::json> Execute(proto::Payload payload) const;
 
   // Calls `ready` until it gives a value or an error; kUnavailable after `patience`. `what` says in

@@ -31,7 +31,8 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr char kFirstText[] = "a warm, funny and wonderfully acted film that i would gladly see again";
+constexpr char kFirstText[] =
+    "a warm, funny and wonderfully acted film that i would gladly see again";
 constexpr char kSecondText[] = "the plot is dull, the jokes fall flat and i wanted my money back";
 constexpr double kLogitToleranceMax = 0.02;
 constexpr std::uint32_t kDemoTokens = 32;
@@ -165,8 +166,8 @@ Result<> Demo::Serve() {
 Result<> Demo::WaitForPool(std::size_t bundles) {
   const auto start = steady_clock::now();
   std::string shown;
-  const auto ready = client_->WaitFor(
-      "preprocessed bundles", kPoolPatience, [&]() -> Result<std::optional<json>> {
+  const auto ready =
+      client_->WaitFor("preprocessed bundles", kPoolPatience, [&]() -> Result<std::optional<json>> {
         auto pool = client_->Any("pool", json::object());
         if (!pool) return tl::unexpected(pool.error());
         if (pool->empty()) return std::nullopt;
@@ -184,8 +185,7 @@ Result<> Demo::WaitForPool(std::size_t bundles) {
         return std::move(*pool);
       });
   if (!ready) return tl::unexpected(ready.error());
-  report_["pool_wait_seconds"] =
-      std::chrono::duration<double>(steady_clock::now() - start).count();
+  report_["pool_wait_seconds"] = std::chrono::duration<double>(steady_clock::now() - start).count();
   return {};
 }
 
@@ -193,16 +193,16 @@ Result<Answer> Demo::AskAndCheck(const std::string& text, const char* key) {
   say_("asking in private: \"" + text + "\"");
   auto answer = Ask(*client_, "", text, say_);
   if (!answer) return answer;
-  const std::vector<std::uint32_t> ids(answer->tokens.begin(),
-                                       answer->tokens.begin() +
-                                           static_cast<std::ptrdiff_t>(answer->text_tokens));
+  const std::vector<std::uint32_t> ids(
+      answer->tokens.begin(),
+      answer->tokens.begin() + static_cast<std::ptrdiff_t>(answer->text_tokens));
   const std::vector<double> expected = model_->reference.Logits(ids);
   double difference = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     difference = std::max(difference, std::abs(expected[i] - answer->logits[i]));
   }
-  const auto float_best = static_cast<std::size_t>(
-      std::ranges::max_element(expected) - expected.begin());
+  const auto float_best =
+      static_cast<std::size_t>(std::ranges::max_element(expected) - expected.begin());
   json entry = ToJson(*answer);
   entry["text"] = text;
   entry["float_logits"] = expected;
@@ -216,7 +216,8 @@ Result<Answer> Demo::AskAndCheck(const std::string& text, const char* key) {
     say_(line);
   }
   char line[160];
-  std::snprintf(line, sizeof line, "the answer's logits are within %.2f of the float model's (%.5f)",
+  std::snprintf(line, sizeof line,
+                "the answer's logits are within %.2f of the float model's (%.5f)",
                 kLogitToleranceMax, difference);
   claims_.Check(line, difference <= kLogitToleranceMax);
   claims_.Check("the label is the float model's: " + answer->labels[answer->best],
@@ -241,8 +242,7 @@ Result<> Demo::CheckLedger(const Answer& answer) {
     const auto block = client_->Any("block", {{"height", height}});
     if (!block) return tl::unexpected(block.error());
     for (const json& receipt : (*block)["transactions"]) {
-      const auto found =
-          client_->Any("transaction", {{"id", receipt.value("transaction", "")}});
+      const auto found = client_->Any("transaction", {{"id", receipt.value("transaction", "")}});
       if (!found) return tl::unexpected(found.error());
       const auto bytes = proto::FromHex(found->value("hex", ""));
       if (!bytes) return tl::unexpected(bytes.error());
@@ -255,9 +255,8 @@ Result<> Demo::CheckLedger(const Answer& answer) {
       say_("  block " + std::to_string(height) + ": " + payload.value("kind", "") + " by " +
            payload.value("sender_name", "the client") + ", " + std::to_string(bytes->size()) +
            " bytes");
-      transactions.push_back({{"height", height},
-                              {"kind", payload.value("kind", "")},
-                              {"bytes", bytes->size()}});
+      transactions.push_back(
+          {{"height", height}, {"kind", payload.value("kind", "")}, {"bytes", bytes->size()}});
     }
   }
   report_["ledger"] = {{"height", height_max},
@@ -328,8 +327,8 @@ Result<> Demo::ReportCosts(const Answer& answer) {
       if (!record || !record->contains("effort")) continue;
       const json& effort = (*record)["effort"];
       total["seconds"] = std::max(total.value("seconds", 0.0), effort.value("seconds", 0.0));
-      total["bytes"] = total.value("bytes", std::uint64_t{0}) +
-                       effort.value("bytes_sent", std::uint64_t{0});
+      total["bytes"] =
+          total.value("bytes", std::uint64_t{0}) + effort.value("bytes_sent", std::uint64_t{0});
       total["rounds"] = std::max(total.value("rounds", 0), effort.value("rounds", 0));
     }
     return total;
@@ -348,8 +347,7 @@ Result<> Demo::ReportCosts(const Answer& answer) {
                 "online: %.2f s, %d rounds, %.1f MB of all members; %.2f s from submission to "
                 "proved result",
                 online.value("seconds", 0.0), online.value("rounds", 0),
-                static_cast<double>(online.value("bytes", std::uint64_t{0})) / 1e6,
-                answer.seconds);
+                static_cast<double>(online.value("bytes", std::uint64_t{0})) / 1e6, answer.seconds);
   say_(line);
   claims_.Check("every cost above was measured",
                 online.value("seconds", 0.0) > 0 && preprocessing.value("seconds", 0.0) > 0 &&
@@ -381,8 +379,7 @@ Result<> Demo::LoseAndRegainOne() {
         return tl::unexpected(block.error());
       });
   if (!caught_up) return tl::unexpected(caught_up.error());
-  report_["catch_up_seconds"] =
-      std::chrono::duration<double>(steady_clock::now() - start).count();
+  report_["catch_up_seconds"] = std::chrono::duration<double>(steady_clock::now() - start).count();
   const auto here = client_->At(lost, "block", {{"height", height}});
   const auto there = client_->At(0, "block", {{"height", height}});
   if (!here) return tl::unexpected(here.error());
@@ -421,11 +418,12 @@ Result<> Demo::Run() {
 }  // namespace
 
 Result<> RunDemo(const DemoOptions& options) {
-  const Progress say = options.as_json ? Progress([](const std::string& line) { SayProgress(line); })
-                                       : Progress([](const std::string& line) {
-                                           std::printf("%s\n", line.c_str());
-                                           std::fflush(stdout);
-                                         });
+  const Progress say = options.as_json
+                           ? Progress([](const std::string& line) { SayProgress(line); })
+                           : Progress([](const std::string& line) {
+                               std::printf("%s\n", line.c_str());
+                               std::fflush(stdout);
+                             });
   Demo demo(options, say);
   const Result<> done = demo.Run();
   if (options.as_json) PrintJson(demo.report());
@@ -440,7 +438,8 @@ void AddDemoCommand(CLI::App& app, Command& run) {
       "demo", "Four validators, a private question, the answer and its proof, a validator killed");
   demo->add_option("SENTENCE", options->text, "The question; else the demo's own");
   demo->add_option("--model", options->model, "Hugging Face directory")->capture_default_str();
-  demo->add_option("--dir", options->directory, "Where to keep the network; else a temporary place");
+  demo->add_option("--dir", options->directory,
+                   "Where to keep the network; else a temporary place");
   demo->add_flag("--json", options->as_json, "Print one JSON object");
   demo->callback([&run, options] { run = [options] { return RunDemo(*options); }; });
 }

@@ -8,10 +8,10 @@
 namespace node {
 
 struct DemoOptions {
-  std::string text;        // Empty: the demo's own sentence.
-  std::string model;       // A Hugging Face directory; the shipped model by default.
+  std::string text;   // Empty: the demo's own sentence.
+  std::string model;  // A Hugging Face directory; the shipped model by default.
   std::string spec;
-  std::string directory;   // Empty: a temporary one, removed at the end.
+  std::string directory;  // Empty: a temporary one, removed at the end.
   bool as_json = false;
 };
 

@@ -61,8 +61,8 @@ Result<> WaitReady(const std::string& directory, const proto::Genesis& genesis,
     }
     if (std::chrono::steady_clock::now() >= deadline) {
       return Fail(ErrorCode::kUnavailable,
-                  name + " is not ready after " + std::to_string(patience.count()) + " s: " +
-                      (answer ? answer->body : answer.error().message));
+                  name + " is not ready after " + std::to_string(patience.count()) +
+                      " s: " + (answer ? answer->body : answer.error().message));
     }
     std::this_thread::sleep_for(kPoll);
   }

@@ -41,9 +41,10 @@ Result<proto::Genesis> ReadGenesis(const std::string& path) {
 
 Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
   if (FileExists(options.directory + "/genesis.json")) {
-    return Fail(ErrorCode::kInvalidArgument, options.directory +
-                                                 " holds a network already; choose another --dir or "
-                                                 "remove it");
+    return Fail(ErrorCode::kInvalidArgument,
+                options.directory +
+                    " holds a network already; choose another --dir or "
+                    "remove it");
   }
   const auto spec_bytes = ReadFile(options.spec, proto::kGenesisBytesMax);
   if (!spec_bytes) return tl::unexpected(spec_bytes.error());
@@ -74,8 +75,7 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
     validator.key = keys[i].public_key();
     validator.coin_key = coin.public_key.verification[i];
     validator.certificate = tls->certificate_pem;
-    validator.certificate_signature =
-        keys[i].Sign(proto::CertificateDigest(validator.certificate));
+    validator.certificate_signature = keys[i].Sign(proto::CertificateDigest(validator.certificate));
     validator.rpc_address = host + ":" + std::to_string(port);
     validator.peer_address = host + ":" + std::to_string(port + 1);
     genesis.validators.push_back(std::move(validator));
@@ -102,9 +102,9 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
       if (!written) return tl::unexpected(written.error());
     }
   }
-  for (const auto& written : {WriteSecretKey(options.directory + "/client.key", client),
-                              WriteFile(options.directory + "/genesis.json",
-                                        proto::AsBytes(text))}) {
+  for (const auto& written :
+       {WriteSecretKey(options.directory + "/client.key", client),
+        WriteFile(options.directory + "/genesis.json", proto::AsBytes(text))}) {
     if (!written) return tl::unexpected(written.error());
   }
   return genesis;

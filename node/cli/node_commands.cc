@@ -26,7 +26,9 @@ using proto::Result;
 
 namespace {
 
-Result<proto::SecretKey> NewKey() { return proto::SecretKey::From(Entropy(32)); }
+Result<proto::SecretKey> NewKey() {
+  return proto::SecretKey::From(Entropy(32));
+}
 
 // A validator's identity before it is part of any network: the genesis ceremony adds the shares of
 // the network's keys.
@@ -99,7 +101,8 @@ Result<> Start(const std::string& home) {
 void AddNodeCommands(CLI::App& app, Command& run) {
   const auto home = std::make_shared<std::string>();
   const auto name = std::make_shared<std::string>("validator");
-  CLI::App* init = app.add_subcommand("init", "Make a validator's home: key, certificate, settings");
+  CLI::App* init =
+      app.add_subcommand("init", "Make a validator's home: key, certificate, settings");
   init->add_option("--home", *home, "Directory to make")->required();
   init->add_option("--name", *name, "The validator's name, [a-z0-9.-]")->capture_default_str();
   init->callback([&run, home, name] { run = [home, name] { return Init(*home, *name); }; });

@@ -1,6 +1,7 @@
 #include "node/cli/package.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -53,8 +54,8 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   if (!config) return tl::unexpected(config.error());
   const auto weights = ReadFile(directory + "/model.safetensors", kModelBytesMax);
   if (!weights) return tl::unexpected(weights.error());
-  auto vocab = ReadFile(vocabulary.empty() ? directory + "/vocab.txt" : vocabulary,
-                        kTextFileBytesMax);
+  auto vocab =
+      ReadFile(vocabulary.empty() ? directory + "/vocab.txt" : vocabulary, kTextFileBytesMax);
   if (!vocab) {
     return Fail(vocab.error().code,
                 vocab.error().message + "; name the tokenizer's vocab.txt with --vocab");
@@ -70,8 +71,7 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   if (tokenizer->size() > reference->config.vocab_size) {
     return Fail(ErrorCode::kInvalidArgument,
                 directory + ": the tokenizer has " + std::to_string(tokenizer->size()) +
-                    " pieces and the model only " +
-                    std::to_string(reference->config.vocab_size));
+                    " pieces and the model only " + std::to_string(reference->config.vocab_size));
   }
   return LocalModel{BaseName(directory), std::move(*reference), std::move(*tokenizer),
                     std::move(*vocab), Lines(calibration_bytes)};
@@ -125,12 +125,15 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.layers = mpc::LayerCount(*plan, committee);
     manifest.architecture = plan->architecture;
     manifest.buckets.push_back(std::move(bucket));
-    manifest.files.push_back(Describe("plan-" + std::to_string(tokens) + ".bin", encoded));
+    char name[32];  // Files ascend by name.
+    std::snprintf(name, sizeof name, "plan-%05u.bin", tokens);
+    manifest.files.push_back(Describe(name, encoded));
     package.files.push_back(std::move(encoded));
   }
   manifest.files.push_back(Describe("vocab.txt", model.vocabulary));
   manifest.tokenizer_digest = manifest.files.back().digest;
   package.files.push_back(model.vocabulary);
+  if (auto fits = proto::CheckManifest(manifest); !fits) return tl::unexpected(fits.error());
   return package;
 }
 
@@ -147,17 +150,17 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
   }
   std::size_t served = 0;
   std::string reason;
-  for (std::size_t v = 0; v < client.validators() && served < client.genesis().committee().validity();
-       ++v) {
+  for (std::size_t v = 0;
+       v < client.validators() && served < client.genesis().committee().validity(); ++v) {
     // The validator's ledger may be a moment behind the one that answered.
-    const auto known = client.WaitFor(
-        "the registration at " + client.genesis().validators[v].name, std::chrono::seconds(10),
-        [&]() -> Result<std::optional<json>> {
-          auto model = client.At(v, "model", {{"id", id.hex()}});
-          if (model) return std::move(*model);
-          if (model.error().code == ErrorCode::kNotFound) return std::nullopt;
-          return tl::unexpected(model.error());
-        });
+    const auto known =
+        client.WaitFor("the registration at " + client.genesis().validators[v].name,
+                       std::chrono::seconds(10), [&]() -> Result<std::optional<json>> {
+                         auto model = client.At(v, "model", {{"id", id.hex()}});
+                         if (model) return std::move(*model);
+                         if (model.error().code == ErrorCode::kNotFound) return std::nullopt;
+                         return tl::unexpected(model.error());
+                       });
     bool whole = known.has_value();
     if (!known) reason = known.error().message;
     for (std::size_t f = 0; whole && f < package.files.size(); ++f) {
@@ -184,14 +187,14 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
     return Fail(ErrorCode::kUnavailable, "no validator took the model's files: " + reason);
   }
   progress("waiting until n - f validators have the model");
-  const auto active = client.WaitFor(
-      "the activation of model " + package.manifest.name, kActivationPatience,
-      [&]() -> Result<std::optional<json>> {
-        auto model = client.Any("model", {{"id", id.hex()}});
-        if (!model) return tl::unexpected(model.error());
-        if (model->value("status", "") != "active") return std::nullopt;
-        return std::move(*model);
-      });
+  const auto active = client.WaitFor("the activation of model " + package.manifest.name,
+                                     kActivationPatience, [&]() -> Result<std::optional<json>> {
+                                       auto model = client.Any("model", {{"id", id.hex()}});
+                                       if (!model) return tl::unexpected(model.error());
+                                       if (model->value("status", "") != "active")
+                                         return std::nullopt;
+                                       return std::move(*model);
+                                     });
   if (!active) return tl::unexpected(active.error());
   return id;
 }

@@ -77,8 +77,7 @@ Result<pid_t> StartValidator(const std::string& program, const std::string& home
   std::string words[] = {program, "start", "--home", home};
   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
   pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environ);
+  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {

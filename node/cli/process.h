@@ -16,8 +16,8 @@ std::string SelfPath();
 // Runs `program start --home HOME`, its output appended to HOME/log, its pid in HOME/pid.
 proto::Result<pid_t> StartValidator(const std::string& program, const std::string& home);
 
-// The pid of the home's validator if it runs: the pid file names a living process whose command line
-// holds the home.
+// The pid of the home's validator if it runs: the pid file names a living process whose command
+// line holds the home.
 std::optional<pid_t> RunningValidator(const std::string& home);
 
 // SIGTERM, and SIGKILL after `patience_ms`; waits for the end. Not running is a success.

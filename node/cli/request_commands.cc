@@ -97,7 +97,8 @@ Result<> RunVerify(const VerifyOptions& options) {
 
 void AddRequestCommands(CLI::App& app, Command& run) {
   const auto ask = std::make_shared<AskOptions>();
-  CLI::App* ask_command = app.add_subcommand("ask", "Ask a model about a text that nobody else sees");
+  CLI::App* ask_command =
+      app.add_subcommand("ask", "Ask a model about a text that nobody else sees");
   ask->access.AddTo(*ask_command);
   ask_command->add_option("--model", ask->model, "Name or id; else the only model there is");
   ask_command->add_option("--text", ask->text, "The text")->required();
@@ -105,8 +106,8 @@ void AddRequestCommands(CLI::App& app, Command& run) {
   ask_command->callback([&run, ask] { run = [ask] { return RunAsk(*ask); }; });
 
   const auto verify = std::make_shared<VerifyOptions>();
-  CLI::App* verify_command = app.add_subcommand(
-      "verify", "Check a request's record against the genesis document alone");
+  CLI::App* verify_command =
+      app.add_subcommand("verify", "Check a request's record against the genesis document alone");
   verify->access.AddTo(*verify_command);
   verify_command->add_option("--request", verify->request, "The request's number")->required();
   verify_command->add_option("--rpc", verify->rpc, "The validator to ask, host:port");

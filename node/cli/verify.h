@@ -1,5 +1,5 @@
-// Checks what a validator says with nothing but the genesis document: a record stands in the state of
-// a block that n - f validators signed.
+// Checks what a validator says with nothing but the genesis document: a record stands in the state
+// of a block that n - f validators signed.
 #pragma once
 
 #include <utility>

@@ -22,7 +22,7 @@ struct Effort {
 struct ServiceStatus {
   std::map<std::uint64_t, Effort> attempts;  // The newest kEffortsMax.
   std::map<std::uint64_t, Effort> requests;
-  std::map<proto::Digest, bool> models;      // Whether the files are here.
+  std::map<proto::Digest, bool> models;  // Whether the files are here.
 };
 
 }  // namespace node

@@ -20,10 +20,18 @@ using proto::Result;
 
 namespace {
 
-std::string FileName(const Digest& digest) { return "file-" + digest.hex(); }
-std::string BundleName(std::uint64_t attempt) { return "bundle-" + std::to_string(attempt); }
-std::string UseName(std::uint64_t attempt) { return "use-" + std::to_string(attempt); }
-std::string LayerPrefix(std::uint64_t attempt) { return "layer-" + std::to_string(attempt) + "-"; }
+std::string FileName(const Digest& digest) {
+  return "file-" + digest.hex();
+}
+std::string BundleName(std::uint64_t attempt) {
+  return "bundle-" + std::to_string(attempt);
+}
+std::string UseName(std::uint64_t attempt) {
+  return "use-" + std::to_string(attempt);
+}
+std::string LayerPrefix(std::uint64_t attempt) {
+  return "layer-" + std::to_string(attempt) + "-";
+}
 std::string LayerName(std::uint64_t attempt, std::uint32_t layer) {
   return LayerPrefix(attempt) + std::to_string(layer);
 }
@@ -50,8 +58,9 @@ bool IsLive(AttemptStatus status) {
 }  // namespace
 
 void Service::Step::Merge(Step other) {
-  for (auto& output : Absorb(std::move(static_cast<proto::Step<InferenceMessage, proto::Payload>&>(other)),
-                             [](InferenceMessage message) { return message; })) {
+  for (auto& output :
+       Absorb(std::move(static_cast<proto::Step<InferenceMessage, proto::Payload>&>(other)),
+              [](InferenceMessage message) { return message; })) {
     outputs.push_back(std::move(output));
   }
   notes.insert(notes.end(), other.notes.begin(), other.notes.end());
@@ -69,7 +78,8 @@ Service::Step Service::Resume(const Snapshot& snapshot, std::uint64_t now_us) {
 
 void Service::SyncAll(const Snapshot& snapshot, Step& step) {
   snapshot_ = snapshot;
-  for (const Digest& model : snapshot.models(1, proto::kModelsMax)) SyncModel(snapshot, model, step);
+  for (const Digest& model : snapshot.models(1, proto::kModelsMax))
+    SyncModel(snapshot, model, step);
   const proto::Totals totals = snapshot.totals();
   for (std::uint64_t number = 1; number <= totals.attempts; ++number) {
     SyncAttempt(snapshot, number, step);
@@ -85,21 +95,20 @@ Service::Step Service::OnEvents(const Snapshot& snapshot, const std::vector<Even
   snapshot_ = snapshot;
   Step step;
   for (const Event& event : events) {
-    std::visit(
-        proto::Overloaded{
-            [&](const ModelRegistered& e) { SyncModel(snapshot, e.model, step); },
-            [&](const ModelActive& e) { SyncModel(snapshot, e.model, step); },
-            [&](const AttemptStarted& e) { SyncAttempt(snapshot, e.attempt, step); },
-            [&](const LayerFixed& e) { SyncAttempt(snapshot, e.attempt, step); },
-            [&](const AttemptCertified& e) { SyncAttempt(snapshot, e.attempt, step); },
-            [&](const AttemptDead& e) { SyncAttempt(snapshot, e.attempt, step); },
-            [&](const RequestAssigned& e) { SyncRequest(snapshot, e.request, step); },
-            [&](const RequestSubmitted& e) { SyncRequest(snapshot, e.request, step); },
-            [&](const RequestComputed& e) { SyncRequest(snapshot, e.request, step); },
-            [&](const RequestCompleted& e) { SyncRequest(snapshot, e.request, step); },
-            [&](const RequestExpired& e) { SyncRequest(snapshot, e.request, step); },
-        },
-        event);
+    std::visit(proto::Overloaded{
+                   [&](const ModelRegistered& e) { SyncModel(snapshot, e.model, step); },
+                   [&](const ModelActive& e) { SyncModel(snapshot, e.model, step); },
+                   [&](const AttemptStarted& e) { SyncAttempt(snapshot, e.attempt, step); },
+                   [&](const LayerFixed& e) { SyncAttempt(snapshot, e.attempt, step); },
+                   [&](const AttemptCertified& e) { SyncAttempt(snapshot, e.attempt, step); },
+                   [&](const AttemptDead& e) { SyncAttempt(snapshot, e.attempt, step); },
+                   [&](const RequestAssigned& e) { SyncRequest(snapshot, e.request, step); },
+                   [&](const RequestSubmitted& e) { SyncRequest(snapshot, e.request, step); },
+                   [&](const RequestComputed& e) { SyncRequest(snapshot, e.request, step); },
+                   [&](const RequestCompleted& e) { SyncRequest(snapshot, e.request, step); },
+                   [&](const RequestExpired& e) { SyncRequest(snapshot, e.request, step); },
+               },
+               event);
   }
   return step;
 }
@@ -153,8 +162,8 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
   }
   std::vector<std::shared_ptr<const mpc::Plan>> plans;
   for (const proto::Bucket& bucket : model.manifest.buckets) {
-    const auto file = std::ranges::find(model.manifest.files, bucket.plan_digest,
-                                        &proto::PackageFile::digest);
+    const auto file =
+        std::ranges::find(model.manifest.files, bucket.plan_digest, &proto::PackageFile::digest);
     auto bytes = file == model.manifest.files.end()
                      ? Fail(ErrorCode::kCorrupt, "the package lacks the plan")
                      : files_.Get(FileName(file->digest));
@@ -264,9 +273,8 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
 }
 
 bool Service::SessionRuns() const {
-  return std::ranges::any_of(requests_, [](const auto& entry) {
-    return entry.second.session && !entry.second.finished;
-  });
+  return std::ranges::any_of(
+      requests_, [](const auto& entry) { return entry.second.session && !entry.second.finished; });
 }
 
 void Service::ResumePostponed(Step& step) {
@@ -428,7 +436,8 @@ bool Service::BindBundle(std::uint64_t number, const RequestRecord& record, Step
 
 void Service::StartSession(std::uint64_t number, RequestRun& run, Step& step) {
   const auto plan = PlanOf(run.record.model, run.record.bucket);
-  if (!plan || !files_.Has(BundleName(run.record.attempt))) return;  // Synced again once it is here.
+  if (!plan || !files_.Has(BundleName(run.record.attempt)))
+    return;  // Synced again once it is here.
   const auto bytes = files_.Get(BundleName(run.record.attempt));
   auto bundle = bytes ? mpc::DecodeBundle(*plan, *bytes) : tl::unexpected(bytes.error());
   if (!bundle) {
@@ -506,21 +515,20 @@ Result<std::vector<mpc::Fp>> Service::MaskShares(std::uint64_t attempt) const {
 Service::Step Service::Handle(PartyId from, InferenceMessage message, std::uint64_t now_us) {
   now_us_ = now_us;
   Step step;
-  std::visit(
-      proto::Overloaded{
-          [&](proto::AttemptMessage& m) { HandleAttempt(from, std::move(m), step); },
-          [&](proto::SessionMessage& m) { HandleSession(from, std::move(m), step); },
-          [&](FetchFile& m) {
-            auto bytes = files_.Get(FileName(m.digest));
-            if (bytes) step.Send({from}, FileBytes{m.digest, std::move(*bytes)});
-          },
-          [&](FileBytes& m) {
-            auto added = AddFile(std::move(m.bytes), now_us_);
-            if (!added) return step.Blame(from, proto::FaultKind::kMalformed);
-            step.Merge(std::move(*added));
-          },
-      },
-      message);
+  std::visit(proto::Overloaded{
+                 [&](proto::AttemptMessage& m) { HandleAttempt(from, std::move(m), step); },
+                 [&](proto::SessionMessage& m) { HandleSession(from, std::move(m), step); },
+                 [&](FetchFile& m) {
+                   auto bytes = files_.Get(FileName(m.digest));
+                   if (bytes) step.Send({from}, FileBytes{m.digest, std::move(*bytes)});
+                 },
+                 [&](FileBytes& m) {
+                   auto added = AddFile(std::move(m.bytes), now_us_);
+                   if (!added) return step.Blame(from, proto::FaultKind::kMalformed);
+                   step.Merge(std::move(*added));
+                 },
+             },
+             message);
   return step;
 }
 

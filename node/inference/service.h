@@ -12,8 +12,8 @@
 // restart Resume compares everything.
 //
 // Pure but for the BulkStore it is given. The ledger's decisions reach members at different times:
-// messages about an attempt or request that this member's ledger has not reached yet are kept, up to
-// a quota for each sender. Messages lost on a broken link are asked for again in PeerConnected.
+// messages about an attempt or request that this member's ledger has not reached yet are kept, up
+// to a quota for each sender. Messages lost on a broken link are asked for again in PeerConnected.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +43,8 @@ namespace node {
 inline constexpr std::size_t kEarlyBytesMax = std::size_t{256} << 20;
 // How far ahead of the newest known number an attempt or request may be for that.
 inline constexpr std::uint64_t kEarlyNumbersMax = 64;
-// Ticks for which the next step of an attempt may wait while a request is computed here: people wait
-// for requests, nobody for attempts.
+// Ticks for which the next step of an attempt may wait while a request is computed here: people
+// wait for requests, nobody for attempts.
 inline constexpr std::uint32_t kPostponedTicksMax = 40;
 
 class Service {
@@ -78,7 +78,8 @@ class Service {
  private:
   struct Model {
     proto::Manifest manifest;
-    std::vector<std::shared_ptr<const mpc::Plan>> plans;  // By bucket; empty until all files are here.
+    std::vector<std::shared_ptr<const mpc::Plan>>
+        plans;  // By bucket; empty until all files are here.
     bool announced = false;
   };
   struct AttemptRun {

@@ -41,10 +41,12 @@ Result<Config> ReadConfig(const std::string& home) {
   }
   Config config;
   config.home = home;
-  const std::map<std::string, std::string*> texts = {
-      {"genesis", &config.genesis},         {"keys", &config.keys},
-      {"data", &config.data},               {"peer_listen", &config.peer_listen},
-      {"rpc_listen", &config.rpc_listen},   {"log_level", &config.log_level}};
+  const std::map<std::string, std::string*> texts = {{"genesis", &config.genesis},
+                                                     {"keys", &config.keys},
+                                                     {"data", &config.data},
+                                                     {"peer_listen", &config.peer_listen},
+                                                     {"rpc_listen", &config.rpc_listen},
+                                                     {"log_level", &config.log_level}};
   const std::map<std::string, std::uint32_t*> numbers = {
       {"header_delay_ms", &config.header_delay_ms}, {"idle_delay_ms", &config.idle_delay_ms}};
   for (const auto& [key, node] : table) {

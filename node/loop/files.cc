@@ -17,7 +17,9 @@ using proto::Result;
 
 namespace {
 
-std::string Why() { return std::strerror(errno); }
+std::string Why() {
+  return std::strerror(errno);
+}
 
 Result<> WriteAll(int file, const std::string& path, proto::ByteSpan bytes) {
   while (!bytes.empty()) {
@@ -29,7 +31,8 @@ Result<> WriteAll(int file, const std::string& path, proto::ByteSpan bytes) {
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  if (::fsync(file) != 0) return Fail(ErrorCode::kUnavailable, "cannot sync " + path + ": " + Why());
+  if (::fsync(file) != 0)
+    return Fail(ErrorCode::kUnavailable, "cannot sync " + path + ": " + Why());
   return {};
 }
 
@@ -94,7 +97,9 @@ Result<> CreateFile(const std::string& path, proto::ByteSpan bytes, unsigned mod
   return WriteNew(path, bytes, mode, O_EXCL);
 }
 
-bool FileExists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool FileExists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 Result<> MakeDirectories(const std::string& path) {
   std::error_code error;

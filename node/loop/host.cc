@@ -30,9 +30,9 @@ constexpr std::chrono::seconds kAnswerPatience{30};
 constexpr std::size_t kItemOverhead = 256;
 
 std::uint64_t NowUs() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        steady_clock::now().time_since_epoch())
-                                        .count());
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now().time_since_epoch())
+          .count());
 }
 
 }  // namespace
@@ -93,8 +93,8 @@ Result<> Host::OpenStores() {
   auto files = FileStore::Open(data + "/files");
   if (!files) return tl::unexpected(files.error());
   files_ = std::move(*files);
-  auto machine = LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(),
-                                     *store_);
+  auto machine =
+      LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(), *store_);
   if (!machine) return tl::unexpected(machine.error());
   machine_ = std::move(*machine);
   latest_ = machine_->latest();
@@ -103,7 +103,9 @@ Result<> Host::OpenStores() {
   return {};
 }
 
-Host::~Host() { Stop(); }
+Host::~Host() {
+  Stop();
+}
 
 Result<> Host::Start() {
   std::vector<PeerInfo> peers;
@@ -118,22 +120,22 @@ Result<> Host::Start() {
   network_ = std::make_unique<Network>(
       self_, TlsIdentity{keys_.tls_certificate_pem, keys_.tls_key_pem}, std::move(peers),
       config_.peer_listen.empty() ? own.peer_address : config_.peer_listen,
-      Network::Callbacks{
-          [this](PartyId from, Channel channel, proto::Bytes bytes) {
-            OnMessage(from, channel, std::move(bytes));
-          },
-          [this](PartyId party, Channel channel) {
-            spdlog::debug("connected to {} ({})", genesis_.validators[Index(party)].name,
-                          Name(channel));
-            if (channel == Channel::kControl) {
-              ledger_queue_.Push(Connected{party});
-            } else {
-              service_queue_.Push(Connected{party});
-            }
-          },
-          [this](PartyId party, Channel channel) {
-            spdlog::info("lost {} ({})", genesis_.validators[Index(party)].name, Name(channel));
-          }});
+      Network::Callbacks{[this](PartyId from, Channel channel, proto::Bytes bytes) {
+                           OnMessage(from, channel, std::move(bytes));
+                         },
+                         [this](PartyId party, Channel channel) {
+                           spdlog::debug("connected to {} ({})",
+                                         genesis_.validators[Index(party)].name, Name(channel));
+                           if (channel == Channel::kControl) {
+                             ledger_queue_.Push(Connected{party});
+                           } else {
+                             service_queue_.Push(Connected{party});
+                           }
+                         },
+                         [this](PartyId party, Channel channel) {
+                           spdlog::info("lost {} ({})", genesis_.validators[Index(party)].name,
+                                        Name(channel));
+                         }});
   rpc_ = std::make_unique<RpcServer>(
       config_.rpc_listen.empty() ? own.rpc_address : config_.rpc_listen, MakeHandlers(*this));
   if (auto started = rpc_->Start(); !started) return started;
@@ -179,8 +181,8 @@ void Host::LedgerLoop() {
   while (!stopping_) {
     const auto delay =
         milliseconds(machine_->has_pending() ? config_.header_delay_ms : config_.idle_delay_ms);
-    std::vector<std::pair<std::shared_ptr<std::promise<Result<proto::Digest>>>,
-                          Result<proto::Digest>>>
+    std::vector<
+        std::pair<std::shared_ptr<std::promise<Result<proto::Digest>>>, Result<proto::Digest>>>
         answers;
     for (LedgerItem& item : ledger_queue_.Take(last_tick + delay)) {
       std::visit(proto::Overloaded{

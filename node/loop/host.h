@@ -5,8 +5,8 @@
 //   network threads   decode and enqueue
 //   interface threads JSON-RPC, on snapshots
 //
-// The two machines meet only through queues: the ledger's events go to the service with the snapshot
-// they belong to, the service's transactions come back signed.
+// The two machines meet only through queues: the ledger's events go to the service with the
+// snapshot they belong to, the service's transactions come back signed.
 #pragma once
 
 #include <atomic>

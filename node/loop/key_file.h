@@ -13,9 +13,11 @@
 namespace node {
 
 struct KeyFile {
-  proto::SecretKey validator;          // Signs votes, messages and transactions; its public key is the name.
-  proto::CoinSecret coin;              // The share of the threshold coin.
-  std::vector<std::optional<mpc::ReplicatedKeys::Key>> replicated;  // By set; present where a member.
+  proto::SecretKey
+      validator;           // Signs votes, messages and transactions; its public key is the name.
+  proto::CoinSecret coin;  // The share of the threshold coin.
+  std::vector<std::optional<mpc::ReplicatedKeys::Key>>
+      replicated;  // By set; present where a member.
   std::string tls_certificate_pem;
   std::string tls_key_pem;
 

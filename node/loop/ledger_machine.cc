@@ -160,9 +160,13 @@ void LedgerMachine::Handle(proto::PartyId from, proto::dag::Message message) {
   Run(core_->Handle(from, std::move(message)));
 }
 
-void LedgerMachine::Tick() { Run(core_->Tick()); }
+void LedgerMachine::Tick() {
+  Run(core_->Tick());
+}
 
-void LedgerMachine::PeerConnected(proto::PartyId party) { Run(core_->PeerConnected(party)); }
+void LedgerMachine::PeerConnected(proto::PartyId party) {
+  Run(core_->PeerConnected(party));
+}
 
 Result<proto::Digest> LedgerMachine::Submit(Bytes transaction) {
   const auto checked = ledger_.Check(std::move(transaction));
@@ -196,25 +200,26 @@ void LedgerMachine::Run(consensus::Step step) {
   for (auto& message : step.messages) pending_.messages.push_back(std::move(message));
   pending_.faults.insert(pending_.faults.end(), step.faults.begin(), step.faults.end());
   for (const consensus::Output& output : step.outputs) {
-    std::visit(proto::Overloaded{
-                   [&](const consensus::Commit& commit) { Execute(commit); },
-                   [&](const consensus::Finalized& finalized) { Prove(finalized); },
-                   [&](const consensus::Evidence& evidence) { Report(evidence); },
-                   [&](const consensus::NeedSnapshot& need) {
-                     pending_.notes.push_back(
-                         "too far behind: no validator keeps the rounds before " +
-                         std::to_string(need.oldest_round) + "; start again from a copy of its data");
-                   },
-                   [&](const consensus::Halt& halt) { Halt(halt.reason); },
-               },
-               output);
+    std::visit(
+        proto::Overloaded{
+            [&](const consensus::Commit& commit) { Execute(commit); },
+            [&](const consensus::Finalized& finalized) { Prove(finalized); },
+            [&](const consensus::Evidence& evidence) { Report(evidence); },
+            [&](const consensus::NeedSnapshot& need) {
+              pending_.notes.push_back("too far behind: no validator keeps the rounds before " +
+                                       std::to_string(need.oldest_round) +
+                                       "; start again from a copy of its data");
+            },
+            [&](const consensus::Halt& halt) { Halt(halt.reason); },
+        },
+        output);
   }
 }
 
 void LedgerMachine::Execute(const consensus::Commit& commit) {
   if (commit.index <= latest_.header().commit_index) return;  // Delivered again.
-  BlockResult result = ledger_.Execute(node::Commit{commit.index, commit.round, commit.leader},
-                                       commit.transactions);
+  BlockResult result =
+      ledger_.Execute(node::Commit{commit.index, commit.round, commit.leader}, commit.transactions);
   std::vector<KeyWrite> writes;
   for (auto& change : result.changes) {
     writes.push_back({Prefixed('s', change.key), std::move(change.value)});

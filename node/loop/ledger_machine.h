@@ -1,9 +1,9 @@
 // Consensus, ledger and storage of one validator, joined: messages and transactions in; messages,
 // blocks and events out.
 //
-// Every call of consensus writes at once; what must be durable before anybody hears of it is made so
-// by Flush, once for all calls since the last (group commit). So the host's loop is: any number of
-// calls, one Flush, then send what it returns.
+// Every call of consensus writes at once; what must be durable before anybody hears of it is made
+// so by Flush, once for all calls since the last (group commit). So the host's loop is: any number
+// of calls, one Flush, then send what it returns.
 //
 //   key        value
 //   c ...      consensus' own (consensus/store)
@@ -43,8 +43,8 @@ class LedgerMachine {
     std::optional<std::string> halt;  // The validator must stop: why.
   };
 
-  // `genesis` and `store` outlive the machine. Errors: the store fails, is damaged, or holds another
-  // chain's state.
+  // `genesis` and `store` outlive the machine. Errors: the store fails, is damaged, or holds
+  // another chain's state.
   static proto::Result<std::unique_ptr<LedgerMachine>> Open(const proto::Genesis& genesis,
                                                             proto::PartyId self,
                                                             proto::SecretKey key,
@@ -56,8 +56,8 @@ class LedgerMachine {
   void Handle(proto::PartyId from, proto::dag::Message message);
   void Tick();
   void PeerConnected(proto::PartyId party);
-  // A client's or this validator's transaction, on its way to the ledger: its id, or in one sentence
-  // why it is not admitted. Durable after the next Flush.
+  // A client's or this validator's transaction, on its way to the ledger: its id, or in one
+  // sentence why it is not admitted. Durable after the next Flush.
   proto::Result<proto::Digest> Submit(proto::Bytes transaction);
   // Makes everything so far durable and returns what follows from it.
   Step Flush();

@@ -122,8 +122,8 @@ class Methods {
     const auto block = ReadBlock(backend_.store(), *height);
     if (!block) return tl::unexpected(block.error());
     if (!*block) {
-      return Fail(ErrorCode::kNotFound, "there is no block " + std::to_string(*height) +
-                                            " yet; blocks begin at 1");
+      return Fail(ErrorCode::kNotFound,
+                  "there is no block " + std::to_string(*height) + " yet; blocks begin at 1");
     }
     Json out = ToJson((*block)->header);
     out["header"] = proto::ToHex(proto::EncodeBlockHeader((*block)->header));

@@ -33,7 +33,7 @@ inline constexpr std::size_t kBucketsMax = 16;
 inline constexpr std::uint32_t kTokensMax = 4096;
 inline constexpr std::uint32_t kVocabularyPaddedMax = std::uint32_t{1} << 24;
 inline constexpr std::uint32_t kOutputsMax = 4096;
-inline constexpr std::uint32_t kOutputFracMax = 60;
+inline constexpr std::uint32_t kOutputFracMax = 110;
 inline constexpr std::uint32_t kLayersMax = 1024;
 inline constexpr std::uint16_t kCommitteeMax = 128;
 // All money there is fits, so that no sum of amounts overflows.
@@ -186,6 +186,8 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
+// kInvalidArgument, naming the limit, when a manifest is beyond one.
+Result<> CheckManifest(const Manifest& manifest);
 Bytes EncodeManifest(const Manifest& manifest);  // Within the limits (CHECKed).
 Result<Manifest> DecodeManifest(ByteSpan bytes);
 // The model's id.

@@ -113,6 +113,14 @@ Manifest GetManifest(Checker& check, const pb::ModelManifest& in) {
 
 }  // namespace
 
+Result<> CheckManifest(const Manifest& manifest) {
+  Checker check;
+  CheckManifest(check, manifest);
+  if (check.fault() == nullptr) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              std::string("the model cannot be registered: ") + check.fault());
+}
+
 Bytes EncodeManifest(const Manifest& manifest) {
   Checker check;
   CheckManifest(check, manifest);
