@@ -125,8 +125,8 @@ TEST(Layers, DepthOfALargeModel) {
 
 // The cost counter is another reader of the same plan.
 TEST(Layers, AreWhatTheCostCounterCounts) {
-  for (const std::uint16_t n : {4, 7, 10}) {
-    const proto::Committee committee(n);
+  for (const int n : {4, 7, 10}) {
+    const proto::Committee committee(static_cast<std::uint16_t>(n));
     const Layers layers(EveryKindPlan(), ReplicatedSets(committee).count());
     std::vector<std::uint64_t> sizes;
     for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
