@@ -311,6 +311,34 @@ TEST_P(Attempts, MembersRestartAtAnyMoment) {
   }
 }
 
+// Whatever bytes a member sends, while others restart, replay and lose patience.
+TEST_P(Attempts, AnyBytesOfOneMember) {
+  Dealer dealer(GetParam(), 16);
+  for (std::uint64_t seed = 1; seed <= 2 * seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    World world(dealer, SharedPlan(), seed, seed);
+    world.Replay();
+    if (seed % 2 == 0) world.Impatient();
+    const auto liar = static_cast<std::uint16_t>(random() % world.n());
+    const std::uint64_t rarity = 1 + random() % 8;
+    world.Corrupt(liar, [&](PartyId, PartyId, Message& message) {
+      if (random() % rarity != 0) return true;
+      proto::Bytes bytes = proto::Encode(message);
+      for (int i = 0; i < 3; ++i) {
+        bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
+      }
+      auto changed = proto::DecodeAttemptMessage(bytes);
+      if (changed) message = std::move(*changed);
+      return changed.has_value();
+    });
+    world.RestartAfter(static_cast<std::uint16_t>((liar + 1) % world.n()),
+                       static_cast<int>(random() % 300));
+    world.Run();
+    RightOrDead(dealer, world, seed);
+  }
+}
+
 // Trap 2 and the replay of old words: messages of another attempt or place are worth nothing.
 TEST_P(Attempts, WordsOfAnotherAttemptAreRefused) {
   Dealer dealer(GetParam(), 11);

@@ -62,6 +62,33 @@ TEST_P(Verification, FindsLiesInItsOwnSteps) {
   }
 }
 
+// The last step's block more is random: without it the triple would be a combination of true
+// factors.
+TEST_P(Verification, LastStepHidesBehindARandomPair) {
+  Dealer dealer(GetParam(), 13);
+  const Plan plan = EveryKindPlan();
+  std::vector<Fp> products;
+  for (const std::uint64_t attempt : {1u, 2u}) {
+    Openings openings(dealer, plan, attempt);
+    openings.OpenAll();
+    openings.Verify([&](std::size_t step, std::vector<Fp>& values) {
+      if (step != 1) return;
+      const Label label{Dealer::kEpoch, attempt, 1, Purpose::kVerifyProduct};
+      std::vector<std::vector<Fp>> masks;
+      for (std::uint16_t i = 0; i < openings.size(); ++i) {
+        masks.push_back(dealer.prss(i).Random(label, values.size()));
+      }
+      // At k + 1, behind those at 1 .. k - 1.
+      const std::size_t at = values.size() / 2 - 1;
+      products.push_back(values[at] - dealer.Open(masks)[at]);
+    });
+  }
+  ASSERT_EQ(products.size(), 2u);
+  EXPECT_GT(products[0].value(), UInt128{1} << 64);
+  EXPECT_GT(products[1].value(), UInt128{1} << 64);
+  EXPECT_NE(products[0], products[1]);
+}
+
 // Why the challenge must be unknown until the claims are fixed: who knows it makes two errors that
 // cancel. The same errors under another coin are found.
 TEST_P(Verification, WouldMissLiesMadeForAKnownChallenge) {

@@ -82,6 +82,42 @@ TEST_P(Members, MessagesOfTwoAttemptsAreUnrelated) {
   }
 }
 
+// What is added to a product has degree 2t, not less: else a king would see the product's own
+// polynomial beside its value (of a square, the shares of its root).
+TEST_P(Members, ProductsAreHiddenByAFreshPolynomial) {
+  Dealer dealer(GetParam(), 8);
+  const Plan plan = EveryKindPlan();
+  Openings openings(dealer, plan, 1);
+  for (ReductionId id = 0; id < openings.layers().reductions(); ++id) {
+    const Reduction& reduction = openings.layers().reduction(id);
+    std::vector<std::vector<Fp>> added;
+    for (std::uint16_t i = 0; i < openings.size(); ++i) {
+      added.emplace_back(reduction.claims);
+      openings.member(i).reductions().Hide(id, added.back());
+    }
+    const std::vector<Fp> masks = openings.Open(added);
+    std::vector<std::uint16_t> fewer;
+    for (std::uint16_t i = 0; i < dealer.committee().quorum() - 1; ++i) fewer.push_back(i);
+    const std::vector<Fp> of_less_degree = InterpolateAtZero(added, fewer);
+    for (std::size_t i = 0; i < reduction.claims; ++i) {
+      EXPECT_NE(masks[i], of_less_degree[i]);
+      // Nothing but a polynomial is added to a square; bounded masks are bounded, others are not.
+      switch (reduction.masking) {
+        case Masking::kPublic:
+          EXPECT_EQ(masks[i], Fp());
+          break;
+        case Masking::kUniform:
+          EXPECT_GT(masks[i].value(), UInt128{1} << 64);
+          break;
+        case Masking::kBounded:
+          EXPECT_GT(masks[i].value(), UInt128{1} << 100);
+          EXPECT_LT(masks[i].value(), UInt128{1} << 126);
+          break;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Committees, Members, testing::Values(4, 7),
                          [](const auto& n) { return "n" + std::to_string(n.param); });
 
