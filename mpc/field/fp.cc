@@ -1,6 +1,9 @@
 #include "mpc/field/fp.h"
 
+#include <bit>
+#include <cstring>
 #include <string>
+#include <type_traits>
 
 namespace mpc {
 namespace {
@@ -53,12 +56,13 @@ std::optional<Fp> Fp::Sqrt() const {
   return root;
 }
 
+// An element's memory is its encoding.
+static_assert(std::endian::native == std::endian::little && sizeof(Fp) == Fp::kBytes &&
+              std::is_trivially_copyable_v<Fp>);
+
 proto::Bytes EncodeElements(std::span<const Fp> elements) {
-  proto::Bytes bytes(elements.size() * Fp::kBytes);
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    elements[i].ToBytes(std::span(bytes).subspan(i * Fp::kBytes).first<Fp::kBytes>());
-  }
-  return bytes;
+  const auto* first = reinterpret_cast<const std::uint8_t*>(elements.data());
+  return proto::Bytes(first, first + elements.size_bytes());
 }
 
 proto::Result<std::vector<Fp>> DecodeElements(proto::ByteSpan bytes) {
@@ -68,13 +72,12 @@ proto::Result<std::vector<Fp>> DecodeElements(proto::ByteSpan bytes) {
         "field elements take 16 bytes each; there are " + std::to_string(bytes.size()) + " bytes");
   }
   std::vector<Fp> elements(bytes.size() / Fp::kBytes);
+  if (!bytes.empty()) std::memcpy(elements.data(), bytes.data(), bytes.size());
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    const auto element = Fp::FromBytes(bytes.subspan(i * Fp::kBytes).first<Fp::kBytes>());
-    if (!element) {
+    if (elements[i].value() >= Fp::kModulus) {
       return proto::Fail(proto::ErrorCode::kInvalidArgument,
                          "field element " + std::to_string(i) + " is not below 2^127 - 1");
     }
-    elements[i] = *element;
   }
   return elements;
 }
