@@ -10,6 +10,7 @@
 #include "mpc/plan/schedule.h"
 #include "mpc/preprocessing/attempt.h"
 #include "mpc/sharing/replicated.h"
+#include "node/cli/verify.h"
 #include "node/loop/files.h"
 #include "node/rpc/methods.h"
 #include "proto/crypto/hash.h"
@@ -187,14 +188,17 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
     return Fail(ErrorCode::kUnavailable, "no validator took the model's files: " + reason);
   }
   progress("waiting until n - f validators have the model");
+  const proto::Bytes key = proto::ModelKey(id);
+  // Under a signed block, since that is where clients look.
+  const auto is_active = [&]() -> Result<std::optional<json>> {
+    auto proof = client.Any("proof", {{"key", proto::ToHex(key)}});
+    if (!proof) return tl::unexpected(proof.error());
+    const auto model = VerifyRecord<proto::ModelRecord>(client.genesis(), key, *proof);
+    if (!model || model->record.status != proto::ModelStatus::kActive) return std::nullopt;
+    return std::move(*proof);
+  };
   const auto active = client.WaitFor("the activation of model " + package.manifest.name,
-                                     kActivationPatience, [&]() -> Result<std::optional<json>> {
-                                       auto model = client.Any("model", {{"id", id.hex()}});
-                                       if (!model) return tl::unexpected(model.error());
-                                       if (model->value("status", "") != "active")
-                                         return std::nullopt;
-                                       return std::move(*model);
-                                     });
+                                     kActivationPatience, is_active);
   if (!active) return tl::unexpected(active.error());
   return id;
 }

@@ -37,7 +37,7 @@ std::uint64_t NowUs() {
 
 }  // namespace
 
-Result<std::unique_ptr<Host>> Host::Open(const Config& config) {
+Result<Host::Identity> Host::ReadIdentity(const Config& config) {
   const auto text = ReadFile(config.Path(config.genesis), proto::kGenesisBytesMax);
   if (!text) return tl::unexpected(text.error());
   auto genesis = proto::ParseGenesis(proto::AsText(*text));
@@ -47,16 +47,18 @@ Result<std::unique_ptr<Host>> Host::Open(const Config& config) {
   }
   auto keys = ReadKeyFile(config.Path(config.keys));
   if (!keys) return tl::unexpected(keys.error());
-  std::unique_ptr<Host> host(new Host(config, std::move(*genesis), std::move(*keys)));
-  if (auto opened = host->OpenStores(); !opened) return tl::unexpected(opened.error());
-  return host;
+  return Identity{config, std::move(*genesis), std::move(*keys)};
 }
 
-Host::Host(Config config, proto::Genesis genesis, KeyFile keys)
-    : config_(std::move(config)),
-      genesis_(std::move(genesis)),
+Result<std::unique_ptr<Host>> Host::Open(const Config& config) {
+  return OpenAs<Host>(config);
+}
+
+Host::Host(Identity identity)
+    : config_(std::move(identity.config)),
+      genesis_(std::move(identity.genesis)),
       chain_(proto::ChainId(genesis_)),
-      keys_(std::move(keys)),
+      keys_(std::move(identity.keys)),
       sets_(genesis_.committee()),
       context_{genesis_.committee(), {}, nullptr, {}, {}, 0, nullptr, nullptr, {}, nullptr},
       ledger_queue_(kLedgerQueueBytesMax),
@@ -278,6 +280,7 @@ void Host::ServiceLoop() {
 }
 
 void Host::Dispatch(Service::Step step) {
+  step = BeforeSending(std::move(step));
   for (const std::string& note : step.notes) spdlog::info("{}", note);
   for (const proto::Fault& fault : step.faults) {
     spdlog::warn("{} misbehaves in MPC: kind {}", genesis_.validators[Index(fault.party)].name,

@@ -32,11 +32,28 @@ namespace node {
 
 class RpcServer;
 
-class Host final : public Backend {
+class Host : public Backend {
  public:
+  // What a validator is, before its storage is opened.
+  struct Identity {
+    Config config;
+    proto::Genesis genesis;
+    KeyFile keys;
+  };
+  explicit Host(Identity identity);
+
   // Reads genesis and keys, opens the store, restores the machines. Every error is a sentence for
   // the operator.
   static proto::Result<std::unique_ptr<Host>> Open(const Config& config);
+  // The same for a host that differs in what it sends: the adversaries of tests.
+  template <class Derived>
+  static proto::Result<std::unique_ptr<Derived>> OpenAs(const Config& config) {
+    auto identity = ReadIdentity(config);
+    if (!identity) return tl::unexpected(identity.error());
+    auto host = std::make_unique<Derived>(std::move(*identity));
+    if (auto opened = host->OpenStores(); !opened) return tl::unexpected(opened.error());
+    return host;
+  }
   ~Host() override;
 
   // Listens, dials and serves. Once.
@@ -46,6 +63,7 @@ class Host final : public Backend {
   // Why the validator stopped by itself: consensus halted, or the disk failed. Empty while it runs.
   std::string failure() const;
 
+  const Config& config() const { return config_; }
   const proto::Genesis& genesis() const override { return genesis_; }
   const proto::Digest& chain() const override { return chain_; }
   proto::PartyId self() const override { return self_; }
@@ -61,6 +79,10 @@ class Host final : public Backend {
   proto::Signature Sign(const proto::Digest& digest) const override;
   proto::Bytes Entropy(std::size_t count) const override { return node::Entropy(count); }
   std::optional<std::string> why_not_ready() const override;
+
+ protected:
+  // What this validator's MPC sends and posts, on its way out.
+  virtual Service::Step BeforeSending(Service::Step step) { return step; }
 
  private:
   struct FromPeer {
@@ -87,7 +109,7 @@ class Host final : public Backend {
   using Call = std::function<Service::Step(Service&)>;
   using ServiceItem = std::variant<Bulk, Connected, Decided, Call>;
 
-  Host(Config config, proto::Genesis genesis, KeyFile keys);
+  static proto::Result<Identity> ReadIdentity(const Config& config);
   proto::Result<> OpenStores();
   void LedgerLoop();
   void ServiceLoop();

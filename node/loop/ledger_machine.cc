@@ -225,7 +225,9 @@ void LedgerMachine::Execute(const consensus::Commit& commit) {
     writes.push_back({Prefixed('s', change.key), std::move(change.value)});
   }
   const StoredBlock block{result.header, {}, commit.transactions, std::move(result.receipts)};
-  for (KeyWrite& write : BlockWrites(block)) writes.push_back(std::move(write));
+  auto block_writes = BlockWrites(store_, block);
+  if (!block_writes) return Halt(block_writes.error().message);
+  for (KeyWrite& write : *block_writes) writes.push_back(std::move(write));
   writes.push_back({kLastKey, proto::EncodeBlockHeader(result.header)});
   Write(writes, false);
   sync_due_ = true;

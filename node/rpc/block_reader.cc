@@ -1,5 +1,6 @@
 #include "node/rpc/block_reader.h"
 
+#include <set>
 #include <string>
 
 #include "proto/wire/fields.h"
@@ -50,7 +51,7 @@ Result<BlockSignatures> DecodeSignatures(ByteSpan bytes) {
   return signatures;
 }
 
-std::vector<KeyWrite> BlockWrites(const StoredBlock& block) {
+Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const StoredBlock& block) {
   const std::uint64_t height = block.header.height;
   std::vector<KeyWrite> writes;
   writes.push_back({KeyOf('h', height), proto::EncodeBlockHeader(block.header)});
@@ -64,10 +65,18 @@ std::vector<KeyWrite> BlockWrites(const StoredBlock& block) {
     receipts.Sized(Bytes(receipt.message.begin(), receipt.message.end()), kItemBytesMax);
   });
   writes.push_back({KeyOf('r', height), receipts.Take()});
+  std::set<proto::Digest> placed;
   for (std::uint32_t index = 0; index < block.receipts.size(); ++index) {
+    const proto::Receipt& receipt = block.receipts[index];
+    if (!proto::IsExecuted(receipt.code)) {
+      const auto known = FindTransaction(store, receipt.transaction);
+      if (!known) return tl::unexpected(known.error());
+      if (*known || placed.count(receipt.transaction)) continue;
+    }
+    placed.insert(receipt.transaction);
     FieldWriter place;
     place(height, index);
-    writes.push_back({KeyOf(block.receipts[index].transaction), place.Take()});
+    writes.push_back({KeyOf(receipt.transaction), place.Take()});
   }
   return writes;
 }

@@ -34,8 +34,10 @@ struct TransactionPlace {
   std::uint32_t index = 0;
 };
 
-// What a block adds to the store.
-std::vector<KeyWrite> BlockWrites(const StoredBlock& block);
+// What a block adds to the store. A transaction that two validators proposed is ordered twice: its
+// place is where it was executed, or else where it first stood.
+proto::Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store,
+                                                 const StoredBlock& block);
 KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures);
 
 // Nothing above the newest block; kCorrupt when the store is damaged.
