@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPoll{50};
 constexpr std::chrono::seconds kExecutionPatience{60};
+constexpr int kNonceTriesMax = 20;
 
 }  // namespace
 
@@ -63,31 +64,43 @@ Result<std::string> Client::Submit(const proto::Bytes& transaction) const {
 }
 
 Result<json> Client::Execute(proto::Payload payload) const {
+  // Another process may use the same account: who comes second takes the next nonce.
+  for (int tries = 1;; ++tries) {
+    auto executed = ExecuteOnce(payload);
+    if (!executed) return executed;
+    const json& receipt = (*executed)["receipt"];
+    const std::string code = receipt.value("code", "");
+    if (code == "done") return executed;
+    if (code != "bad_nonce" || tries == kNonceTriesMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  receipt.value("message", "the transaction was refused: " + code));
+    }
+    std::this_thread::sleep_for(tries * kPoll);
+  }
+}
+
+// {receipt} of the transaction, whatever it says; bad_nonce also when no validator admits it for
+// that.
+Result<json> Client::ExecuteOnce(const proto::Payload& payload) const {
   const auto account = Any("account", {{"key", key_.public_key().hex()}});
   if (!account) return account;
   proto::Transaction transaction;
   transaction.chain = chain_;
   transaction.sender = key_.public_key();
   transaction.nonce = account->value("nonce", std::uint64_t{0});
-  transaction.payload = std::move(payload);
-  const proto::Bytes bytes = proto::SignTransaction(key_, std::move(transaction));
-  const auto id = Submit(bytes);
-  if (!id) return tl::unexpected(id.error());
-  auto executed =
-      WaitFor("the transaction " + *id, kExecutionPatience, [&]() -> Result<std::optional<json>> {
-        auto answer = Any("transaction", {{"id", *id}});
-        if (!answer) return tl::unexpected(answer.error());
-        if (answer->value("status", "") != "executed") return std::nullopt;
-        return std::move(*answer);
-      });
-  if (!executed) return executed;
-  const json& receipt = (*executed)["receipt"];
-  if (receipt.value("code", "") != "done") {
-    return Fail(ErrorCode::kInvalidArgument,
-                receipt.value("message",
-                              "the transaction was refused: " + receipt.value("code", "unknown")));
+  transaction.payload = payload;
+  const auto id = Submit(proto::SignTransaction(key_, std::move(transaction)));
+  if (!id) {
+    if (id.error().message.find("nonce") == std::string::npos) return tl::unexpected(id.error());
+    return json{{"receipt", {{"code", "bad_nonce"}, {"message", id.error().message}}}};
   }
-  return executed;
+  return WaitFor("the transaction " + *id, kExecutionPatience,
+                 [&]() -> Result<std::optional<json>> {
+                   auto answer = Any("transaction", {{"id", *id}});
+                   if (!answer) return tl::unexpected(answer.error());
+                   if (answer->value("status", "") != "executed") return std::nullopt;
+                   return std::move(*answer);
+                 });
 }
 
 Result<json> Client::WaitFor(const std::string& what, std::chrono::seconds patience,

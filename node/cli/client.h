@@ -49,6 +49,7 @@ class Client {
       const std::function<proto::Result<std::optional<nlohmann::json>>()>& ready) const;
 
  private:
+  proto::Result<nlohmann::json> ExecuteOnce(const proto::Payload& payload) const;
   proto::Result<std::string> Submit(const proto::Bytes& transaction) const;
 
   proto::Genesis genesis_;
