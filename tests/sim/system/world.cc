@@ -1,0 +1,569 @@
+#include "tests/sim/system/world.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "node/rpc/block_reader.h"
+#include "proto/crypto/hash.h"
+#include "proto/crypto/merkle.h"
+#include "tests/sim/system/client.h"
+
+namespace sim {
+
+using node::InferenceMessage;
+using node::LedgerMachine;
+using node::Service;
+using proto::Bytes;
+using proto::Digest;
+using proto::PartyId;
+
+namespace {
+
+constexpr std::uint16_t kValidators = 4;
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+// As node/loop's host paces them, in milliseconds.
+constexpr std::uint64_t kHeaderDelay = 15;
+constexpr std::uint64_t kIdleDelay = 250;
+constexpr std::uint64_t kServiceTick = 100;
+constexpr std::uint64_t kClientTick = 30;
+constexpr std::uint64_t kFunds = 1'000'000'000;
+
+proto::SecretKey KeyOf(std::uint64_t seed, std::string_view what, std::uint64_t number) {
+  const Digest digest = proto::Hasher(what).Add(seed).Add(number).Finish();
+  return std::move(*proto::SecretKey::From(digest.span()));
+}
+
+proto::ChainSpec Spec() {
+  proto::ChainSpec spec;
+  spec.name = "simulated";
+  spec.gc_depth = 50;
+  spec.transaction_bytes_max = 1 << 18;
+  spec.transaction_fee = 10;
+  spec.model_fee = 1000;
+  spec.open_deadline_rounds = 20'000;
+  spec.attempts_in_progress_max = 1;
+  spec.pool_target_max = 8;
+  spec.waiting_requests_max = 64;
+  spec.funded_balance = kFunds;
+  return spec;
+}
+
+}  // namespace
+
+struct World::Validator {
+  Validator(proto::SecretKey secret, proto::CoinSecret coin_secret, mpc::ReplicatedKeys keys)
+      : key(std::move(secret)), coin(std::move(coin_secret)), replicated(std::move(keys)) {}
+
+  proto::SecretKey key;
+  proto::CoinSecret coin;
+  mpc::ReplicatedKeys replicated;
+  std::optional<mpc::PartyContext> context;
+  node::MemoryStore store;
+  node::MemoryFiles files;
+  std::unique_ptr<LedgerMachine> machine;
+  std::unique_ptr<Service> service;
+  std::uint64_t life = 0;  // What was scheduled for an earlier one is void.
+  bool doomed = false;     // Dies within the next thing that it does.
+  std::uint64_t events_at = 0;
+  std::uint64_t checked = 0;  // Height.
+};
+
+World::World(WorldOptions options)
+    : options_(std::move(options)), random_(options_.seed), sets_(proto::Committee(kValidators)) {
+  MakeGenesis();
+  for (std::uint16_t i = 0; i < size(); ++i) Schedule(Between(0, 20), [this, i] { Boot(i); });
+  Schedule(0, [this] { PlanFaults(); });
+}
+
+World::~World() = default;
+
+void World::MakeGenesis() {
+  const std::uint64_t seed = options_.seed;
+  const proto::Committee committee(kValidators);
+  const auto entropy = [&](std::string_view what) {
+    return proto::Hasher(what).Add(seed).Finish();
+  };
+  std::vector<proto::SecretKey> keys;
+  for (std::uint16_t i = 0; i < kValidators; ++i) keys.push_back(KeyOf(seed, "sim/validator", i));
+  std::ranges::sort(keys, {}, &proto::SecretKey::public_key);
+  proto::CoinKeys coin =
+      proto::DealCoin(committee, committee.validity(), entropy("sim/coin").span());
+  auto replicated = mpc::DealReplicatedKeys(sets_, entropy("sim/replicated").span());
+
+  genesis_.spec = Spec();
+  genesis_.coin_threshold = committee.validity();
+  for (std::uint16_t i = 0; i < kValidators; ++i) {
+    proto::ValidatorSpec& spec = genesis_.validators.emplace_back();
+    spec.name = "node" + std::to_string(i);
+    spec.key = keys[i].public_key();
+    spec.coin_key = coin.public_key.verification[i];
+    // There is no TLS here; a fixed text keeps the chain's id a function of the seed.
+    spec.certificate = "certificate of " + spec.name;
+    spec.certificate_signature = keys[i].Sign(proto::CertificateDigest(spec.certificate));
+    spec.peer_address = "127.0.0.1:" + std::to_string(1000 + i);
+    spec.rpc_address = "127.0.0.1:" + std::to_string(2000 + i);
+  }
+  proto::SecretKey account = KeyOf(seed, "sim/client", 0);
+  genesis_.accounts.push_back({account.public_key(), kFunds});
+  chain_ = proto::ChainId(genesis_);
+
+  for (std::uint16_t i = 0; i < kValidators; ++i) {
+    auto& validator = *validators_.emplace_back(std::make_unique<Validator>(
+        std::move(keys[i]), std::move(coin.secrets[i]), std::move(replicated[i])));
+    validator.context.emplace(mpc::PartyContext{
+        committee, PartyId{i}, &validator.key, genesis_.keys(), chain_, proto::kEpoch, &sets_,
+        &validator.replicated, genesis_.coin_key(), &validator.coin});
+  }
+  client_ = std::make_unique<Client>(*this, std::move(account));
+}
+
+bool World::Run(const std::function<bool(const World&)>& until) {
+  while (failure_.empty() && !(Settled() && (!until || until(*this)))) {
+    now_ = events_.top().time;
+    const auto action = std::move(events_.top().action);
+    events_.pop();
+    ++steps_;
+    action();
+    if (now_ > options_.time_max) {
+      Fail("not done in time: " + Describe());
+    }
+  }
+  return failure_.empty();
+}
+
+std::string World::Describe() const {
+  std::string text = std::to_string(blocks_.size()) + " blocks, " + std::to_string(DeadAttempts()) +
+                     " dead attempts";
+  const proto::Totals totals = ledger().totals();
+  if (const auto attempt = ledger().attempt(totals.attempts)) {
+    text += ", the newest of " + std::to_string(totals.attempts) + " " +
+            std::string(proto::Name(attempt->status)) + " with " +
+            std::to_string(attempt->layers.size()) + " layers";
+  }
+  for (const std::uint64_t number : client_->requests()) {
+    const auto record = number ? ledger().request(number) : std::nullopt;
+    text += "; request " + std::to_string(number) + " " +
+            (record ? std::string(proto::Name(record->status)) : "unknown");
+  }
+  for (std::uint16_t i = 0; i < size(); ++i) {
+    text += "; " + genesis_.validators[i].name + (IsLiar(i) ? " (liar)" : "");
+    if (!Up(i)) {
+      text += " down";
+      continue;
+    }
+    const auto status = validators_[i]->machine->status();
+    text += " round " + std::to_string(status.own_round) + "/" +
+            std::to_string(status.highest_round) + " commit " +
+            std::to_string(status.commit_index) + (status.catching_up ? " catching up" : "");
+  }
+  return text;
+}
+
+bool World::Settled() const {
+  if (now_ < options_.faults_until && (options_.crashes || options_.link_breaks)) return false;
+  if (!client_->done()) return false;
+  for (std::uint16_t i = 0; i < size(); ++i) {
+    if (!IsLiar(i) && (!validators_[i]->machine || validators_[i]->checked + 8 < blocks_.size())) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void World::Fail(const std::string& reason) {
+  if (!failure_.empty()) return;
+  failure_ = "seed " + std::to_string(options_.seed) + " time " + std::to_string(now_) + " step " +
+             std::to_string(steps_) + ": " + reason;
+}
+
+proto::Digest World::trace() const {
+  proto::Hasher hasher("sim/trace");
+  for (const Digest& block : blocks_) hasher.Add(block.span());
+  return hasher.Add(now_).Add(steps_).Finish();
+}
+
+const node::Snapshot& World::ledger() const {
+  const node::Snapshot* best = nullptr;
+  for (std::uint16_t i = 0; i < size(); ++i) {
+    const auto& machine = validators_[i]->machine;
+    if (IsLiar(i) || !machine) continue;
+    if (!best || best->header().height < machine->latest().header().height) {
+      best = &machine->latest();
+    }
+  }
+  CHECK(best != nullptr);
+  return *best;
+}
+
+bool World::Named(std::uint64_t request, PartyId party, proto::Misdeed misdeed) const {
+  const auto record = ledger().request(request);
+  return record && std::ranges::count(record->named, proto::NamedParty{party, misdeed}) == 1;
+}
+
+std::size_t World::DeadAttempts() const {
+  std::size_t dead = 0;
+  for (std::uint64_t number = 1; number <= ledger().totals().attempts; ++number) {
+    dead += ledger().attempt(number)->status == proto::AttemptStatus::kDead ? 1u : 0u;
+  }
+  return dead;
+}
+
+Adversary::Position World::PositionOf(std::uint16_t i) {
+  return {*validators_[i]->context, validators_[i]->machine->latest(), random_};
+}
+
+// ---- lives and links ----------------------------------------------------------------------------
+
+void World::ScheduleFor(std::uint16_t i, std::uint64_t delay, std::function<void()> action) {
+  Schedule(delay, [this, i, life = validators_[i]->life, action = std::move(action)] {
+    if (validators_[i]->machine && validators_[i]->life == life) action();
+  });
+}
+
+void World::PlanFaults() {
+  for (std::uint16_t i = 0; i < size(); ++i) {
+    for (std::uint32_t k = 0; k < (IsLiar(i) ? 0 : options_.crashes); ++k) {
+      Schedule(Between(50, options_.faults_until), [this, i] { validators_[i]->doomed = true; });
+    }
+  }
+  for (std::uint32_t k = 0; k < options_.link_breaks; ++k) {
+    const auto i = static_cast<std::uint16_t>(Between(0, size() - 2u));
+    const auto j = static_cast<std::uint16_t>(Between(i + 1u, size() - 1u));
+    Schedule(Between(50, options_.faults_until), [this, i, j] {
+      ++broken_[{i, j}];
+      ++epochs_[{i, j}];
+      Schedule(Between(1, 150), [this, i, j] {
+        --broken_[{i, j}];
+        Connect(i, j);
+      });
+    });
+  }
+  // The client's clock.
+  Schedule(kClientTick, [this] {
+    const auto poll = [this](const auto& self) -> void {
+      client_->Poll();
+      Schedule(kClientTick, [self] { self(self); });
+    };
+    poll(poll);
+  });
+}
+
+void World::Boot(std::uint16_t i) {
+  Validator& validator = *validators_[i];
+  auto machine = LedgerMachine::Open(genesis_, PartyId{i}, validator.key.Clone(),
+                                     validator.coin.Clone(), validator.store);
+  if (!machine) return Fail("validator " + std::to_string(i) + ": " + machine.error().message);
+  validator.machine = std::move(*machine);
+  validator.service = std::make_unique<Service>(*validator.context, validator.files);
+  validator.events_at = now_;
+  // The service begins from the newest state, perhaps before older events reach it.
+  ScheduleFor(i, Between(0, 5), [this, i] {
+    OnService(i, [this, i](Service& service) {
+      return service.Resume(validators_[i]->machine->latest(), now_ * 1000);
+    });
+  });
+  const std::uint64_t life = validator.life;
+  const auto lives = [&] { return validator.machine && validator.life == life; };
+  OnLedger(i, [](LedgerMachine& m) { m.Start(); });
+  for (std::uint16_t j = 0; j < size() && lives(); ++j) Connect(i, j);
+  if (lives()) LedgerTick(i);
+  if (lives()) ServiceTick(i);
+}
+
+void World::Kill(std::uint16_t i) {
+  Validator& validator = *validators_[i];
+  ++restarts_;
+  ++validator.life;
+  validator.doomed = false;
+  validator.machine.reset();
+  validator.service.reset();
+  validator.store.Crash(Between(0, validator.store.unsynced()));
+  Schedule(Between(1, 400), [this, i] { Boot(i); });
+}
+
+void World::Connect(std::uint16_t i, std::uint16_t j) {
+  if (i == j || broken_[std::minmax(i, j)] > 0) return;
+  for (const auto& [one, other] : {std::pair(i, j), std::pair(j, i)}) {
+    if (!validators_[i]->machine || !validators_[j]->machine) return;
+    const PartyId peer{other};
+    OnLedger(one, [peer](LedgerMachine& m) { m.PeerConnected(peer); });
+    ScheduleFor(one, Between(0, 3), [this, self = one, peer] {
+      OnService(self, [this, peer](Service& s) { return s.PeerConnected(peer, now_ * 1000); });
+    });
+  }
+}
+
+void World::LedgerTick(std::uint16_t i) {
+  const bool pending = validators_[i]->machine->has_pending();
+  ScheduleFor(i, pending ? kHeaderDelay : kIdleDelay, [this, i] {
+    const std::uint64_t life = validators_[i]->life;
+    OnLedger(i, [](LedgerMachine& m) { m.Tick(); });
+    if (validators_[i]->machine && validators_[i]->life == life) LedgerTick(i);
+  });
+}
+
+void World::ServiceTick(std::uint16_t i) {
+  ScheduleFor(i, Between(kServiceTick / 2, kServiceTick), [this, i] {
+    const std::uint64_t life = validators_[i]->life;
+    OnService(i, [this](Service& s) { return s.Tick(now_ * 1000); });
+    if (validators_[i]->machine && validators_[i]->life == life) ServiceTick(i);
+  });
+}
+
+// ---- the host's duties --------------------------------------------------------------------------
+
+void World::OnLedger(std::uint16_t i, const std::function<void(LedgerMachine&)>& call, bool flush) {
+  Validator& validator = *validators_[i];
+  if (!validator.machine) return;
+  call(*validator.machine);
+  const std::uint64_t instant = validator.doomed ? Between(1, 4) : 0;
+  if (instant == 1) return Kill(i);
+  if (!flush) return;
+  LedgerMachine::Step step = validator.machine->Flush();
+  if (instant == 2) return Kill(i);
+  if (step.halt && !IsLiar(i)) return Fail(genesis_.validators[i].name + " halts: " + *step.halt);
+  CheckFaults(i, step.faults);
+  if (!IsLiar(i)) CheckBlocks(i);
+  // At instant 4 it dies in its service, below.
+  Carry(i, std::move(step), instant == 3 ? 1 : kAll);
+  if (instant == 3) Kill(i);
+}
+
+void World::OnService(std::uint16_t i, const std::function<Service::Step(Service&)>& call) {
+  Validator& validator = *validators_[i];
+  if (!validator.service) return;
+  Service::Step step = call(*validator.service);
+  CheckFaults(i, step.faults);
+  if (!validator.doomed) return Carry(i, std::move(step), kAll);
+  Carry(i, std::move(step), Between(0, 2));
+  Kill(i);
+}
+
+void World::Carry(std::uint16_t i, LedgerMachine::Step step, std::size_t leaving) {
+  for (auto& [target, message] : step.messages) {
+    if (!IsLiar(i)) CheckSaid(i, message);
+    for (std::uint16_t to = 0; to < size(); ++to) {
+      if (!target.Includes(PartyId{to})) continue;
+      if (leaving == 0) return;
+      if (leaving != kAll) --leaving;
+      if (IsLiar(i)) {
+        for (const auto& said : options_.adversary->Say(PositionOf(i), PartyId{to}, message)) {
+          Dispatch(i, to, Channel::kControl, proto::dag::Encode(said));
+        }
+      } else {
+        Dispatch(i, to, Channel::kControl, proto::dag::Encode(message));
+      }
+    }
+  }
+  if (step.events.empty()) return;
+  // In order, and some time later.
+  Validator& validator = *validators_[i];
+  validator.events_at = std::max(validator.events_at, now_ + Between(0, 4));
+  ScheduleFor(i, validator.events_at - now_,
+              [this, i, snapshot = validator.machine->latest(), events = std::move(step.events)] {
+                OnService(i, [&](Service& service) {
+                  return service.OnEvents(snapshot, events, now_ * 1000);
+                });
+              });
+}
+
+void World::Carry(std::uint16_t i, Service::Step step, std::size_t leaving) {
+  for (auto& [target, message] : step.messages) {
+    if (!IsLiar(i)) CheckSaid(i, message);
+    for (std::uint16_t to = 0; to < size(); ++to) {
+      if (!target.Includes(PartyId{to})) continue;
+      if (leaving == 0) return;
+      if (leaving != kAll) --leaving;
+      if (IsLiar(i)) {
+        for (const auto& sent : options_.adversary->Send(PositionOf(i), PartyId{to}, message)) {
+          Dispatch(i, to, Channel::kBulk, Encode(sent));
+        }
+      } else {
+        Dispatch(i, to, Channel::kBulk, Encode(message));
+      }
+    }
+  }
+  for (proto::Payload& payload : step.outputs) {
+    if (leaving == 0) return;
+    if (leaving != kAll) --leaving;
+    if (IsLiar(i)) {
+      for (auto& posted : options_.adversary->Post(PositionOf(i), std::move(payload))) {
+        SubmitOwn(i, std::move(posted));
+      }
+    } else {
+      SubmitOwn(i, std::move(payload));
+    }
+  }
+}
+
+void World::SubmitOwn(std::uint16_t i, proto::Payload payload) {
+  proto::Transaction transaction;
+  transaction.chain = chain_;
+  transaction.sender = validators_[i]->key.public_key();
+  transaction.payload = std::move(payload);
+  ScheduleFor(
+      i, Between(0, 3),
+      [this, i, bytes = proto::SignTransaction(validators_[i]->key, std::move(transaction))] {
+        OnLedger(i, [&](LedgerMachine& machine) {
+          const auto submitted = machine.Submit(bytes);
+          if (!submitted && !IsLiar(i)) {
+            Fail(genesis_.validators[i].name +
+                 " does not take its own transaction: " + submitted.error().message);
+          }
+        });
+      });
+}
+
+void World::Dispatch(std::uint16_t from, std::uint16_t to, Channel channel, const Bytes& bytes) {
+  if (from == to) {
+    return ScheduleFor(to, 0, [=, this] { Deliver(from, to, channel, bytes); });
+  }
+  const std::pair<std::uint16_t, std::uint16_t> link = std::minmax(from, to);
+  const int copies = Chance(options_.duplicates_percent) ? 2 : 1;
+  for (int copy = 0; copy < copies && broken_[link] == 0; ++copy) {
+    ScheduleFor(to, Between(1, options_.delay_max), [=, this, epoch = epochs_[link]] {
+      if (epochs_[link] == epoch) Deliver(from, to, channel, bytes);
+    });
+  }
+  if (!options_.adversary || IsLiar(from)) return;
+  const std::uint16_t liar = Index(options_.liar);
+  if (!validators_[liar]->machine) return;
+  for (const Bytes& injected : options_.adversary->Inject(PositionOf(liar), bytes)) {
+    const auto victim = static_cast<std::uint16_t>(Between(0, size() - 1u));
+    const Channel on = Chance(50) ? Channel::kControl : Channel::kBulk;
+    if (victim == liar) continue;
+    ScheduleFor(victim, Between(1, options_.delay_max),
+                [=, this] { Deliver(liar, victim, on, injected); });
+  }
+}
+
+void World::Deliver(std::uint16_t from, std::uint16_t to, Channel channel, const Bytes& bytes) {
+  if (channel == Channel::kControl) {
+    auto message = proto::dag::DecodeMessage(bytes);
+    if (!message) {
+      if (!IsLiar(from)) Fail("an honest message is refused: " + message.error().message);
+      return;
+    }
+    // Some calls share one sync with the next.
+    OnLedger(
+        to, [&](LedgerMachine& m) { m.Handle(PartyId{from}, std::move(*message)); }, !Chance(25));
+  } else {
+    auto message = node::DecodeInferenceMessage(bytes);
+    if (!message) {
+      if (!IsLiar(from)) Fail("an honest message is refused: " + message.error().message);
+      return;
+    }
+    OnService(to, [&](Service& service) {
+      return service.Handle(PartyId{from}, std::move(*message), now_ * 1000);
+    });
+  }
+}
+
+// ---- oracles ------------------------------------------------------------------------------------
+
+void World::CheckFaults(std::uint16_t i, const std::vector<proto::Fault>& faults) {
+  if (IsLiar(i)) return;
+  for (const proto::Fault& fault : faults) {
+    if (IsLiar(Index(fault.party))) {
+      blamed_.insert(fault.party);
+    } else {
+      Fail(genesis_.validators[i].name + " blames " + genesis_.validators[Index(fault.party)].name +
+           " for kind " + std::to_string(static_cast<int>(fault.kind)));
+    }
+  }
+}
+
+void World::CheckBlocks(std::uint16_t i) {
+  Validator& validator = *validators_[i];
+  const node::Snapshot& latest = validator.machine->latest();
+  // What is only now synced may have been lost before: it is checked again, and must be the same.
+  if (latest.header().height == validator.checked) return;
+  for (std::uint64_t height = validator.checked + 1; height <= latest.header().height; ++height) {
+    const auto block = node::ReadBlock(validator.store, height);
+    if (!block || !*block) return Fail("block " + std::to_string(height) + " cannot be read");
+    const Digest digest = proto::BlockDigest((*block)->header);
+    if (blocks_.size() < height) blocks_.push_back(digest);
+    if (blocks_[height - 1] != digest) {
+      return Fail("honest validators differ in block " + std::to_string(height));
+    }
+  }
+  validator.checked = latest.header().height;
+
+  const proto::Totals totals = latest.totals();
+  std::uint64_t money = totals.escrow + totals.fees + latest.account(client_->account()).balance;
+  for (const proto::PublicKey& key : genesis_.keys()) money += latest.account(key).balance;
+  if (money != kFunds) Fail("money is " + std::to_string(money));
+}
+
+void World::Once(std::string_view what, std::uint16_t i, std::uint64_t a, std::uint64_t b,
+                 const Digest& digest) {
+  const auto [said, first] = said_.emplace(std::tuple(std::string(what), i, a, b), digest);
+  if (!first && said->second != digest) {
+    Fail(genesis_.validators[i].name + " says two things: " + std::string(what) + " " +
+         std::to_string(a) + " " + std::to_string(b));
+  }
+}
+
+void World::CheckSaid(std::uint16_t i, const proto::dag::Message& message) {
+  const auto* const header = std::get_if<proto::dag::Header>(&message);
+  if (header && Index(header->author) == i) Once("header", i, header->round, 0, header->digest);
+  if (const auto* const vote = std::get_if<proto::dag::Vote>(&message)) {
+    Once("vote", i, vote->round, Index(vote->author), vote->header);
+  }
+}
+
+void World::CheckSaid(std::uint16_t i, const InferenceMessage& message) {
+  if (const auto* const session = std::get_if<proto::SessionMessage>(&message)) {
+    if (const auto* const opening = std::get_if<proto::Opening>(session)) {
+      Once("opening", i, opening->request, opening->round,
+           proto::MerkleRootOfBytes(opening->values));
+    }
+  }
+  if (const auto* const attempt = std::get_if<proto::AttemptMessage>(&message)) {
+    if (const auto* const vector = std::get_if<proto::LayerVector>(attempt)) {
+      Once("vector", i, vector->attempt, vector->layer, proto::MerkleRootOfBytes(vector->values));
+    }
+  }
+}
+
+// ---- what the client may do ---------------------------------------------------------------------
+
+bool World::Up(std::uint16_t i) const {
+  return validators_[i]->machine != nullptr;
+}
+
+void World::SubmitFor(std::uint16_t i, const Bytes& transaction) {
+  if (!Up(i)) return;
+  // A refusal is no reason to give up: the validator may lag.
+  OnLedger(i, [&](LedgerMachine& machine) { (void)machine.Submit(transaction); });
+}
+
+void World::UploadTo(std::uint16_t i, const Bytes& file) {
+  if (!Up(i)) return;
+  OnService(i, [&](Service& service) {
+    auto step = service.AddFile(file, now_ * 1000);
+    return step ? std::move(*step) : Service::Step();
+  });
+}
+
+std::optional<std::vector<mpc::Fp>> World::MasksFrom(std::uint16_t i, std::uint64_t attempt) {
+  if (!Up(i)) return std::nullopt;
+  auto shares = validators_[i]->service->MaskShares(attempt);
+  if (!shares) return std::nullopt;
+  if (IsLiar(i) && !options_.adversary->TellMasks(PositionOf(i), *shares)) return std::nullopt;
+  return std::move(*shares);
+}
+
+const std::optional<node::ProvenBlock>& World::ProvenBy(std::uint16_t i) const {
+  return validators_[i]->machine->proven();
+}
+
+const node::KeyValueStore& World::StoreOf(std::uint16_t i) const {
+  return validators_[i]->store;
+}
+
+const node::Snapshot& World::LedgerOf(std::uint16_t i) const {
+  return validators_[i]->machine->latest();
+}
+
+}  // namespace sim
