@@ -33,6 +33,7 @@ namespace {
 constexpr std::chrono::seconds kBundlePatience{1800};
 constexpr std::chrono::seconds kResultPatience{600};
 constexpr std::chrono::seconds kMaskPatience{60};
+constexpr int kMaskTriesMax = 5;
 // After the masks are decoded, how long the other validators may still answer to be checked.
 constexpr std::chrono::milliseconds kMaskGrace{1000};
 
@@ -136,7 +137,7 @@ Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size
   }
   if (!decoder.decoded()) {
     return Fail(ErrorCode::kUnavailable,
-                "too few validators gave good shares of the masks (" + reason + "); ask again");
+                "too few validators gave good shares of the masks (" + reason + ")");
   }
   Masks masks;
   masks.values = decoder.values();
@@ -167,13 +168,17 @@ Result<FoundModel> FindModel(const Client& client, const std::string& model) {
   std::optional<proto::Digest> found;
   std::string names;
   for (const json& entry : *models) {
+    names += (names.empty() ? "" : ", ") + entry.value("name", "");
+  }
+  for (const json& entry : *models) {
     const std::string id = entry.value("id", "");
     const std::string name = entry.value("name", "");
-    names += (names.empty() ? "" : ", ") + name;
     if (id != model && name != model && !model.empty()) continue;
     if (found) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "several models are called " + model + "; name one by its id (see model list)");
+                  model.empty() ? "there are several models; name one with --model: " + names
+                                : "several models are called " + model +
+                                      "; name one by its id (see model list)");
     }
     const auto bytes = proto::FromHex(id);
     const auto digest = bytes ? proto::Digest::From(*bytes) : tl::unexpected(bytes.error());
@@ -262,7 +267,12 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   answer.wait_seconds = Seconds(start);
 
   progress("fetching shares of the masks from the validators");
-  auto masks = GatherMasks(client, answer.request, bucket->tokens + bucket->outputs);
+  const std::size_t mask_count = bucket->tokens + bucket->outputs;
+  auto masks = GatherMasks(client, answer.request, mask_count);
+  for (int tries = 1; !masks && tries < kMaskTriesMax; ++tries) {
+    progress(masks.error().message);
+    masks = GatherMasks(client, answer.request, mask_count);
+  }
   if (!masks) return tl::unexpected(masks.error());
   answer.wrong_masks = masks->wrong;
   answer.silent_masks = masks->silent;

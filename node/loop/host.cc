@@ -261,7 +261,11 @@ void Host::ServiceLoop() {
   Dispatch(service_->Resume(latest(), NowUs()));
   auto last_tick = steady_clock::now();
   while (!stopping_) {
-    for (ServiceItem& item : service_queue_.Take(last_tick + kServiceTick)) {
+    std::vector<ServiceItem> items = service_queue_.Take(last_tick + kServiceTick);
+    // People wait for answers to calls, and these are short.
+    std::ranges::stable_partition(
+        items, [](const ServiceItem& item) { return std::holds_alternative<Call>(item); });
+    for (ServiceItem& item : items) {
       if (stopping_) return;
       Dispatch(std::visit(
           proto::Overloaded{
