@@ -18,27 +18,6 @@ constexpr std::int64_t kDigitOffset = std::int64_t{1} << kDigitBits;
 // Inner indices summed in one go: 1024 products of 52 bits fit 64.
 constexpr std::size_t kDepth = 1024;
 
-using Panel = std::vector<std::uint64_t>;
-
-// Digit `digit` of columns [column, column + width) of the weights' rows [first, first + depth).
-// True when a weight has a higher digit.
-bool Pack(std::span<const std::int32_t> w, std::size_t first, std::size_t depth, std::size_t column,
-          std::size_t width, std::size_t cols, bool wide, int digit, Panel& panel) {
-  bool beyond = false;
-  for (std::size_t k = 0; k < depth; ++k) {
-    const std::int32_t* const row = w.data() + (first + k) * cols + column;
-    std::uint64_t* const out = panel.data() + k * kPanel;
-    for (std::size_t c = 0; c < width; ++c) {
-      std::int64_t value = row[c];
-      const std::int64_t high = (value + kDigitOffset / 2) >> kDigitBits;
-      beyond |= value < -kDigitOffset || value >= kDigitOffset;
-      if (wide) value = digit == 0 ? value - high * kDigitOffset : high;
-      out[c] = static_cast<std::uint64_t>(value + kDigitOffset);
-    }
-  }
-  return beyond;
-}
-
 // sums[0] + sums[1] 2^32 + sums[2] 2^64 + sums[3] 2^96.
 Fp Recombine(const std::array<std::uint64_t, 4>& sums) {
   const UInt128 low = sums[0] + (UInt128{sums[1]} << 32);
@@ -48,52 +27,123 @@ Fp Recombine(const std::array<std::uint64_t, 4>& sums) {
          Fp::FromUnsigned(UInt128{static_cast<std::uint64_t>(high) & kLow63} << 64);
 }
 
-}  // namespace
+enum class Digit : std::uint8_t { kOnly, kLow, kHigh };
 
-void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
-                std::size_t inner, std::size_t cols, std::span<Fp> y, GemmPath path) {
-  CHECK(x.size() == rows * inner && w.size() == inner * cols && y.size() == rows * cols);
-  const KernelFunction kernel = KernelOf(path);
-  Panel panel(std::min(kDepth, inner) * kPanel);
-  std::array<std::uint64_t, 4 * kPanel> sums;
-  std::vector<Fp> offsets(rows);
-  for (std::size_t first = 0; first < inner; first += kDepth) {
-    const std::size_t depth = std::min(kDepth, inner - first);
-    for (std::size_t i = 0; i < rows; ++i) {
-      Fp sum;
-      for (std::size_t k = 0; k < depth; ++k) sum += x[i * inner + first + k];
-      offsets[i] = sum * Fp(-kDigitOffset);
-    }
-    for (std::size_t column = 0; column < cols; column += kPanel) {
-      const std::size_t width = std::min(kPanel, cols - column);
-      const bool wide = Pack(w, first, depth, column, width, cols, false, 0, panel);
-      for (int digit = 0; digit < (wide ? 2 : 1); ++digit) {
-        if (wide) Pack(w, first, depth, column, width, cols, true, digit, panel);
-        const Fp unit(digit == 0 ? 1 : kDigitOffset);
-        for (std::size_t i = 0; i < rows; ++i) {
-          kernel(x.data() + i * inner + first, panel.data(), depth, sums.data());
-          Fp* const out = y.data() + i * cols + column;
-          for (std::size_t c = 0; c < width; ++c) {
-            const Fp sum =
-                Recombine({sums[c], sums[kPanel + c], sums[2 * kPanel + c], sums[3 * kPanel + c]}) +
-                offsets[i];
-            out[c] += digit == 0 ? sum : unit * sum;
-          }
+// One product, slab of kDepth inner indices by slab, panel of kPanel columns by panel.
+class IntegerProduct {
+ public:
+  IntegerProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
+                 std::size_t cols, std::span<Fp> y, KernelFunction kernel)
+      : x_(x),
+        w_(w),
+        inner_(x.size() / std::max<std::size_t>(rows, 1)),
+        cols_(cols),
+        y_(y),
+        kernel_(kernel),
+        panel_(std::min(kDepth, inner_) * kPanel),
+        offsets_(rows) {}
+
+  void Add() {
+    for (first_ = 0; first_ < inner_; first_ += kDepth) {
+      depth_ = std::min(kDepth, inner_ - first_);
+      SumRows();
+      for (column_ = 0; column_ < cols_; column_ += kPanel) {
+        width_ = std::min(kPanel, cols_ - column_);
+        if (FitsOneDigit()) {
+          AddPanel(Digit::kOnly);
+        } else {
+          AddPanel(Digit::kLow);
+          AddPanel(Digit::kHigh);
         }
       }
     }
   }
+
+ private:
+  const std::int32_t* Weights(std::size_t k) const {
+    return w_.data() + (first_ + k) * cols_ + column_;
+  }
+
+  // What the weights' offset adds to every column.
+  void SumRows() {
+    for (std::size_t i = 0; i < offsets_.size(); ++i) {
+      Fp sum;
+      for (const Fp share : x_.subspan(i * inner_ + first_, depth_)) sum += share;
+      offsets_[i] = sum * Fp(-kDigitOffset);
+    }
+  }
+
+  bool FitsOneDigit() const {
+    bool fits = true;
+    for (std::size_t k = 0; k < depth_; ++k) {
+      const std::int32_t* const row = Weights(k);
+      for (std::size_t c = 0; c < width_; ++c) {
+        fits &= row[c] >= -kDigitOffset && row[c] < kDigitOffset;
+      }
+    }
+    return fits;
+  }
+
+  void Pack(Digit digit) {
+    for (std::size_t k = 0; k < depth_; ++k) {
+      const std::int32_t* const row = Weights(k);
+      for (std::size_t c = 0; c < width_; ++c) {
+        std::int64_t value = row[c];
+        const std::int64_t high = (value + kDigitOffset / 2) >> kDigitBits;
+        if (digit == Digit::kLow) value -= high * kDigitOffset;
+        if (digit == Digit::kHigh) value = high;
+        panel_[k * kPanel + c] = static_cast<std::uint64_t>(value + kDigitOffset);
+      }
+    }
+  }
+
+  void AddPanel(Digit digit) {
+    Pack(digit);
+    std::array<std::uint64_t, 4 * kPanel> sums;
+    for (std::size_t i = 0; i < offsets_.size(); ++i) {
+      kernel_(x_.data() + i * inner_ + first_, panel_.data(), depth_, sums.data());
+      Fp* const out = y_.data() + i * cols_ + column_;
+      for (std::size_t c = 0; c < width_; ++c) {
+        const Fp sum = offsets_[i] + Recombine({sums[c], sums[kPanel + c], sums[2 * kPanel + c],
+                                                sums[3 * kPanel + c]});
+        out[c] += digit == Digit::kHigh ? Fp(kDigitOffset) * sum : sum;
+      }
+    }
+  }
+
+  std::span<const Fp> x_;
+  std::span<const std::int32_t> w_;
+  const std::size_t inner_;
+  const std::size_t cols_;
+  std::span<Fp> y_;
+  const KernelFunction kernel_;
+
+  std::size_t first_ = 0, depth_ = 0;   // The slab.
+  std::size_t column_ = 0, width_ = 0;  // The panel's columns.
+  std::vector<std::uint64_t> panel_;
+  std::vector<Fp> offsets_;  // By row.
+};
+
+}  // namespace
+
+// Three dimensions, three matrices: as many arguments as a product has.
+// NOLINTBEGIN(readability-function-size)
+
+void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
+                std::size_t inner, std::size_t cols, std::span<Fp> y, GemmPath path) {
+  CHECK(x.size() == rows * inner && w.size() == inner * cols && y.size() == rows * cols);
+  IntegerProduct(x, w, rows, cols, y, KernelOf(path)).Add();
 }
 
 void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, std::size_t cols,
                 Fp* y, std::size_t y_row, GemmPath path) {
-  // The rows of b, contiguous.
-  std::vector<Fp> packed;
+  std::vector<Fp> packed;  // The rows of b, if they are not contiguous.
   if (b.column != 1) {
     packed.resize(inner * cols);
     for (std::size_t j = 0; j < cols; ++j) {
-      for (std::size_t l = 0; l < inner; ++l)
+      for (std::size_t l = 0; l < inner; ++l) {
         packed[l * cols + j] = b.data[l * b.row + j * b.column];
+      }
     }
     b = {packed.data(), cols, 1};
   }
@@ -105,5 +155,7 @@ void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, s
     AddCombination(coefficients, vectors, cols, y + i * y_row, path);
   }
 }
+
+// NOLINTEND(readability-function-size)
 
 }  // namespace mpc

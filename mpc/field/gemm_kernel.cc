@@ -101,10 +101,10 @@ bool Supported(GemmPath path) {
 }
 
 GemmPath BestPath() {
-  static const GemmPath kBest = Supported(GemmPath::kIfma)   ? GemmPath::kIfma
-                                : Supported(GemmPath::kAvx2) ? GemmPath::kAvx2
-                                                             : GemmPath::kPortable;
-  return kBest;
+  static const GemmPath best = Supported(GemmPath::kIfma)   ? GemmPath::kIfma
+                               : Supported(GemmPath::kAvx2) ? GemmPath::kAvx2
+                                                            : GemmPath::kPortable;
+  return best;
 }
 
 KernelFunction KernelOf(GemmPath path) {
