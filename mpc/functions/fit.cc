@@ -122,7 +122,7 @@ class Fitter {
  private:
   double Weight(double x) const { return request_.weight ? request_.weight(x) : 1; }
   double PhaseUnit(unsigned harmonic) const {
-    return std::ldexp(PhaseNoise(harmonic), -static_cast<int>(request_.phase_bits));
+    return std::ldexp(PhaseNoise(harmonic, request_.sets), -static_cast<int>(request_.phase_bits));
   }
 
   double Round(double value, unsigned frac, std::vector<std::int64_t>* into) {

@@ -27,6 +27,7 @@ struct FitRequest {
   unsigned in_frac = 16;     // Of the wire that the series reads.
   unsigned out_frac = 32;    // Of the result.
   unsigned phase_bits = 24;  // <= out_frac
+  unsigned sets = 4;         // Parts of a mask, C(n, t): the phases' noise grows with them.
   unsigned degree = 2;  // Of the polynomial; its coefficients need degree * in_frac <= out_frac.
   unsigned harmonics = 8;
   double period_ratio = 1.5;  // Period / (high - low), > 1.

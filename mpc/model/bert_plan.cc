@@ -282,7 +282,9 @@ class Compiler {
     goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
     goal.error_max = 2e-2;
     goal.harmonics_max = 20;
-    goal.phase_bits = 22;
+    // Few fraction bits must do for phases and for their online factors: larger committees' noise
+    // is met halfway.
+    goal.phase_bits = 22 + static_cast<unsigned>(std::bit_width(options_.builder.sets / 4)) / 2;
     goal.out_frac = std::min(38u, options_.builder.open_bits_max - 19);
     return b_.Series(x, goal, Name("GELU"));
   }

@@ -268,6 +268,7 @@ TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::stri
   request.phase_bits = std::min(goal.phase_bits, goal.out_frac);
   request.degree = std::min(2u, op(x).frac == 0 ? 2 : goal.out_frac / op(x).frac);
   request.harmonics = goal.harmonics_min;
+  request.sets = options_.sets;
   Fit fit;
   fit.error = std::numeric_limits<double>::infinity();
   if (ok()) fit = FitSeriesWithin(request, goal.target, goal.harmonics_max);

@@ -27,6 +27,7 @@ struct BuilderOptions {
   double margin = 1.5;          // Bounds beyond what calibration saw, as a factor.
   unsigned open_bits_max = 57;  // Of opened values; smaller leaks less.
   unsigned wire_frac = 16;      // Fraction bits of wires unless said otherwise.
+  unsigned sets = 4;            // C(n, t) of the largest committee that will run the plan.
 };
 
 // What a series must approximate. Interval, function and weight in real units.

@@ -83,8 +83,8 @@ class FieldArithmetic {
     noisy.poly.clear();
     double harmonics = EvaluateSeries(noisy, static_cast<double>(x.ToSigned()));
     for (std::size_t k = 0; k < series.cosine.size(); ++k) {
-      harmonics += PhaseNoise(k + 1) * (static_cast<double>(series.cosine[k]) * Deviation() +
-                                        static_cast<double>(series.sine[k]) * Deviation());
+      harmonics += PhaseNoise(k + 1, sets_) * (static_cast<double>(series.cosine[k]) * Deviation() +
+                                               static_cast<double>(series.sine[k]) * Deviation());
       // The factors a_i(M) are rounded to the coefficients' unit.
       harmonics += std::ldexp(Deviation() / std::sqrt(12.0), series.phase_bits);
     }
@@ -334,8 +334,8 @@ double EvaluateSeries(const Series& series, double x) {
   return value + std::ldexp(harmonics, series.phase_bits);
 }
 
-double PhaseNoise(std::size_t harmonic) {
-  return 1.6 * static_cast<double>(harmonic);
+double PhaseNoise(std::size_t harmonic, unsigned sets) {
+  return static_cast<double>(harmonic) * (0.3 * sets + 0.4);
 }
 
 }  // namespace mpc

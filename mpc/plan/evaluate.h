@@ -42,8 +42,9 @@ std::vector<double> EvaluateOp(const Plan& plan, const Op& op,
 // The value of a series at the wire's integer x, in units of the result's integer.
 double EvaluateSeries(const Series& series, double x);
 
-// Standard deviation of the preprocessed cos and sin of harmonic k, in units of 2^-phase_bits, for
-// four sets: every clear phase is rounded, and a product adds up its factors' errors.
-double PhaseNoise(std::size_t harmonic);
+// Standard deviation of the preprocessed cos and sin of harmonic k, in units of 2^-phase_bits. The
+// first harmonic is a product of `sets` rounded phases and each product's truncation adds
+// sqrt(sets / 12); harmonic k has k times the first's error.
+double PhaseNoise(std::size_t harmonic, unsigned sets);
 
 }  // namespace mpc

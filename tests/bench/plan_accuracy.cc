@@ -1,7 +1,7 @@
 // How close a compiled plan comes to its model.
 //
 //   plan_accuracy MODEL_FOLDER TEXTS.tsv [--vocab vocab.txt] [--calibration FILE] [--tokens N]
-//                 [--limit N] [--skip N] [--margin X] [--ops]
+//                 [--limit N] [--skip N] [--margin X] [--sets N] [--ops]
 //
 // Compiles the model for N tokens with the calibration file (default: calibration.txt beside the
 // model; of a .tsv the first column), then runs the fixed-point evaluator with simulated truncation
@@ -107,6 +107,7 @@ int main(int argc, char** argv) {
   compile.exp_error = std::stod(option("--exp", "3e-4"));
   compile.inverse_error = std::stod(option("--inverse", "1e-4"));
   compile.exponent_max = std::stod(option("--exponent", "7"));
+  compile.builder.sets = number("--sets", "4");
   auto start = Clock::now();
   const Plan plan = Need(mpc::CompileClassifier(model, tokens, calibration, compile));
   std::printf("compiled in %.1f s: %zu operations, %zu bytes\n", Seconds(start), plan.ops.size(),
@@ -141,7 +142,7 @@ int main(int argc, char** argv) {
     const auto padded = Need(mpc::PadText(ids, tokens, tokenizer.pad()));
     const auto exact = model.Logits(ids);
     const auto real = mpc::EvaluateFloat(plan, padded);
-    const auto fixed = mpc::EvaluateFixed(plan, padded, i);
+    const auto fixed = mpc::EvaluateFixed(plan, padded, i, compile.builder.sets);
     double difference = 0;
     for (std::size_t l = 0; l < exact.size(); ++l) {
       difference = std::max(difference, std::abs(fixed.outputs[l] - exact[l]));
