@@ -47,6 +47,7 @@ void CatchUp::OnAnswer(PartyId from, const RangeAnswer& answer, Step& step) {
     peer_.reset();
     return;
   }
+  peer_ = After(from, config_);
   next_round_ = answer.next_round;
 }
 

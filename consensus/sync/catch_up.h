@@ -1,6 +1,8 @@
-// Fetches whole ranges of rounds when this node is behind: page by page from one peer, certificates
-// verified one by one like any other, so any peer will do. A peer that does not answer is replaced
-// after kRetryTicks; pages wait until the DAG has taken in most of what was fetched.
+// Fetches whole ranges of rounds when this node is behind, page by page; certificates are verified
+// one by one like any other, so any peer will do. Each page is asked of the next peer, so that a
+// slow or lying one holds up its own turn alone: for kRetryTicks at most. Pages wait until the DAG
+// has taken in most of what was fetched. The end is where the peer asked has no more; should it be
+// wrong in that, the next certificate from elsewhere begins another catch-up.
 #pragma once
 
 #include <map>

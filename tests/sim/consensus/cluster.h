@@ -5,8 +5,9 @@
 // and lose what is in flight, later both ends are told of the new link. Validators crash at the
 // four instants of a step (before its writes, after them, after its messages, after its outputs),
 // lose what was not synced and restart from the disk. Byzantine validators are silent, or *twins*:
-// two honest cores with the same keys, each heard by a part of the others only, so that they
-// equivocate in everything a validator can say (headers, votes, block votes).
+// two honest cores with the same keys, each of whose headers is heard by a part of the others only,
+// so that they equivocate in all that a validator can say; and some of their messages are lies
+// (liar.h).
 //
 // After `quiet_after` all faults stop and the cluster must converge.
 #pragma once
@@ -34,6 +35,7 @@
 #include "proto/crypto/hash.h"
 #include "proto/wire/evidence.h"
 #include "tests/sim/consensus/disk.h"
+#include "tests/sim/consensus/liar.h"
 
 namespace sim {
 
@@ -46,13 +48,15 @@ struct ClusterOptions {
   std::uint64_t seed = 0;
   std::uint32_t gc_depth = 16;
   std::uint32_t retain_rounds = 100'000;
-  std::uint16_t silent = 0;  // The last parties.
-  std::uint16_t twins = 0;   // Before those.
+  std::uint16_t silent = 0;         // The last parties.
+  std::uint16_t twins = 0;          // Before those.
+  std::uint32_t lies_percent = 15;  // Of the twins' messages.
   std::uint64_t delay_max = 12;
   std::uint64_t tick = 10;
   std::uint32_t duplicates_percent = 5;
   std::uint32_t link_breaks = 4;
   std::uint32_t crashes = 2;
+  std::uint64_t outage = 0;  // Validator 0 is down for so long.
   std::uint64_t down_time_max = 150;
   // Delays the vertices of the author that a round-robin coin would make the leader.
   bool starve_round_robin = false;
@@ -200,14 +204,16 @@ class Cluster {
     return nodes_[i].core && nodes_[i].life == life;
   }
 
-  void Crash(std::size_t i) {
+  void Crash(std::size_t i) { Crash(i, Between(1, options_.down_time_max)); }
+
+  void Crash(std::size_t i, std::uint64_t down_time) {
     Node& node = nodes_[i];
     if (!node.core) return;
     ++restarts_;
     ++node.life;
     node.core.reset();
     node.disk.Crash();
-    Schedule(Between(1, options_.down_time_max), [=, this] { Boot(i); });
+    Schedule(down_time, [=, this] { Boot(i); });
   }
 
   void Connect(std::size_t i, std::size_t j) {
@@ -244,6 +250,9 @@ class Cluster {
       // The crash happens inside the next step after that time, at one of its four instants.
       const std::size_t i = Between(0, nodes_.size() - 1);
       Schedule(Between(20, options_.quiet_after), [=, this] { doomed_[i] = Between(1, 4); });
+    }
+    if (options_.outage > 0) {
+      Schedule(50, [this] { Crash(0, options_.outage); });
     }
     for (std::uint32_t k = 0; k < options_.transactions; ++k) {
       const std::size_t i = Between(0, nodes_.size() - 1);
@@ -291,10 +300,14 @@ class Cluster {
     return Index(party) < options_.n - options_.silent - options_.twins;
   }
 
-  void Post(std::size_t from, const proto::Target& target, const consensus::Message& message) {
+  void Post(std::size_t from, const proto::Target& target, consensus::Message message) {
+    if (!nodes_[from].honest && !quiet() && Chance(options_.lies_percent)) {
+      message = Liar(secrets_[Index(nodes_[from].party)], random_).Lie(std::move(message));
+    }
     const Bytes bytes = proto::dag::Encode(message);
     if (bytes.size() > proto::dag::kMessageBytesMax) return Fail("a message is too large");
-    if (const auto* const certificate = std::get_if<consensus::Certificate>(&message)) {
+    if (const auto* const certificate = std::get_if<consensus::Certificate>(&message);
+        certificate && nodes_[from].honest) {
       const auto& header = certificate->header;
       Once("certificate", header.round, header.author, PartyId{0}, header.digest);
     }

@@ -3,7 +3,9 @@
 
 #include "tests/sim/consensus/cluster.h"
 
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 #include <gtest/gtest.h>
 
@@ -44,6 +46,25 @@ TEST(ConsensusSim, TinyGarbageCollectionDepth) {
   RunSeeds({.gc_depth = 4, .delay_max = 40, .link_breaks = 8, .crashes = 3}, 40);
 }
 
+// Far more rounds than are kept ahead: by ranges, while the others go on.
+TEST(ConsensusSim, AValidatorThatWasAwayForLongCatchesUp) {
+  const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 1);
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    Cluster cluster({.seed = seed,
+                     .delay_max = 3,
+                     .tick = 3,
+                     .crashes = 0,
+                     .outage = 4'000,
+                     .transactions = 20,
+                     .quiet_after = 4'100});
+    ASSERT_TRUE(cluster.Run()) << cluster.failure();
+    EXPECT_GE(cluster.highest_round(), consensus::kRoundsAheadMax + 64);
+    std::printf("caught up on %llu rounds within %llu units\n",
+                static_cast<unsigned long long>(cluster.highest_round()),
+                static_cast<unsigned long long>(cluster.now() - 4'050));
+  }
+}
+
 // A scheduler that could foresee the leaders would stop all commits; it cannot foresee the coin.
 TEST(ConsensusSim, AStarverThatGuessesTheLeadersDoesNotStopCommits) {
   const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 6);
@@ -51,6 +72,37 @@ TEST(ConsensusSim, AStarverThatGuessesTheLeadersDoesNotStopCommits) {
     Cluster cluster({.seed = seed, .link_breaks = 0, .crashes = 0, .starve_round_robin = true});
     ASSERT_TRUE(cluster.Run()) << cluster.failure();
     EXPECT_GE(cluster.commits_under_faults(), 3u) << "seed " << seed;
+  }
+}
+
+// A node and round cost n (n - f) signature checks in certificates and votes, n for headers, a
+// block vote for each header in every commit (at most one in two rounds), and n / 2 shares of the
+// coin; own ones are not checked.
+TEST(ConsensusSim, ARoundCostsWhatItSays) {
+  for (const std::uint16_t n : {std::uint16_t{4}, std::uint16_t{7}}) {
+    const std::uint64_t quorum = proto::Committee(n).quorum();
+    Cluster cluster({.n = n,
+                     .seed = 1,
+                     .duplicates_percent = 0,
+                     .link_breaks = 0,
+                     .crashes = 0,
+                     .quiet_after = 1'000});
+    const std::clock_t start = std::clock();
+    ASSERT_TRUE(cluster.Run()) << cluster.failure();
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    const auto status = cluster.status(0);
+    const std::uint64_t rounds = status.highest_round;
+    EXPECT_GE(rounds, 20u);
+    EXPECT_LE(status.signature_checks,
+              (rounds + 1) * ((n - 1) * quorum + (quorum - 1) + (n - 1) + n / 2));
+    EXPECT_LE(status.share_checks, (rounds / 2 + 1) * (n - 1));
+    std::printf(
+        "n = %d: %llu rounds, %.1f signature and %.1f share checks a node and round, "
+        "%.0f rounds of the whole cluster in a CPU second\n",
+        n, static_cast<unsigned long long>(rounds),
+        static_cast<double>(status.signature_checks) / static_cast<double>(rounds),
+        static_cast<double>(status.share_checks) / static_cast<double>(rounds),
+        static_cast<double>(rounds) / seconds);
   }
 }
 
