@@ -46,9 +46,10 @@ proto::Result<Client> Access::Open() const {
     return proto::Fail(document.error().code,
                        document.error().message + "; start a network with: waxseal localnet up");
   }
-  auto secret = ReadSecretKey(key.empty() ? directory + "/client.key" : key);
+  const std::string path = key.empty() ? directory + "/client.key" : key;
+  auto secret = ReadSecretKey(path);
   if (!secret) return tl::unexpected(secret.error());
-  return Client(std::move(*document), std::move(*secret));
+  return Client(std::move(*document), std::move(*secret), path + ".lock");
 }
 
 }  // namespace node

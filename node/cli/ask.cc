@@ -33,7 +33,9 @@ namespace {
 constexpr std::chrono::seconds kBundlePatience{1800};
 constexpr std::chrono::seconds kResultPatience{600};
 constexpr std::chrono::seconds kMaskPatience{60};
-constexpr int kMaskTriesMax = 5;
+// Validators whose ledger has not reached the assignment yet say so.
+constexpr int kMaskTriesMax = 20;
+constexpr std::chrono::milliseconds kMaskPause{300};
 // After the masks are decoded, how long the other validators may still answer to be checked.
 constexpr std::chrono::milliseconds kMaskGrace{1000};
 
@@ -270,7 +272,8 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   const std::size_t mask_count = bucket->tokens + bucket->outputs;
   auto masks = GatherMasks(client, answer.request, mask_count);
   for (int tries = 1; !masks && tries < kMaskTriesMax; ++tries) {
-    progress(masks.error().message);
+    progress(masks.error().message + "; trying again");
+    std::this_thread::sleep_for(kMaskPause);
     masks = GatherMasks(client, answer.request, mask_count);
   }
   if (!masks) return tl::unexpected(masks.error());

@@ -4,6 +4,10 @@
 #include <thread>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include "node/rpc/client.h"
 
 namespace node {
@@ -19,10 +23,32 @@ constexpr std::chrono::milliseconds kPoll{50};
 constexpr std::chrono::seconds kExecutionPatience{60};
 constexpr int kNonceTriesMax = 20;
 
+// Held while a transaction of the account is under way; released also when the process dies.
+class Turn {
+ public:
+  explicit Turn(const std::string& path) {
+    if (path.empty()) return;
+    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    // Without a lock file the nonces alone keep order.
+    if (file_ >= 0) ::flock(file_, LOCK_EX);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (file_ >= 0) ::close(file_);
+  }
+
+ private:
+  int file_ = -1;
+};
+
 }  // namespace
 
-Client::Client(proto::Genesis genesis, proto::SecretKey key)
-    : genesis_(std::move(genesis)), chain_(proto::ChainId(genesis_)), key_(std::move(key)) {}
+Client::Client(proto::Genesis genesis, proto::SecretKey key, std::string lock)
+    : genesis_(std::move(genesis)),
+      chain_(proto::ChainId(genesis_)),
+      key_(std::move(key)),
+      lock_(std::move(lock)) {}
 
 Result<json> Client::At(std::size_t validator, const std::string& method,
                         const json& params) const {
@@ -64,6 +90,7 @@ Result<std::string> Client::Submit(const proto::Bytes& transaction) const {
 }
 
 Result<json> Client::Execute(proto::Payload payload) const {
+  const Turn turn(lock_);
   // Another process may use the same account: who comes second takes the next nonce.
   for (int tries = 1;; ++tries) {
     auto executed = ExecuteOnce(payload);

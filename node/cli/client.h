@@ -23,7 +23,9 @@ using Progress = std::function<void(const std::string&)>;  // One line for peopl
 
 class Client {
  public:
-  Client(proto::Genesis genesis, proto::SecretKey key);
+  // `lock`: a file that processes which use this account take turns by; none if empty. Without
+  // turns two equal payloads of one nonce would be one transaction.
+  Client(proto::Genesis genesis, proto::SecretKey key, std::string lock = "");
 
   const proto::Genesis& genesis() const { return genesis_; }
   const proto::Digest& chain() const { return chain_; }
@@ -55,6 +57,7 @@ class Client {
   proto::Genesis genesis_;
   proto::Digest chain_;
   proto::SecretKey key_;
+  std::string lock_;
 };
 
 }  // namespace node

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 
@@ -76,6 +77,9 @@ Result<> Start(const std::string& home) {
   std::signal(SIGPIPE, SIG_IGN);
   // Keys and masks are in memory: no core dumps, no debugger of the same user.
   ::prctl(PR_SET_DUMPABLE, 0);
+  // Bundles come and go by the hundred megabytes: large blocks go back to the system when freed.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  ::mallopt(M_ARENA_MAX, 2);
   spdlog::set_level(spdlog::level::from_str(config->log_level));
   spdlog::flush_on(spdlog::level::info);
 
