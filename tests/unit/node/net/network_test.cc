@@ -208,7 +208,7 @@ TEST(Network, StopsPromptly) {
   for (Host* host : {a.get(), b.get()}) {
     const auto start = Clock::now();
     host->network.Stop();
-    EXPECT_LT(Clock::now() - start, std::chrono::seconds(2));
+    EXPECT_LT(Clock::now() - start, std::chrono::seconds(5));
     host->network.Stop();  // Again, harmless.
   }
   a->Send(1, kBulk, {});  // After the end: dropped.

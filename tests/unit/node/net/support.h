@@ -24,7 +24,7 @@ namespace node::test {
 using proto::Bytes;
 using proto::PartyId;
 
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kPatience{60};
 
 // A bound TCP socket on 127.0.0.1.
 class Socket {
@@ -60,11 +60,18 @@ class Socket {
   sockaddr_in address_{};
 };
 
-// Free until somebody takes it: a port that was just bound.
+// Free until somebody takes it. Outside the range the kernel gives to outgoing connections, and
+// beginning elsewhere in each process, so that tests that run side by side do not meet.
 inline int FreePort() {
-  Socket socket;
-  EXPECT_TRUE(socket.Bind());
-  return socket.port();
+  constexpr int kFirst = 15000;
+  constexpr int kCount = 15000;
+  static int next = ::getpid() * 64;
+  for (int tries = 0; tries < kCount; ++tries) {
+    const int port = kFirst + next++ % kCount;
+    if (Socket(port).Bind()) return port;
+  }
+  ADD_FAILURE() << "no port is free";
+  return 0;
 }
 
 inline std::string At(int port) {

@@ -48,7 +48,7 @@ class Wire {
   }
   void EndWriting() { ::shutdown(fd_, SHUT_WR); }
   // Until `mark` has come, the server hangs up, or the time is over.
-  std::string Read(std::string_view mark = "\r\n\r\n", milliseconds patience = seconds(10)) {
+  std::string Read(std::string_view mark = "\r\n\r\n", milliseconds patience = seconds(30)) {
     const auto end = Clock::now() + patience;
     std::string text;
     while (text.find(mark) == std::string::npos) {
@@ -275,7 +275,7 @@ TEST_F(Rpc, HangsUpOnClientsThatDoNotRead) {
       {"id", 1}}.dump();
   for (int i = 0; i < 4; ++i) wire.Write(Post(call));
   // Its place becomes free, although it keeps the connection.
-  const auto end = Clock::now() + seconds(10);
+  const auto end = Clock::now() + seconds(30);
   bool served = false;
   while (Clock::now() < end && !served) {
     served = Get(address(), "/health", seconds(1)).has_value();
@@ -302,7 +302,7 @@ TEST_F(Rpc, BoundsTheConnections) {
   ASSERT_FALSE(call.has_value());
   EXPECT_NE(call.error().message.find("Too many connections are open"), std::string::npos);
   wires.clear();
-  const auto end = Clock::now() + seconds(10);
+  const auto end = Clock::now() + seconds(30);
   while (Clock::now() < end && Get(address(), "/health").value_or(HttpAnswer{}).status != 200) {
     std::this_thread::sleep_for(milliseconds(20));
   }
@@ -336,7 +336,7 @@ TEST_F(Rpc, CostlyCallsDoNotHideTheNodesHealth) {
         [this] { EXPECT_EQ(Call(address(), "wait", Json::object()).value_or("none"), "done"); });
   }
   AwaitWaiting(2);  // Both handler threads are taken.
-  EXPECT_EQ(Get(address(), "/health", seconds(5))->status, 200);
+  EXPECT_EQ(Get(address(), "/health", seconds(30))->status, 200);
   EXPECT_FALSE(Call(address(), "echo", Json::array({"x"}), milliseconds(200)).has_value());
   Release();
   for (auto& caller : callers) caller.join();
@@ -359,7 +359,7 @@ TEST_F(Rpc, StopsPromptlyWhateverIsUnderWay) {
   });
   const auto start = Clock::now();
   server_->Stop();
-  EXPECT_LT(Clock::now() - start, seconds(3));
+  EXPECT_LT(Clock::now() - start, seconds(10));
   EXPECT_EQ(waiting_, 2);  // What had not begun was skipped.
   releaser.join();
   for (auto& caller : callers) caller.join();
