@@ -101,20 +101,6 @@ Demo::~Demo() {
   }
 }
 
-// A run of free ports for four validators.
-std::uint16_t FreeBasePort() {
-  const auto answers = [](unsigned port) {
-    return Get("127.0.0.1:" + std::to_string(port), "/health", std::chrono::milliseconds(300))
-        .has_value();
-  };
-  for (unsigned base = 26600; base < 60000; base += 100) {
-    bool free = true;
-    for (unsigned i = 0; i < 4 && free; ++i) free = !answers(base + 10 * i);
-    if (free) return static_cast<std::uint16_t>(base);
-  }
-  return 26600;
-}
-
 Result<> Demo::Begin() {
   directory_ = options_.directory;
   if (directory_.empty()) {
@@ -128,7 +114,7 @@ Result<> Demo::Begin() {
   }
   NetworkOptions network;
   network.directory = directory_;
-  network.base_port = FreeBasePort();
+  network.base_port = FreeBasePort(network.base_port, network.validators);
   network.spec = options_.spec;
   say_("making keys and a genesis document for four validators in " + directory_);
   auto genesis = CreateNetwork(network);

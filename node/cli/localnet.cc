@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <thread>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "node/cli/process.h"
 #include "node/loop/files.h"
 #include "node/rpc/client.h"
@@ -30,7 +34,34 @@ std::string LastLogLine(const std::string& home) {
   return std::string(line == std::string_view::npos ? text : text.substr(line + 1));
 }
 
+bool IsFree(unsigned port) {
+  const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (file < 0) return false;
+  const int yes = 1;  // As servers do: a port whose last connection lingers is free.
+  ::setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool free = ::bind(file, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(file);
+  return free;
+}
+
 }  // namespace
+
+std::uint16_t FreeBasePort(std::uint16_t first, std::uint16_t validators) {
+  constexpr unsigned kStep = 100;
+  constexpr unsigned kLast = 32'000;
+  for (unsigned base = first; base + 10u * validators < kLast; base += kStep) {
+    bool free = true;
+    for (unsigned i = 0; i < validators && free; ++i) {
+      free = IsFree(base + 10 * i) && IsFree(base + 10 * i + 1);
+    }
+    if (free) return static_cast<std::uint16_t>(base);
+  }
+  return first;
+}
 
 Result<> StartOne(const std::string& directory, const proto::Genesis& genesis,
                   std::size_t validator) {

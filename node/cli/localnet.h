@@ -9,6 +9,10 @@
 
 namespace node {
 
+// A base port from `first` on, in steps of 100, at which no port of `validators` validators is in
+// use here; `first` when there is none. Below the system's ephemeral ports, if `first` is.
+std::uint16_t FreeBasePort(std::uint16_t first, std::uint16_t validators);
+
 // Starts what does not run and waits until every validator is ready. kUnavailable names an occupied
 // address, or the validator that did not come up and why (its log's last line).
 proto::Result<> StartNetwork(const std::string& directory, const proto::Genesis& genesis,

@@ -89,10 +89,13 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   for (const std::string& line : model.calibration) {
     sentences.push_back(model.tokenizer.Encode(line));
   }
-  const unsigned mask_bits = mpc::ReplicatedSets(committee).mask_bits();
+  const mpc::ReplicatedSets sets(committee);
+  const unsigned mask_bits = sets.mask_bits();
+  mpc::CompileOptions compile_options;
+  compile_options.builder.sets = static_cast<unsigned>(sets.count());
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
-    const auto plan = mpc::CompileClassifier(model.reference, tokens, sentences, {});
+    const auto plan = mpc::CompileClassifier(model.reference, tokens, sentences, compile_options);
     if (!plan) return tl::unexpected(plan.error());
     if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
       return tl::unexpected(fits.error());

@@ -19,10 +19,9 @@ using proto::Result;
 
 namespace {
 
-// Tests run side by side: each process has its own ports.
+// Tests run side by side: each process begins its search elsewhere.
 std::uint16_t BasePort() {
-  static std::uint16_t next = 0;
-  return static_cast<std::uint16_t>(30000 + (::getpid() % 250) * 100 + 40 * (next++ % 2));
+  return node::FreeBasePort(static_cast<std::uint16_t>(10'000 + (::getpid() % 200) * 100), 4);
 }
 
 }  // namespace
