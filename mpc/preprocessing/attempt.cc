@@ -185,6 +185,7 @@ Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root) {
   if (state_ == State::kDead) return step;
   layers_.Fix(root);
   progress_ = true;
+  ForgiveFirstKing(root);
   if (const auto it = round_.candidates.find(root); it != round_.candidates.end()) {
     layers_.Hold(layer, std::move(it->second));
     if (round_.stored != root) {
@@ -224,7 +225,7 @@ Attempt::Step Attempt::Tick() {
   Step step;
   if (!started_ || state_ == State::kDead) return step;
   if (std::exchange(progress_, false)) idle_ticks_ = 0;
-  if (++idle_ticks_ < kTicksOfPatience) return step;
+  if (++idle_ticks_ < kTicksOfPatience << second_chances_) return step;
   idle_ticks_ = 0;
   FetchMissing(step);
   if (state_ != State::kRunning || judged_) return step;
@@ -352,6 +353,13 @@ void Attempt::TakeHeld(PartyId from, Step& step) {
   if (held.layer) On(from, std::move(*held.layer), step);
 }
 
+void Attempt::ForgiveFirstKing(const proto::Digest& fixed_root) {
+  if (engaged_ == 1 || round_.first_choice != fixed_root) return;
+  if (second_chances_ == kSecondChancesMax) return;
+  ++second_chances_;
+  engaged_ = 1;
+}
+
 bool Attempt::SendersVouch(const proto::KingLayer& message) const {
   if (message.senders.size() != context_.committee.quorum()) return false;
   const Place place = PlaceOf(message.layer);
@@ -383,6 +391,11 @@ void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step
     step.outputs.push_back(LayerKnown{message.layer, std::move(message.values)});
   }
   progress_ = true;
+  if (king == KingOf(0) && std::ranges::all_of(message.senders, [&](const auto& sender) {
+        return first_senders_[Index(sender.party)];
+      })) {
+    round_.first_choice = root;
+  }
   const proto::Digest senders = SendersDigest(message.senders);
   const proto::Digest digest = proto::EchoDigest(context_.chain, context_.epoch, attempt_,
                                                  message.layer, king, root, senders);
@@ -403,155 +416,6 @@ void Attempt::On(PartyId from, const proto::Echo& message, Step& step) {
     progress_ = true;
     step.outputs.push_back(PostCertificate{std::move(*certificate)});
   }
-}
-
-// ---- values of fixed layers
-
-void Attempt::OnHeld(std::uint32_t layer, Step& step) {
-  asked_.erase(layer);
-  for (const PartyId party : std::exchange(waiting_[layer], {})) {
-    step.Send({party},
-              proto::LayerValues{attempt_, layer, EncodeElements(layers_.opened()[layer])});
-  }
-}
-
-void Attempt::Fetch(std::uint32_t layer, Step& step) {
-  const std::uint16_t n = context_.committee.size();
-  const auto next = [&](PartyId party) { return static_cast<PartyId>((Index(party) + 1) % n); };
-  PartyId party = asked_.count(layer) == 1 ? next(asked_[layer]) : next(context_.self);
-  if (party == context_.self) party = next(party);
-  asked_[layer] = party;
-  step.Send({party}, proto::FetchLayer{attempt_, layer});
-}
-
-void Attempt::FetchMissing(Step& step) {
-  for (std::uint32_t layer = 0; layer < std::min(layers_.fixed(), layers_needed()); ++layer) {
-    if (!layers_.Holds(layer)) Fetch(layer, step);
-  }
-}
-
-void Attempt::On(PartyId from, const proto::FetchLayer& message, Step& step) {
-  if (message.layer > layers_.count()) return step.Blame(from, FaultKind::kMalformed);
-  if (from == context_.self || ++answers_[{from, message.layer}] > kAnswersMax) return;
-  if (message.layer < layers_.fixed() && layers_.Holds(message.layer)) {
-    return step.Send({from}, proto::LayerValues{attempt_, message.layer,
-                                                EncodeElements(layers_.opened()[message.layer])});
-  }
-  if (message.layer < layers_.count()) {
-    auto& waiting = waiting_[message.layer];
-    if (std::ranges::count(waiting, from) == 0) waiting.push_back(from);
-  }
-  if (message.layer >= layers_.fixed()) SendAgain(from, step);
-}
-
-void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
-  const std::uint32_t layer = message.layer;
-  if (layer >= layers_.count()) return step.Blame(from, FaultKind::kMalformed);
-  if (layer >= std::min(layers_.fixed(), layers_needed()) || layers_.Holds(layer)) return;
-  if (!layers_.Adopt(layer, message.values)) {
-    step.Blame(from, FaultKind::kInconsistent);
-    if (asked_.count(layer) == 1 && asked_[layer] == from) Fetch(layer, step);
-    return;
-  }
-  progress_ = true;
-  step.outputs.push_back(LayerKnown{layer, std::move(message.values)});
-  OnHeld(layer, step);
-  if (state_ == State::kCertified) return MakeBundle(step);
-  Advance(step);
-}
-
-void Attempt::SendAgain(PartyId party, Step& step) {
-  if (state_ != State::kRunning) return;
-  if (round_.vector && SendsTo(party)) step.Send({party}, *round_.vector);
-  if (round_.king && round_.king->layer()) step.Send({party}, *round_.king->layer());
-  for (const proto::Echo& echo : round_.echoes) {
-    if (echo.king == party) step.Send({party}, echo);
-  }
-  for (const proto::CoinShareMessage& share : challenges_.own()) step.Send({party}, share);
-  if (opening_) step.Send({party}, *opening_);
-}
-
-// ---- verification
-
-void Attempt::ReleaseChallenges(Step& step) {
-  if (state_ != State::kRunning) return;
-  while (challenges_.named() < challenges_.count() &&
-         product_layers() + challenges_.named() <= layers_.fixed()) {
-    const std::uint32_t layer = product_layers() + challenges_.named();
-    challenges_.Name(ChallengeName(PlaceOf(layer)), step.faults);
-    step.Send(kEveryone, challenges_.own().back());
-  }
-}
-
-void Attempt::On(PartyId from, const proto::CoinShareMessage& message, Step& step) {
-  if (state_ != State::kRunning) return;
-  if (message.step >= challenges_.count()) return step.Blame(from, FaultKind::kMalformed);
-  const bool tossed = challenges_.coin(message.step).has_value();
-  challenges_.Add(from, message, step.faults);
-  if (tossed || !challenges_.coin(message.step)) return;
-  progress_ = true;
-  Advance(step);
-}
-
-void Attempt::Compress() {
-  for (;;) {
-    const std::uint32_t used = compression_ ? compression_->step() + 1 : 0;
-    if (used == challenges_.count() || layers_.held() < product_layers() + used) return;
-    const std::optional<proto::Digest>& coin = challenges_.coin(used);
-    if (!coin) return;
-    if (!compression_) {
-      compression_ =
-          std::make_unique<Compression>(context_, attempt_, preprocessor_, layers_.opened(), *coin);
-    } else {
-      compression_->Fold(layers_.opened()[product_layers() + used - 1], *coin);
-    }
-  }
-}
-
-void Attempt::OpenTriple(Step& step) {
-  if (opening_ || !compression_ || compression_->step() + 1 != challenges_.count()) return;
-  proto::VerifyOpening opening{attempt_, EncodeElements(compression_->Triple()), {}};
-  opening.signature = context_.key->Sign(OpeningDigest(PlaceOf(layers_.count()), opening.values));
-  step.Send(kEveryone, opening);
-  opening_ = std::move(opening);
-}
-
-void Attempt::On(PartyId from, const proto::VerifyOpening& message, Step& step) {
-  if (state_ != State::kRunning || opened_by_[Index(from)]) return;
-  if (layers_.fixed() < layers_.count()) {
-    openings_.insert_or_assign(from, message);
-    return;
-  }
-  CheckOpening(from, message, step);
-}
-
-void Attempt::CheckOpening(PartyId from, const proto::VerifyOpening& opening, Step& step) {
-  if (opened_by_[Index(from)]) return;
-  auto shares = DecodeElements(opening.values);
-  if (!shares || shares->size() != proto::kOpeningElements) {
-    return step.Blame(from, FaultKind::kMalformed);
-  }
-  const proto::Digest digest = OpeningDigest(PlaceOf(layers_.count()), opening.values);
-  if (!Verify(context_.keys[Index(from)], digest, opening.signature)) {
-    return step.Blame(from, FaultKind::kBadSignature);
-  }
-  opened_by_[Index(from)] = true;
-  const std::vector<PartyId> known_wrong = triple_.wrong();
-  triple_.Add(from, std::move(*shares));
-  for (const PartyId wrong : triple_.wrong()) {
-    if (std::ranges::count(known_wrong, wrong) == 0) step.Blame(wrong, FaultKind::kWrongShare);
-  }
-  if (judged_ || !triple_.decoded()) return;
-  judged_ = true;
-  const std::vector<Fp>& triple = triple_.values();
-  step.outputs.push_back(
-      PostVerdict{layers_.transcript(layers_.count()), triple[0] * triple[1] == triple[2]});
-}
-
-void Attempt::MakeBundle(Step& step) {
-  if (bundle_made_ || layers_.held() < product_layers()) return;
-  bundle_made_ = true;
-  step.outputs.push_back(BundleReady{preprocessor_.MakeBundle(plan_digest_, layers_.opened())});
 }
 
 }  // namespace mpc

@@ -24,10 +24,10 @@
 //
 // Safety needs no timer. Tick is called a few times a second; after kTicksOfPatience of them
 // without progress the next king is engaged as well, and from then on everybody sends to every
-// engaged king, which takes whichever n - t come first. That only adds messages: all kings stay
-// engaged, the ledger picks. A wrong vector or king costs the attempt, but in 3 of 16 attempts
-// (n = 4; in 5 of 147 for two liars at n = 7) neither the first set nor the first king is a liar,
-// and no timer lets one in while those answer.
+// engaged king, which takes whichever n - t come first. That only adds messages: the ledger picks.
+// A wrong vector or king costs the attempt, but in 3 of 16 attempts (n = 4; in 5 of 147 for two
+// liars at n = 7) neither the first set nor the first king is a liar, and no timer lets one in
+// while those answer.
 //
 // Crash and restart: an equal vector is sent again, since it follows from keys and fixed layers.
 // LayerKnown comes in the Step that echoes the values: a host that stores them before it sends the
@@ -57,8 +57,11 @@
 
 namespace mpc {
 
-// Ticks without progress before more is tried.
+// Ticks without progress before more is tried. When the first king opened a layer after all, from
+// its first senders, it was only slow (a layer may take seconds to compute): the others are let go
+// and patience doubles, so many times in an attempt.
 inline constexpr std::uint32_t kTicksOfPatience = 20;
+inline constexpr std::uint32_t kSecondChancesMax = 2;
 // A king's layers looked at for one layer (a king that restarts makes another), and the different
 // values kept of them.
 inline constexpr std::uint32_t kKingLayersMax = 16;
@@ -134,8 +137,9 @@ class Attempt {
     std::optional<proto::LayerVector> vector;  // Its own.
     std::map<proto::PartyId, FromKing> kings;
     std::map<proto::Digest, std::vector<Fp>> candidates;  // By root.
-    std::optional<proto::Digest> stored;  // The candidate that LayerKnown gave last.
-    std::vector<proto::Echo> echoes;      // Sent.
+    std::optional<proto::Digest> stored;        // The candidate that LayerKnown gave last.
+    std::optional<proto::Digest> first_choice;  // What the first king made of its first senders.
+    std::vector<proto::Echo> echoes;            // Sent.
   };
   // The newest messages for layers not reached yet, or from kings not engaged yet.
   struct Held {
@@ -162,6 +166,7 @@ class Attempt {
   void ServeAsKing(Step& step);
   void AcceptKingLayer(proto::PartyId king, proto::KingLayer message, Step& step);
   void TakeHeld(proto::PartyId from, Step& step);
+  void ForgiveFirstKing(const proto::Digest& fixed_root);
   void OnHeld(std::uint32_t layer, Step& step);
   void MakeBundle(Step& step);
   void Fetch(std::uint32_t layer, Step& step);
@@ -195,6 +200,7 @@ class Attempt {
   std::uint32_t engaged_ = 1;          // Kings of ranks 0 .. engaged - 1.
   std::vector<bool> first_senders_;    // Those who send to the king of rank 0 at first.
   std::vector<bool> senders_allowed_;  // Whose vectors this member takes as king.
+  std::uint32_t second_chances_ = 0;   // Given to the first king.
   std::uint32_t idle_ticks_ = 0;
   bool progress_ = false;
 

@@ -384,6 +384,40 @@ TEST_P(Attempts, NothingIsLeftOfADeadAttempt) {
 INSTANTIATE_TEST_SUITE_P(Committees, Attempts, testing::Values(4, 7),
                          [](const auto& n) { return "n" + std::to_string(n.param); });
 
+// How many kings a member writes to in layer 1 after it lost patience in layer 0, which the first
+// king then opened from the vectors of three others.
+std::size_t KingsAfterImpatience(std::uint64_t attempt) {
+  Dealer dealer(4, 17);
+  Openings openings(dealer, *SharedPlan(), attempt);
+  const auto first_king = static_cast<std::uint16_t>(attempt % 4);
+  const auto observer = static_cast<std::uint16_t>((first_king + 1) % 4);
+  const Place place{dealer.context(0).chain, Dealer::kEpoch, attempt, 0, {}};
+  LayerKing king(dealer.context(first_king), place, openings.layers().size(0));
+  for (std::uint16_t i = 1; i < 4; ++i) {
+    const proto::Bytes values = EncodeElements(openings.Messages(0)[i]);
+    const auto signature =
+        dealer.context(i).key->Sign(VectorDigest(place, proto::MerkleRootOfBytes(values)));
+    EXPECT_FALSE(king.AddVector(PartyId{i}, {attempt, 0, values, signature}).has_value());
+  }
+  EXPECT_TRUE(king.Make(std::vector<bool>(4, true)));
+
+  Attempt member(dealer.context(observer), SharedPlan(), {}, attempt, {});
+  (void)member.Start();
+  for (std::uint32_t i = 0; i < kTicksOfPatience; ++i) (void)member.Tick();
+  (void)member.Handle(PartyId{first_king}, *king.layer());
+  std::size_t kings = 0;
+  for (const auto& [target, message] :
+       member.OnLayerFixed(0, proto::MerkleRootOfBytes(king.layer()->values)).messages) {
+    kings += std::holds_alternative<proto::LayerVector>(message) ? 1 : 0;
+  }
+  return kings;
+}
+
+TEST(Attempt, ForgivesAFirstKingThatWasOnlySlow) {
+  EXPECT_EQ(KingsAfterImpatience(12), 1u);  // Parties 1, 2, 3 are its first senders,
+  EXPECT_EQ(KingsAfterImpatience(8), 2u);   // 0, 1, 2 here: party 3 stepped in for a silent one.
+}
+
 TEST(Attempt, TakesTheLayersItsPlanSays) {
   Dealer dealer(4, 13);
   EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 3u + 2u);
