@@ -13,8 +13,8 @@
 //             products, the high and the low digit by halves, then one of the other: for 8 + 7 bits
 //             layers 1 to 4
 //
-// n = 4 takes 6 layers for 12 harmonics. Cost of a claim, all members together: n - t elements to
-// the king and n from it, 64 bytes an opened value and n / 4 of that again for each t.
+// n = 4 takes 6 layers for 12 harmonics. An opened value costs 16 (2t + n - 1) bytes, all members
+// together (mpc/preprocessing/attempt.h).
 #pragma once
 
 #include <cstdint>
