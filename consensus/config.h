@@ -39,8 +39,10 @@ inline constexpr std::size_t kPendingBytesMax = 64 << 20;
 inline constexpr std::size_t kOwnBatchesMax = 1024;
 // Block votes are counted for commits that are at most this far above the newest, or below the last
 // block signed here.
-inline constexpr std::uint64_t kBlockVotesAheadMax = 64;
-inline constexpr std::uint64_t kBlockVotesBehindMax = 64;
+inline constexpr std::uint64_t kBlockVotesAheadMax = kRoundsAheadMax;
+inline constexpr std::uint64_t kBlockVotesBehindMax = 1024;
+// After a restart own votes go out again for so many of the newest blocks, and for those not final.
+inline constexpr std::uint64_t kBlockVotesResentMax = 64;
 inline constexpr std::uint64_t kBlockVotesOpenMax = 16'384;
 // Ticks before an own header is sent again, and before a request goes to the next peer.
 inline constexpr std::uint32_t kResendTicks = 8;

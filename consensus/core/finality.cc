@@ -29,6 +29,9 @@ void Finality::Restore(std::uint64_t executed_index, std::uint64_t commit_index)
       Count(party, *vote);
     }
   }
+  std::erase_if(unsent_, [&](std::uint64_t index) {
+    return index + kBlockVotesResentMax <= executed_index && done_.count(index);
+  });
 }
 
 bool Finality::Sign(std::uint64_t index, const proto::Digest& block, const proto::SecretKey& key) {

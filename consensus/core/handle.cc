@@ -83,6 +83,7 @@ void Core::On(PartyId from, const RangeRequest& request, Step& step) {
 void Core::On(PartyId from, RangeAnswer answer, Step& step) {
   for (auto& certificate : std::exchange(answer.certificates, {})) {
     On(from, std::move(certificate), step);
+    Order(step);  // Block votes are counted near the newest commit.
     if (halted_) return;
   }
   catch_up_.OnAnswer(from, answer, step);

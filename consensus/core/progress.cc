@@ -13,10 +13,13 @@ using proto::PartyId;
 
 void Core::Order(Step& step) {
   // Collecting can free parked certificates, and these can decide a leader.
-  for (;;) {
+  while (!halted_) {
     const auto commits = sequencer_.Advance(dag_, coin_);
-    for (const auto& ordered : commits) Emit(ordered, step);
-    if (commits.empty() || halted_) return;
+    if (commits.empty()) return;
+    for (const auto& ordered : commits) {
+      Emit(ordered, step);
+      if (halted_) return;
+    }
     Collect(step);
   }
 }

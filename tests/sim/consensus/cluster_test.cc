@@ -46,9 +46,37 @@ TEST(ConsensusSim, TinyGarbageCollectionDepth) {
   RunSeeds({.gc_depth = 4, .delay_max = 40, .link_breaks = 8, .crashes = 3}, 40);
 }
 
+// Committees that are not 3f + 1, and everything else by chance.
+TEST(ConsensusSim, AnyMix) {
+  const std::uint64_t first = FromEnvironment("WAXSEAL_SIM_SEED", 1);
+  const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 25);
+  for (std::uint64_t seed = first; seed < first + runs; ++seed) {
+    std::mt19937_64 random(seed);
+    const auto up_to = [&](std::uint32_t limit) {
+      return static_cast<std::uint32_t>(random() % (limit + 1));
+    };
+    ClusterOptions options;
+    options.n = static_cast<std::uint16_t>(4 + up_to(3));
+    options.seed = seed;
+    options.gc_depth = 4 + up_to(28);
+    const std::uint16_t faulty = proto::Committee(options.n).max_faulty();
+    options.twins = static_cast<std::uint16_t>(up_to(faulty));
+    options.silent = static_cast<std::uint16_t>(up_to(faulty - options.twins));
+    options.lies_percent = up_to(50);
+    options.delay_max = 1 + up_to(60);
+    options.tick = 1 + up_to(40);
+    options.duplicates_percent = up_to(30);
+    options.link_breaks = up_to(12);
+    options.crashes = up_to(5);
+    options.quiet_after = 200 + up_to(400);
+    Cluster cluster(options);
+    ASSERT_TRUE(cluster.Run()) << cluster.failure();
+  }
+}
+
 // Far more rounds than are kept ahead: by ranges, while the others go on.
 TEST(ConsensusSim, AValidatorThatWasAwayForLongCatchesUp) {
-  const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 1);
+  const std::uint64_t runs = FromEnvironment("WAXSEAL_SIM_RUNS", 2);
   for (std::uint64_t seed = 1; seed <= runs; ++seed) {
     Cluster cluster({.seed = seed,
                      .delay_max = 3,
