@@ -153,7 +153,11 @@ Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size
 Result<std::optional<json>> WhenStatus(const Client& client, std::uint64_t request,
                                        const std::function<bool(const json&)>& wanted) {
   auto record = client.Any("request", {{"id", request}});
-  if (!record) return tl::unexpected(record.error());
+  if (!record) {
+    // Its receipt was seen: a validator that does not know it yet lags.
+    if (record.error().code == ErrorCode::kNotFound) return std::nullopt;
+    return tl::unexpected(record.error());
+  }
   if (record->value("status", "") == "expired") {
     return Fail(ErrorCode::kDenied, "request " + std::to_string(request) +
                                         " expired before the question was submitted; ask again");
