@@ -179,7 +179,8 @@ Attempt::Step Attempt::Handle(PartyId from, Message message) {
   return step;
 }
 
-Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root) {
+Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root,
+                                    proto::ByteSpan known) {
   CHECK(layer == layers_.fixed() && layer < layers_.count());
   Step step;
   if (state_ == State::kDead) return step;
@@ -188,12 +189,11 @@ Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root) {
   ForgiveFirstKing(root);
   if (const auto it = round_.candidates.find(root); it != round_.candidates.end()) {
     layers_.Hold(layer, std::move(it->second));
-    if (round_.stored != root) {
-      step.outputs.push_back(LayerKnown{layer, EncodeElements(layers_.opened()[layer])});
-    }
   } else if (layer < known_.size()) {
     layers_.Adopt(layer, known_[layer]);
     known_[layer] = {};
+  } else if (!known.empty()) {
+    layers_.Adopt(layer, known);
   }
   if (!started_) return step;
   if (layers_.Holds(layer)) {
@@ -385,10 +385,7 @@ void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step
     auto values = DecodeElements(message.values);
     if (!values) return step.Blame(king, FaultKind::kMalformed);
     round_.candidates.emplace(root, std::move(*values));
-  }
-  if (!round_.stored) {
-    round_.stored = root;
-    step.outputs.push_back(LayerKnown{message.layer, std::move(message.values)});
+    step.outputs.push_back(LayerKnown{message.layer, root, std::move(message.values)});
   }
   progress_ = true;
   if (king == KingOf(0) && std::ranges::all_of(message.senders, [&](const auto& sender) {

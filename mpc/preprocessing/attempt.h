@@ -30,8 +30,9 @@
 // while those answer.
 //
 // Crash and restart: an equal vector is sent again, since it follows from keys and fixed layers.
-// LayerKnown comes in the Step that echoes the values: a host that stores them before it sends the
-// Step's messages keeps n - t members able to serve every fixed layer.
+// LayerKnown comes in the Step that echoes the values: a host that stores them under their root
+// before it sends the Step's messages, and gives them back with OnLayerFixed, keeps n - t members
+// able to serve every fixed layer, even when all of them restart before they hear that it is fixed.
 //
 // Cost, all members together, a value of a layer: the vectors of n - t members and a layer to each
 // of n - 1, 16 bytes each: 80 bytes at n = 4 when the king is one of the n - t, else 96. Rounds:
@@ -93,6 +94,7 @@ struct PostVerdict {
 // Values echoed or fixed: to be durable before the Step's messages are sent.
 struct LayerKnown {
   std::uint32_t layer = 0;
+  proto::Digest root;  // One layer may be known with several until one of them is fixed.
   proto::Bytes values;
 };
 
@@ -115,8 +117,9 @@ class Attempt {
   // Once, before everything but OnLayerFixed.
   Step Start();
   Step Handle(proto::PartyId from, Message message);
-  // The ledger fixed a layer: each exactly once, in order, also after a restart.
-  Step OnLayerFixed(std::uint32_t layer, proto::Digest root);
+  // The ledger fixed a layer: each exactly once, in order, also after a restart. `known`: what
+  // LayerKnown gave under this root before a restart, if it is not among the known_layers.
+  Step OnLayerFixed(std::uint32_t layer, proto::Digest root, proto::ByteSpan known = {});
   // The ledger's verdict, once. Certified: BundleReady comes in this Step or, when layers must be
   // fetched, in a later one; the run then only serves fetches and may be destroyed. Dead: all is
   // erased and nothing more happens.
@@ -137,7 +140,6 @@ class Attempt {
     std::optional<proto::LayerVector> vector;  // Its own.
     std::map<proto::PartyId, FromKing> kings;
     std::map<proto::Digest, std::vector<Fp>> candidates;  // By root.
-    std::optional<proto::Digest> stored;        // The candidate that LayerKnown gave last.
     std::optional<proto::Digest> first_choice;  // What the first king made of its first senders.
     std::vector<proto::Echo> echoes;            // Sent.
   };

@@ -56,7 +56,7 @@ void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
     return;
   }
   progress_ = true;
-  step.outputs.push_back(LayerKnown{layer, std::move(message.values)});
+  step.outputs.push_back(LayerKnown{layer, layers_.root(layer), std::move(message.values)});
   OnHeld(layer, step);
   if (state_ == State::kCertified) return MakeBundle(step);
   Advance(step);

@@ -32,8 +32,9 @@ std::string UseName(std::uint64_t attempt) {
 std::string LayerPrefix(std::uint64_t attempt) {
   return "layer-" + std::to_string(attempt) + "-";
 }
-std::string LayerName(std::uint64_t attempt, std::uint32_t layer) {
-  return LayerPrefix(attempt) + std::to_string(layer);
+// Until one is fixed, different kings may have made different values of a layer.
+std::string LayerName(std::uint64_t attempt, std::uint32_t layer, const Digest& root) {
+  return LayerPrefix(attempt) + std::to_string(layer) + "-" + root.hex();
 }
 
 // What a message costs on the wire, but for a few bytes of framing.
@@ -260,10 +261,15 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
   };
   while (run != nullptr && run->layers_fixed < record->layers.size()) {
     const std::size_t layer = run->layers_fixed++;
+    const Digest& root = record->layers[layer];
+    const auto layer_number = static_cast<std::uint32_t>(layer);
+    // Perhaps echoed before the restart, and fixed after it.
+    proto::Bytes known;
+    if (layer == run->layers_at_start) {
+      known = files_.Get(LayerName(number, layer_number, root)).value_or(proto::Bytes());
+    }
     EffortOf(status_.attempts, number).rounds = static_cast<std::uint32_t>(layer + 1);
-    Absorb(number,
-           run->protocol->OnLayerFixed(static_cast<std::uint32_t>(layer), record->layers[layer]),
-           step);
+    Absorb(number, run->protocol->OnLayerFixed(layer_number, root, known), step);
     run = running();
   }
   if (run != nullptr && record->status != AttemptStatus::kStarted && !run->judged) {
@@ -291,13 +297,15 @@ Service::AttemptRun* Service::StartAttempt(std::uint64_t number, const AttemptRe
   if (!plan) return nullptr;  // Synced again once the model's files are here.
   std::vector<proto::Bytes> known;
   while (known.size() < record.layers.size()) {
-    auto values = files_.Get(LayerName(number, static_cast<std::uint32_t>(known.size())));
+    auto values = files_.Get(
+        LayerName(number, static_cast<std::uint32_t>(known.size()), record.layers[known.size()]));
     if (!values) break;
     known.push_back(std::move(*values));
   }
   AttemptRun& run = attempts_[number];
   run.model = record.model;
   run.bucket = record.bucket;
+  run.layers_at_start = record.layers.size();
   const Digest plan_digest = models_.at(record.model).manifest.buckets[record.bucket].plan_digest;
   run.protocol =
       std::make_unique<mpc::Attempt>(context_, plan, plan_digest, number, std::move(known));
@@ -357,7 +365,8 @@ void Service::Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step
                      step.outputs.push_back(proto::Verdict{attempt, post.transcript, post.pass});
                    },
                    [&](const mpc::LayerKnown& known) {
-                     const auto stored = files_.Put(LayerName(attempt, known.layer), known.values);
+                     const auto stored =
+                         files_.Put(LayerName(attempt, known.layer, known.root), known.values);
                      if (!stored) step.notes.push_back(stored.error().message);
                    },
                    [&](const mpc::BundleReady& ready) { StoreBundle(attempt, ready.bundle, step); },
@@ -371,15 +380,16 @@ void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& s
   if (const auto it = attempts_.find(number); it != attempts_.end()) {
     return Absorb(number, it->second.protocol->Handle(from, std::move(message)), step);
   }
+  const auto record = snapshot_ ? snapshot_->attempt(number) : std::nullopt;
   if (const auto* fetch = std::get_if<proto::FetchLayer>(&message)) {
     // The bundle is stored; a member that lags still needs the layers it came from.
-    if (auto values = files_.Get(LayerName(number, fetch->layer))) {
+    if (!record || fetch->layer >= record->layers.size()) return;
+    if (auto values = files_.Get(LayerName(number, fetch->layer, record->layers[fetch->layer]))) {
       step.Send({from}, proto::AttemptMessage(
                             proto::LayerValues{number, fetch->layer, std::move(*values)}));
     }
     return;
   }
-  const auto record = snapshot_ ? snapshot_->attempt(number) : std::nullopt;
   if (record && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
   const std::size_t size = WireBytes(message);
   KeepEarly(early_attempts_, number, newest_attempt_,

@@ -87,6 +87,7 @@ class Service {
     std::uint32_t bucket = 0;
     std::unique_ptr<mpc::Attempt> protocol;
     std::size_t layers_fixed = 0;
+    std::size_t layers_at_start = 0;  // Fixed when the run began here, perhaps after a restart.
     bool judged = false;
   };
   struct RequestRun {

@@ -2,6 +2,7 @@
 // WAXSEAL_SIM_SEED the first seed; a failure prints its seed.
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -34,6 +35,14 @@ void RunSeeds(std::uint64_t runs, const MakeOptions& make, const Until& until = 
     SCOPED_TRACE("seed " + std::to_string(options.seed));
     World world(options);
     ASSERT_TRUE(world.Run(until)) << world.failure();
+    if (FromEnvironment("WAXSEAL_SIM_VERBOSE", 0) != 0) {
+      std::printf("seed %llu: %llu events, %llu ms, %llu blocks, %u restarts\n",
+                  static_cast<unsigned long long>(options.seed),
+                  static_cast<unsigned long long>(world.steps()),
+                  static_cast<unsigned long long>(world.now()),
+                  static_cast<unsigned long long>(world.ledger().header().height),
+                  world.restarts());
+    }
     if (check) check(world);
     if (testing::Test::HasFatalFailure()) return;
   }
@@ -64,6 +73,7 @@ MakeOptions Faulty() {
     WorldOptions options;
     options.requests = 2;
     options.crashes = 2;
+    options.session_crashes_percent = 50;
     options.link_breaks = 4;
     return options;
   };
@@ -161,6 +171,7 @@ TEST(SystemSim, LiesWhileOthersAreKilled) {
     return [make] {
       WorldOptions options = make();
       options.crashes = 1;
+      options.session_crashes_percent = 30;
       options.link_breaks = 3;
       return options;
     };

@@ -132,6 +132,9 @@ bool World::Run(const std::function<bool(const World&)>& until) {
 }
 
 std::string World::Describe() const {
+  if (std::ranges::none_of(validators_, [](const auto& v) { return v->machine != nullptr; })) {
+    return "all are down";
+  }
   std::string text = std::to_string(blocks_.size()) + " blocks, " + std::to_string(DeadAttempts()) +
                      " dead attempts";
   const proto::Totals totals = ledger().totals();
@@ -256,14 +259,12 @@ void World::Boot(std::uint16_t i) {
   validator.machine = std::move(*machine);
   validator.service = std::make_unique<Service>(*validator.context, validator.files);
   validator.events_at = now_;
-  // The service begins from the newest state, perhaps before older events reach it.
-  ScheduleFor(i, Between(0, 5), [this, i] {
-    OnService(i, [this, i](Service& service) {
-      return service.Resume(validators_[i]->machine->latest(), now_ * 1000);
-    });
-  });
   const std::uint64_t life = validator.life;
   const auto lives = [&] { return validator.machine && validator.life == life; };
+  OnService(i, [&](Service& service) {
+    return service.Resume(validator.machine->latest(), now_ * 1000);
+  });
+  if (!lives()) return;
   OnLedger(i, [](LedgerMachine& m) { m.Start(); });
   for (std::uint16_t j = 0; j < size() && lives(); ++j) Connect(i, j);
   if (lives()) LedgerTick(i);
@@ -356,8 +357,13 @@ void World::Carry(std::uint16_t i, LedgerMachine::Step step, std::size_t leaving
     }
   }
   if (step.events.empty()) return;
-  // In order, and some time later.
   Validator& validator = *validators_[i];
+  for (const node::Event& event : step.events) {
+    if (!std::holds_alternative<node::RequestSubmitted>(event) || IsLiar(i)) continue;
+    if (!Chance(options_.session_crashes_percent)) continue;
+    ScheduleFor(i, Between(0, 150), [&validator] { validator.doomed = true; });
+  }
+  // In order, and some time later.
   validator.events_at = std::max(validator.events_at, now_ + Between(0, 4));
   ScheduleFor(i, validator.events_at - now_,
               [this, i, snapshot = validator.machine->latest(), events = std::move(step.events)] {

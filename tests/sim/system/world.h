@@ -41,10 +41,12 @@ struct WorldOptions {
   std::uint64_t seed = 1;
   std::uint32_t requests = 1;
   std::uint32_t pool_target = 1;
-  std::uint32_t crashes = 0;  // Of each honest validator.
+  std::uint32_t crashes = 0;  // Of each honest validator, at any time.
+  // Chance that an honest validator is killed soon after it hears of a submission.
+  std::uint32_t session_crashes_percent = 0;
   std::uint32_t link_breaks = 0;
   std::uint32_t duplicates_percent = 3;
-  std::uint64_t faults_until = 2500;  // Crashes and breaks begin before.
+  std::uint64_t faults_until = 3500;  // Crashes and breaks begin before.
   std::uint64_t delay_max = 12;
   std::uint64_t time_max = 200'000;
   proto::PartyId liar{3};

@@ -311,6 +311,21 @@ TEST_P(Attempts, MembersRestartAtAnyMoment) {
   }
 }
 
+// Also between the last echo of a layer and the moment in which it is fixed: then only the disks
+// have its values.
+TEST_P(Attempts, AllRestartAtOnce) {
+  Dealer dealer(GetParam(), 11);
+  for (std::uint64_t seed = 1; seed <= 6 * seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(dealer, SharedPlan(), seed, seed);
+    world.KeepDisks();
+    const auto moment = static_cast<int>(std::mt19937_64(seed)() % 300);
+    for (std::uint16_t i = 0; i < world.n(); ++i) world.RestartAfter(i, moment);
+    world.Run();
+    ExpectCertified(dealer, world, seed);
+  }
+}
+
 // Whatever bytes a member sends, while others restart, replay and lose patience.
 TEST_P(Attempts, AnyBytesOfOneMember) {
   Dealer dealer(GetParam(), 16);

@@ -107,6 +107,8 @@ class World {
     return true;
   }
 
+  // A restart loses the messages, never what was stored.
+  void KeepDisks() { lose_disks_ = false; }
   // Every message may come several times.
   void Replay() { replay_ = true; }
   // Clocks run fast: other kings are engaged while the first still works.
@@ -154,7 +156,7 @@ class World {
     Adversary sends;
     Adversary gets;
     std::unique_ptr<Attempt> protocol;
-    std::map<std::uint32_t, proto::Bytes> disk;
+    std::map<std::pair<std::uint32_t, proto::Digest>, proto::Bytes> disk;
     std::size_t events_seen = 0;
     std::optional<Bundle> bundle;
   };
@@ -164,9 +166,11 @@ class World {
     Member& member = members_[i];
     if (member.silent) return;
     std::vector<proto::Bytes> known;
-    if (random_() % 4 == 0) member.disk.clear();  // The disk is lost, the keys are not.
-    for (std::uint32_t layer = 0; layer < roots_.size() && member.disk.count(layer) == 1; ++layer) {
-      known.push_back(member.disk[layer]);
+    if (lose_disks_ && random_() % 4 == 0)
+      member.disk.clear();  // The disk is lost, the keys are not.
+    for (std::uint32_t layer = 0;
+         layer < roots_.size() && member.disk.count({layer, roots_[layer]}) == 1; ++layer) {
+      known.push_back(member.disk[{layer, roots_[layer]}]);
     }
     member.protocol = std::make_unique<Attempt>(
         dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)), attempt_, std::move(known));
@@ -208,7 +212,10 @@ class World {
     Member& member = members_[i];
     const Event& event = events_[member.events_seen++];
     if (const auto* fixed = std::get_if<0>(&event)) {
-      Carry(i, member.protocol->OnLayerFixed(fixed->first, fixed->second));
+      const auto known = member.disk.find(*fixed);
+      Carry(i, member.protocol->OnLayerFixed(
+                   fixed->first, fixed->second,
+                   known == member.disk.end() ? proto::ByteSpan() : known->second));
     } else {
       Carry(i, member.protocol->OnVerdict(std::get<1>(event)));
     }
@@ -224,7 +231,9 @@ class World {
                      [&](PostVerdict& post) {
                        transactions_.push_back({from, post});
                      },
-                     [&](LayerKnown& known) { member.disk[known.layer] = std::move(known.values); },
+                     [&](LayerKnown& known) {
+                       member.disk[{known.layer, known.root}] = std::move(known.values);
+                     },
                      [&](BundleReady& ready) { member.bundle = std::move(ready.bundle); },
                  },
                  output);
@@ -305,6 +314,7 @@ class World {
   std::uint64_t deliveries_ = 0;
   std::size_t sent_bytes_ = 0;
   bool replay_ = false;
+  bool lose_disks_ = true;
   bool impatient_ = false;
 };
 
