@@ -1,6 +1,7 @@
 #include "consensus/broadcast/verifier.h"
 
 #include <algorithm>
+#include <set>
 
 #include "consensus/wave.h"
 #include "proto/checkpoint.h"
@@ -98,10 +99,17 @@ std::optional<FaultKind> Verifier::Check(const Vote& vote) {
   return std::nullopt;
 }
 
+bool Verifier::IsKnown(const Certificate& certificate) const {
+  const auto round = certificates_.find(certificate.header.round);
+  if (round == certificates_.end()) return false;
+  const auto known = round->second.find(certificate.header.digest);
+  return known != round->second.end() && known->second == certificate.votes &&
+         IsKnown(certificate.header);
+}
+
 std::optional<FaultKind> Verifier::Check(const Certificate& certificate) {
   const Header& header = certificate.header;
-  const auto known = certificates_.find(header.round);
-  if (known != certificates_.end() && known->second.count(header.digest)) return std::nullopt;
+  if (IsKnown(certificate)) return std::nullopt;
   const auto by_voter = [](const auto& vote) { return vote.first; };
   if (!IsWellFormed(header) || certificate.votes.size() != config_.committee.quorum() ||
       !IsAscending(certificate.votes, by_voter) || !IsMember(certificate.votes.back().first)) {
@@ -123,7 +131,7 @@ void Verifier::Trust(const Header& header) {
 }
 
 void Verifier::Trust(const Certificate& certificate) {
-  certificates_[certificate.header.round].insert(certificate.header.digest);
+  certificates_[certificate.header.round].emplace(certificate.header.digest, certificate.votes);
 }
 
 void Verifier::Collect(std::uint64_t round) {

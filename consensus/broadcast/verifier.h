@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
+#include <utility>
 
 #include "consensus/config.h"
 #include "consensus/step.h"
@@ -43,10 +43,12 @@ class Verifier {
   bool IsSigned(proto::PartyId by, const proto::Digest& digest, const proto::Signature& signature);
   bool IsWellFormed(const Header& header) const;
   bool IsKnown(const Header& header) const;
+  bool IsKnown(const Certificate& certificate) const;
 
   const Config& config_;
   std::map<std::uint64_t, std::map<proto::Digest, proto::Signature>> headers_;
-  std::map<std::uint64_t, std::set<proto::Digest>> certificates_;  // Assembled here.
+  // Assembled here, with these very votes: others may send the same vertex with worse ones.
+  std::map<std::uint64_t, std::map<proto::Digest, decltype(Certificate::votes)>> certificates_;
   std::uint64_t signature_checks_ = 0;
   std::uint64_t share_checks_ = 0;
 };

@@ -13,8 +13,7 @@ namespace consensus {
 
 // More than 16,000 rounds of the largest committee: no run of waves without a commit is that long.
 inline constexpr std::size_t kCommitVerticesMax = 1 << 20;
-inline constexpr std::size_t kCommitBatchesMax =
-    kCommitVerticesMax * proto::dag::kHeaderBatchesMax;
+inline constexpr std::size_t kCommitBatchesMax = kCommitVerticesMax * proto::dag::kHeaderBatchesMax;
 
 struct State {
   std::uint64_t last_leader_round = 0;

@@ -235,6 +235,7 @@ class Cluster {
     for (std::uint32_t k = 0; k < options_.link_breaks; ++k) {
       const std::size_t i = Between(0, nodes_.size() - 1);
       const std::size_t j = Between(0, nodes_.size() - 1);
+      if (i == j) continue;
       Schedule(Between(10, options_.quiet_after), [=, this] {
         ++broken_[{i, j}];
         ++broken_[{j, i}];
@@ -355,7 +356,7 @@ class Cluster {
     if (broken_[{from, to}] > 0) return;
     const std::uint64_t life = nodes_[to].life;
     const std::uint64_t epoch = epochs_[std::minmax(from, to)];
-    const std::uint64_t delay = from == to ? 0 : Between(1, options_.delay_max) + extra;
+    const std::uint64_t delay = from == to ? Between(0, 2) : Between(1, options_.delay_max) + extra;
     Schedule(delay, [=, this] {
       if (!Lives(to, life) || epochs_[std::minmax(from, to)] != epoch) return;
       auto message = proto::dag::DecodeMessage(bytes);

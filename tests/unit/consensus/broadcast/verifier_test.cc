@@ -192,5 +192,19 @@ TEST_F(VerifierTest, ACertificateCostsAQuorumOfChecksAndOneMadeHereNone) {
   EXPECT_EQ(verifier.signature_checks(), before);
 }
 
+TEST_F(VerifierTest, ACertificateMadeHereIsNotTrustedWithOtherVotes) {
+  Verifier verifier(config_);
+  const Header header = validators_.MakeHeader(3, 1, Parents(3));
+  verifier.Trust(validators_.Certify(header, {0, 1, 2}));
+  EXPECT_EQ(verifier.Check(validators_.Certify(header, {1, 2, 3})), std::nullopt);
+  EXPECT_EQ(verifier.Check(validators_.Certify(header, {0, 1})), kMalformed);
+  Certificate forged = validators_.Certify(header, {0, 1, 2});
+  forged.votes[1].second.bytes[9] ^= 1;
+  EXPECT_EQ(verifier.Check(forged), FaultKind::kBadSignature);
+  forged = validators_.Certify(header, {0, 1, 2});
+  forged.header.signature.bytes[9] ^= 1;
+  EXPECT_EQ(verifier.Check(forged), FaultKind::kBadSignature);
+}
+
 }  // namespace
 }  // namespace consensus
