@@ -13,15 +13,6 @@ namespace {
 // A candidate x is on the curve with probability 1/2, a hash is no scalar with 2^-128.
 constexpr std::uint64_t kAttemptsMax = 256;
 
-// A scalar that parties index by: evaluation points, small and public.
-Scalar Small(std::uint32_t value) {
-  Scalar scalar{};
-  for (std::size_t i = 0; i < 4; ++i) {
-    scalar[31 - i] = static_cast<std::uint8_t>(value >> (8 * i));
-  }
-  return scalar;
-}
-
 std::uint32_t Point(PartyId party) {
   return std::uint32_t{Index(party)} + 1;
 }
@@ -70,9 +61,9 @@ Scalar Nonce(const Scalar& secret, const Statement& statement, std::uint64_t att
 
 // 1/a = a^(order - 2), by squaring and multiplying.
 Scalar Inverse(const Scalar& a) {
-  Scalar exponent = Small(2);
+  Scalar exponent = SmallScalar(2);
   Negate(exponent);
-  Scalar result = Small(1);
+  Scalar result = SmallScalar(1);
   for (std::size_t bit = 0; bit < 256; ++bit) {
     const Scalar square = result;
     CHECK(MultiplyBy(result, square));
@@ -84,16 +75,16 @@ Scalar Inverse(const Scalar& a) {
 // Coefficients of f(0) = sum lambda_i f(point_i): lambda_i = prod_{j != i} point_j / (point_j -
 // point_i). One inversion serves all.
 std::vector<Scalar> LagrangeAtZero(const std::vector<std::uint32_t>& points) {
-  std::vector<Scalar> numerators(points.size(), Small(1));
-  std::vector<Scalar> denominators(points.size(), Small(1));
-  Scalar product = Small(1);
+  std::vector<Scalar> numerators(points.size(), SmallScalar(1));
+  std::vector<Scalar> denominators(points.size(), SmallScalar(1));
+  Scalar product = SmallScalar(1);
   for (std::size_t i = 0; i < points.size(); ++i) {
     for (std::size_t j = 0; j < points.size(); ++j) {
       if (i == j) continue;
       const bool negative = points[j] < points[i];
-      Scalar difference = Small(negative ? points[i] - points[j] : points[j] - points[i]);
+      Scalar difference = SmallScalar(negative ? points[i] - points[j] : points[j] - points[i]);
       if (negative) Negate(difference);
-      CHECK(MultiplyBy(numerators[i], Small(points[j])));
+      CHECK(MultiplyBy(numerators[i], SmallScalar(points[j])));
       CHECK(MultiplyBy(denominators[i], difference));
     }
     CHECK(MultiplyBy(product, denominators[i]));
@@ -167,7 +158,7 @@ CoinKeys DealCoin(const Committee& committee, std::uint16_t threshold, ByteSpan 
     // Horner. That a partial sum is zero, which the library refuses, has probability 2^-256.
     Scalar value = polynomial.back();
     for (std::size_t degree = polynomial.size() - 1; degree-- > 0;) {
-      CHECK(MultiplyBy(value, Small(Point(PartyId{i}))) && AddTo(value, polynomial[degree]));
+      CHECK(MultiplyBy(value, SmallScalar(Point(PartyId{i}))) && AddTo(value, polynomial[degree]));
     }
     keys.public_key.verification.push_back(Serialize(MultiplyGenerator(value)));
     keys.secrets.push_back(std::move(CoinSecret::From(value).value()));

@@ -39,14 +39,6 @@ struct FreeCipher {
 };
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeCipher>;
 
-// An x-only key stands for the point with even y.
-std::optional<secp256k1_pubkey> Lift(const PublicKey& key) {
-  CompressedPoint compressed{};
-  compressed[0] = 2;
-  std::ranges::copy(key.bytes, compressed.begin() + 1);
-  return ParsePoint(compressed);
-}
-
 // HKDF-SHA256 of the product's x coordinate, which is the same for a secret and its negation, so
 // that neither side need know which of the two has the even y. The info binds both public keys.
 void Derive(const secp256k1_pubkey& point, const Scalar& secret, ByteSpan ephemeral,
@@ -105,7 +97,7 @@ Scalar EphemeralSecret(ByteSpan entropy) {
 
 Bytes Seal(const PublicKey& recipient, ByteSpan context, ByteSpan plaintext, ByteSpan entropy) {
   CHECK(entropy.size() == 32);
-  const auto point = Lift(recipient);
+  const auto point = LiftX(recipient.bytes);
   CHECK(point.has_value());
   Scalar secret = EphemeralSecret(entropy);
   const CompressedPoint ephemeral = Serialize(MultiplyGenerator(secret));

@@ -32,6 +32,14 @@ bool IsScalar(const Scalar& scalar) {
   return secp256k1_ec_seckey_verify(PublicContext(), scalar.data()) == 1;
 }
 
+Scalar SmallScalar(std::uint32_t value) {
+  Scalar scalar{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    scalar[31 - i] = static_cast<std::uint8_t>(value >> (8 * i));
+  }
+  return scalar;
+}
+
 void Negate(Scalar& scalar) {
   CHECK(secp256k1_ec_seckey_negate(PublicContext(), scalar.data()) == 1);
 }
@@ -63,6 +71,13 @@ CompressedPoint Serialize(const secp256k1_pubkey& point) {
   return compressed;
 }
 
+std::optional<secp256k1_pubkey> LiftX(const std::array<std::uint8_t, 32>& x) {
+  CompressedPoint compressed{};
+  compressed[0] = 2;
+  std::ranges::copy(x, compressed.begin() + 1);
+  return ParsePoint(compressed);
+}
+
 secp256k1_pubkey MultiplyGenerator(const Scalar& secret) {
   secp256k1_pubkey point;
   CHECK(secp256k1_ec_pubkey_create(SigningContext(), &point, secret.data()) == 1);
@@ -80,6 +95,12 @@ secp256k1_pubkey Multiply(const secp256k1_pubkey& point, const Scalar& factor) {
   secp256k1_pubkey product = point;
   CHECK(secp256k1_ec_pubkey_tweak_mul(PublicContext(), &product, factor.data()) == 1);
   return product;
+}
+
+secp256k1_pubkey Negative(const secp256k1_pubkey& point) {
+  secp256k1_pubkey negative = point;
+  CHECK(secp256k1_ec_pubkey_negate(PublicContext(), &negative) == 1);
+  return negative;
 }
 
 std::optional<secp256k1_pubkey> Sum(const std::vector<secp256k1_pubkey>& points) {

@@ -3,7 +3,7 @@
 // operation that would give one fails instead.
 //
 // Constant time: MultiplySecret, MultiplyGenerator, and every operation on scalars alone.
-// Variable time, for public inputs only: Multiply, Sum.
+// Variable time, for public inputs only: Multiply, Negative, Sum.
 #pragma once
 
 #include <array>
@@ -23,6 +23,7 @@ using CompressedPoint = std::array<std::uint8_t, 33>;  // SEC 1.
 const secp256k1_context* SigningContext();
 
 bool IsScalar(const Scalar& scalar);
+Scalar SmallScalar(std::uint32_t value);  // Evaluation points: not zero.
 void Negate(Scalar& scalar);
 [[nodiscard]] bool MultiplyBy(Scalar& scalar, const Scalar& factor);
 [[nodiscard]] bool AddTo(Scalar& scalar, const Scalar& summand);
@@ -30,10 +31,13 @@ void Negate(Scalar& scalar);
 // Only the canonical encoding of a point on the curve is accepted.
 std::optional<secp256k1_pubkey> ParsePoint(ByteSpan compressed);
 CompressedPoint Serialize(const secp256k1_pubkey& point);
+// The point with even y that an x-only key stands for.
+std::optional<secp256k1_pubkey> LiftX(const std::array<std::uint8_t, 32>& x);
 
 secp256k1_pubkey MultiplyGenerator(const Scalar& secret);
 CompressedPoint MultiplySecret(const secp256k1_pubkey& point, const Scalar& secret);
 secp256k1_pubkey Multiply(const secp256k1_pubkey& point, const Scalar& factor);
+secp256k1_pubkey Negative(const secp256k1_pubkey& point);
 std::optional<secp256k1_pubkey> Sum(const std::vector<secp256k1_pubkey>& points);
 
 }  // namespace proto

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proto/crypto/coin.h"
+#include "proto/crypto/dealing.h"
 #include "proto/crypto/ecies.h"
 #include "proto/crypto/hash.h"
 #include "proto/crypto/merkle.h"
@@ -94,6 +95,32 @@ void Coins() {
   }
 }
 
+void Dealings() {
+  const Digest context;
+  for (const std::uint16_t size : std::vector<std::uint16_t>{4, 16, 50}) {
+    const std::uint16_t threshold = Committee(size).validity();
+    std::vector<PublicKey> recipients;
+    for (std::uint16_t i = 0; i < size; ++i) {
+      recipients.push_back(SecretKey::From(Hash("waxseal/bench", {Bytes{std::uint8_t(i)}}).bytes)
+                               .value()
+                               .public_key());
+    }
+    const SecretKey key =
+        std::move(SecretKey::From(Hash("waxseal/bench", {Bytes{0}}).bytes).value());
+    const Dealing dealing = Deal(context, recipients, threshold, Bytes(32, 1));
+    const std::string among = ", n = " + std::to_string(size);
+    std::printf("{\"name\": \"EncodeDealing%s\", \"bytes\": %zu}\n", among.c_str(),
+                EncodeDealing(dealing).size());
+    Time("Deal" + among, [&] { (void)Deal(context, recipients, threshold, Bytes(32, 1)); });
+    Time("VerifyDealing" + among,
+         [&] { (void)VerifyDealing(context, recipients, threshold, dealing); });
+    Time("OpenDealing" + among,
+         [&] { (void)OpenDealing(context, recipients, threshold, PartyId{0}, key, dealing); });
+    const std::vector<Dealing> dealings(threshold, dealing);
+    Time("CombineKeys of f + 1" + among, [&] { (void)CombineKeys(dealings, size); });
+  }
+}
+
 }  // namespace
 }  // namespace proto
 
@@ -101,4 +128,5 @@ int main() {
   proto::Streams();
   proto::Keys();
   proto::Coins();
+  proto::Dealings();
 }
