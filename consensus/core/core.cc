@@ -229,6 +229,8 @@ Status Core::status() const {
   status.halted = halted_;
   status.signature_checks = verifier_.signature_checks();
   status.share_checks = verifier_.share_checks();
+  status.vertices = dag_.size();
+  status.parked = backlog_.size();
   return status;
 }
 

@@ -53,6 +53,8 @@ struct Status {
   bool halted = false;
   std::uint64_t signature_checks = 0;
   std::uint64_t share_checks = 0;
+  std::size_t vertices = 0;  // In memory; all else that grows is bounded by these two.
+  std::size_t parked = 0;    // Headers and certificates that wait for something.
 };
 
 class Core {

@@ -38,6 +38,7 @@ void Dag::Insert(CertificatePtr certificate, bool ordered) {
   const Header& header = certificate->header;
   CheckComplete(header);
   if (!ordered && !header.batches.empty()) ++unordered_payloads_;
+  ++size_;
   const auto [round, author] = PlaceOf(header);
   CHECK(rounds_[round].insert({author, {std::move(certificate), ordered}}).second);
 }
@@ -166,6 +167,7 @@ void Dag::Collect(std::uint64_t round) {
     for (const auto& [author, vertex] : rounds_.begin()->second) {
       if (!vertex.ordered && !vertex.certificate->header.batches.empty()) --unordered_payloads_;
     }
+    size_ -= rounds_.begin()->second.size();
     rounds_.erase(rounds_.begin());
   }
 }

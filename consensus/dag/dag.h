@@ -53,6 +53,7 @@ class Dag {
   // Forgets all rounds up to `round`.
   void Collect(std::uint64_t round);
 
+  std::size_t size() const { return size_; }
   // Vertices with batches that no commit contains.
   std::size_t unordered_payloads() const { return unordered_payloads_; }
 
@@ -69,6 +70,7 @@ class Dag {
   const proto::Committee committee_;
   Rounds rounds_;
   std::uint64_t gc_round_ = 0;
+  std::size_t size_ = 0;  // Vertices.
   std::size_t unordered_payloads_ = 0;
 };
 

@@ -42,6 +42,7 @@ class Backlog {
   // The newest round of a parked certificate that needs this batch.
   std::optional<std::uint64_t> CertifiedNeed(const proto::Digest& batch) const;
   bool empty() const { return parked_.empty(); }
+  std::size_t size() const { return parked_.size(); }
 
   // Drops the items of rounds up to `round`, and takes out the certificates that wait for vertices
   // of such rounds: their needs are to be seen anew.

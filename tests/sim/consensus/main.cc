@@ -1,0 +1,104 @@
+// sim_ledger [--runs N] [--seed S] [--scenario NAME]: seeded runs of whole clusters, and what
+// happened in them. Exit status 1 if a run fails; its seed and command are printed.
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "tests/sim/consensus/scenarios.h"
+
+namespace {
+
+struct Arguments {
+  std::uint64_t runs = 500;
+  std::uint64_t seed = 1;
+  const sim::Scenario* scenario = nullptr;  // All.
+  bool usage = false;
+};
+
+Arguments Parse(int count, char** texts) {
+  Arguments arguments;
+  for (int i = 1; i < count; ++i) {
+    const std::string name = texts[i];
+    const char* const value = i + 1 < count ? texts[++i] : nullptr;
+    if (name == "--runs" && value) {
+      arguments.runs = std::strtoull(value, nullptr, 10);
+    } else if (name == "--seed" && value) {
+      arguments.seed = std::strtoull(value, nullptr, 10);
+    } else if (name == "--scenario" && value && sim::FindScenario(value)) {
+      arguments.scenario = sim::FindScenario(value);
+    } else {
+      arguments.usage = true;
+    }
+  }
+  return arguments;
+}
+
+struct Sum {
+  std::uint64_t runs = 0, simulated = 0, rounds = 0, commits = 0, convicted = 0, waves = 0;
+};
+
+int Usage() {
+  std::fprintf(stderr,
+               "usage: waxseal sim ledger [--real] [--runs N] [--seed S] [--scenario NAME]\n\n");
+  for (const auto& scenario : sim::Scenarios()) {
+    std::fprintf(stderr, "  %-10s %s\n", std::string(scenario.name).c_str(),
+                 std::string(scenario.what).c_str());
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int count, char** texts) {
+  const Arguments arguments = Parse(count, texts);
+  if (arguments.usage || arguments.runs == 0) return Usage();
+  std::map<std::string_view, Sum> sums;
+  sim::Faults faults;
+  std::uint64_t simulated = 0;
+  std::uint64_t failed = 0;
+  const std::clock_t start = std::clock();
+  for (std::uint64_t seed = arguments.seed; seed < arguments.seed + arguments.runs; ++seed) {
+    const sim::Scenario& scenario =
+        arguments.scenario ? *arguments.scenario : sim::ScenarioOf(seed);
+    const sim::Outcome outcome = sim::RunSeed(scenario, seed);
+    Sum& sum = sums[scenario.name];
+    ++sum.runs;
+    sum.simulated += outcome.simulated;
+    sum.rounds += outcome.rounds;
+    sum.commits += outcome.commits;
+    sum.convicted += outcome.convicted;
+    sum.waves = std::max(sum.waves, outcome.waves_without_commit);
+    simulated += outcome.simulated;
+    for (const auto& [kind, number] : outcome.faults) faults[kind] += number;
+    if (outcome.failure.empty()) continue;
+    ++failed;
+    std::printf(
+        "FAILED seed %llu, %s: %s\n  again: ./waxseal sim ledger --runs 1 --seed %llu --scenario "
+        "%s\n",
+        static_cast<unsigned long long>(seed), std::string(scenario.name).c_str(),
+        outcome.failure.c_str(), static_cast<unsigned long long>(seed),
+        std::string(scenario.name).c_str());
+    std::fflush(stdout);
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const auto print = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
+  std::printf("%-10s %6s %12s %9s %9s %10s %10s\n", "scenario", "runs", "simulated s", "rounds",
+              "commits", "offenders", "open waves");
+  for (const auto& [name, sum] : sums) {
+    std::printf("%-10s %6llu %12.1f %9llu %9llu %10llu %10llu\n", std::string(name).c_str(),
+                print(sum.runs), static_cast<double>(sum.simulated) / 1000, print(sum.rounds),
+                print(sum.commits), print(sum.convicted), print(sum.waves));
+  }
+  std::printf("faults injected:");
+  for (const auto& [kind, number] : faults) {
+    std::printf("%s %llu %s", kind == faults.begin()->first ? "" : ",", print(number),
+                kind.c_str());
+  }
+  std::printf("\n%llu runs in %.1f CPU seconds: %.1f simulated seconds in each; %llu failed\n",
+              print(arguments.runs), seconds, static_cast<double>(simulated) / 1000 / seconds,
+              print(failed));
+  return failed == 0 ? 0 : 1;
+}
