@@ -107,6 +107,10 @@ Result<> Core::Restore() {
       if (is_ordered) sequencer_.Remember(header);
     }
   }
+  if (auto record = store_.FindCommit(state_.commit_index); record && record->vertices.empty()) {
+    base_ = std::move(*record);
+  }
+  observing_ = store_.FindObserver();
   finality_.Restore(executed_index_, state_.commit_index);
   payload_.Restore(store_.FindOwn().value_or(Own{}));
   if (store_.damage()) return proto::Fail(ErrorCode::kCorrupt, *store_.damage());
@@ -136,6 +140,41 @@ Step Core::Start() {
   }
   catch_up_.Begin(config_.self);
   return Finish(std::move(step));
+}
+
+Step Core::Speak() {
+  Step step;
+  silent_ = false;
+  if (halted_ || observing_) return step;
+  for (const auto& [place, header] : std::map(seen_)) Consider(header.author, header, step);
+  return Finish(std::move(step));
+}
+
+Step Core::Observe(std::string reason) {
+  Step step;
+  if (!observing_) {
+    store_.PutObserver(reason);
+    store_.Sync();
+    observing_ = std::move(reason);
+  }
+  return Finish(std::move(step));
+}
+
+std::optional<Header> Core::NewestHeaderOf(PartyId party) {
+  std::optional<Header> newest = store_.FindWord(party);
+  const auto offer = [&](const Header& header) {
+    if (!newest || newest->round < header.round) newest = header;
+  };
+  for (const auto& [place, header] : seen_) {
+    if (header.author == party) offer(header);
+  }
+  for (std::uint64_t round = dag_.highest_round(); round > dag_.gc_round(); --round) {
+    const auto certificate = dag_.Find(round, party);
+    if (!certificate) continue;
+    offer(certificate->header);
+    break;
+  }
+  return newest;
 }
 
 Result<Step> Core::Submit(std::vector<proto::Bytes> transactions) {
@@ -226,6 +265,7 @@ Status Core::status() const {
   status.last_leader_round = sequencer_.last_leader_round();
   status.finalized_index = finality_.finalized_index();
   status.catching_up = catch_up_.active();
+  status.silent = silent_ || observing_;
   status.halted = halted_;
   status.signature_checks = verifier_.signature_checks();
   status.share_checks = verifier_.share_checks();

@@ -50,6 +50,7 @@ struct Status {
   std::uint64_t last_leader_round = 0;
   std::uint64_t finalized_index = 0;  // The highest.
   bool catching_up = false;
+  bool silent = false;  // It neither votes nor proposes.
   bool halted = false;
   std::uint64_t signature_checks = 0;
   std::uint64_t share_checks = 0;
@@ -68,8 +69,19 @@ class Core {
                                                    const Archive& archive,
                                                    std::uint64_t executed_index);
 
+  // Before Start: no new vote and no new header leave until Speak. What left before may be
+  // repeated, all else goes on.
+  void Silence() { silent_ = true; }
   // Once, first. Commits to be executed again, the own header to be sent again, what is missing.
   Step Start();
+  // This node is sure of remembering its words. Votes for the headers that came meanwhile.
+  Step Speak();
+  // It is not, and must be silent for the rest of the epoch: durable with this Step.
+  Step Observe(std::string reason);
+  // Why it only observes, since this or an earlier start.
+  const std::optional<std::string>& observing() const { return observing_; }
+  // The newest header of the party that is known here. One that was voted for is never forgotten.
+  std::optional<Header> NewestHeaderOf(proto::PartyId party);
 
   // Into the next batch; durable with this Step, so that it may be acknowledged then. An error says
   // that nothing was taken: kInvalidArgument (size) or kExhausted (too much is waiting).
@@ -129,6 +141,8 @@ class Core {
 
   // Progress (progress.cc).
   void Order(Step& step);
+  // After a snapshot: whether the leader that it was made from is here; marks its history ordered.
+  bool HasBase();
   void Emit(const Ordered& ordered, Step& step);
   void Deliver(std::uint64_t index, const CommitRecord& record, Step& step);
   void Collect(Step& step);
@@ -163,6 +177,10 @@ class Core {
   // Headers received whose certificate is not in the DAG: the first for each (round, author).
   std::map<std::pair<std::uint64_t, proto::PartyId>, Header> seen_;
   std::set<proto::PartyId> reported_;  // Offenders.
+  // A snapshot's commit whose leader is not here yet: nothing can be ordered.
+  std::optional<CommitRecord> base_;
+  bool silent_ = false;
+  std::optional<std::string> observing_;
   bool tick_due_ = false;
   std::uint32_t resend_age_ = 0;      // Ticks since the newest own header was sent.
   std::uint64_t payload_round_ = 0;   // The newest header seen with batches.

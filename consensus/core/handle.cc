@@ -77,7 +77,8 @@ void Core::On(PartyId from, const Request& request, Step& step) {
 }
 
 void Core::On(PartyId from, const RangeRequest& request, Step& step) {
-  server_.Answer(from, request, state_.pruned_round + 1, dag_.highest_round(), step);
+  const std::uint64_t oldest = std::max(state_.pruned_round, state_.base_round) + 1;
+  server_.Answer(from, request, oldest, dag_.highest_round(), step);
 }
 
 void Core::On(PartyId from, RangeAnswer answer, Step& step) {
@@ -148,10 +149,14 @@ void Core::Consider(PartyId source, Header header, Step& step) {
   }
   const std::vector<Need> needs = NeedsOf(header);
   if (!needs.empty()) return backlog_.Park(std::move(header), source, needs);
+  if (silent_ || observing_) return;  // Speak() comes back to it.
   StoreBatches(header);
   VoteRecord record{header.digest, {}};
   for (const auto& batch : header.batches) record.batches.push_back(batch.digest);
   store_.Put(header.round, header.author, record);
+  if (const auto word = store_.FindWord(header.author); !word || word->round < header.round) {
+    store_.PutWord(header);
+  }
   store_.Sync();
   SendVote(header, step);
 }

@@ -12,6 +12,7 @@ namespace consensus {
 using proto::PartyId;
 
 void Core::Order(Step& step) {
+  if (base_ && !HasBase()) return;
   // Collecting can free parked certificates, and these can decide a leader.
   while (!halted_) {
     const auto commits = sequencer_.Advance(dag_, coin_);
@@ -22,6 +23,20 @@ void Core::Order(Step& step) {
     }
     Collect(step);
   }
+}
+
+bool Core::HasBase() {
+  for (const auto& certificate : dag_.Round(base_->round)) {
+    if (certificate->header.digest != base_->leader) continue;
+    for (const auto& vertex : dag_.TakeHistory(*certificate)) {
+      base_->vertices.push_back(vertex->header.reference());
+      sequencer_.Remember(vertex->header);
+    }
+    store_.Put(state_.commit_index, *base_);
+    base_.reset();
+    return true;
+  }
+  return false;
 }
 
 void Core::Emit(const Ordered& ordered, Step& step) {
@@ -72,10 +87,16 @@ void Core::Collect(Step& step) {
 
 void Core::Prune() {
   const std::uint64_t gc = dag_.gc_round();
-  const std::uint64_t keep = gc > config_.retain_rounds ? gc - config_.retain_rounds : 0;
+  const std::uint64_t keep =
+      std::max(gc > config_.retain_rounds ? gc - config_.retain_rounds : 0, state_.base_round);
   const std::uint64_t end = std::min(keep, state_.pruned_round + kPruneRoundsPerStepMax);
   if (state_.pruned_round >= end) return;
   while (state_.pruned_round < end) store_.Prune(++state_.pruned_round);
+  // Between what it knew before and its base this node has no records.
+  if (state_.pruned_commit + 1 < state_.base_commit &&
+      !store_.FindCommit(state_.pruned_commit + 1)) {
+    state_.pruned_commit = state_.base_commit - 1;
+  }
   for (auto record = store_.FindCommit(state_.pruned_commit + 1);
        record && record->round <= state_.pruned_round;
        record = store_.FindCommit(state_.pruned_commit + 1)) {
@@ -98,7 +119,7 @@ void Core::Settle(Step& step) {
 }
 
 void Core::Propose(Step& step) {
-  if (!tick_due_ || halted_) return;
+  if (!tick_due_ || halted_ || base_ || silent_ || observing_) return;
   const std::uint64_t round = dag_.quorum_round() + 1;
   if (payload_.header() && payload_.header()->round >= round) return;
   tick_due_ = false;

@@ -20,10 +20,15 @@ struct State {
   std::uint64_t commit_index = 0;
   std::uint64_t pruned_round = 0;   // Certificates, votes, batches: all up to here are deleted.
   std::uint64_t pruned_commit = 0;  // Records of commits likewise.
+  // Where this node went on from a snapshot (sync/rebase.h): what lies at or below is not here, but
+  // for what it knew before. 0: it never did.
+  std::uint64_t base_round = 0;
+  std::uint64_t base_commit = 0;
 };
 
 void Fields(auto& io, proto::Of<State> auto& state) {
-  io(state.last_leader_round, state.commit_index, state.pruned_round, state.pruned_commit);
+  io(state.last_leader_round, state.commit_index, state.pruned_round, state.pruned_commit,
+     state.base_round, state.base_commit);
 }
 
 struct OwnBatch {
@@ -64,7 +69,7 @@ void Fields(auto& io, proto::Of<VoteRecord> auto& vote) {
 struct CommitRecord {
   std::uint64_t round = 0;
   proto::Digest leader;
-  std::vector<Reference> vertices;
+  std::vector<Reference> vertices;  // None: of a base whose leader has not come yet.
   std::vector<proto::Digest> batches;
 };
 

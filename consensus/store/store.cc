@@ -87,15 +87,40 @@ void Store::Put(const Own& own) {
   Set(Key('o'), proto::EncodeFields(record));
 }
 
-std::optional<std::string> Store::FindHalt() {
-  const auto bytes = Get(Key('h'));
+std::optional<std::string> Store::FindText(char tag) {
+  const auto bytes = Get(Key(tag));
   if (!bytes) return std::nullopt;
   return std::string(proto::AsText(*bytes));
 }
 
+void Store::PutText(char tag, const std::string& text) {
+  const proto::ByteSpan bytes = proto::AsBytes(text);
+  Set(Key(tag), Bytes(bytes.begin(), bytes.end()));
+}
+
+std::optional<std::string> Store::FindHalt() {
+  return FindText('h');
+}
+
 void Store::PutHalt(const std::string& reason) {
-  const proto::ByteSpan bytes = proto::AsBytes(reason);
-  Set(Key('h'), Bytes(bytes.begin(), bytes.end()));
+  PutText('h', reason);
+}
+
+std::optional<std::string> Store::FindObserver() {
+  return FindText('x');
+}
+
+void Store::PutObserver(const std::string& reason) {
+  PutText('x', reason);
+}
+
+std::optional<Header> Store::FindWord(PartyId party) {
+  const auto bytes = Get(Key('w', 0, party));
+  return bytes ? Sound(proto::dag::DecodeHeader(*bytes)) : std::nullopt;
+}
+
+void Store::PutWord(const Header& header) {
+  Set(Key('w', 0, header.author), proto::dag::EncodeHeader(header));
 }
 
 std::optional<Certificate> Store::FindCertificate(std::uint64_t round, PartyId author) {

@@ -3,6 +3,8 @@
 //   key                     value                                         deleted
 //   's'                     State                                         never
 //   'h'                     reason of a halt                              never
+//   'x'                     why this node only observes                   never
+//   'w' party               newest header of the party voted for          never
 //   'o'                     Own: last header, own batches                 never
 //   'p' sequence            own transactions not yet in a batch           when batched
 //   'c' round author        certificate                                   retain_rounds below gc
@@ -48,6 +50,10 @@ class Store {
   void Put(const Own& own);
   std::optional<std::string> FindHalt();
   void PutHalt(const std::string& reason);
+  std::optional<std::string> FindObserver();
+  void PutObserver(const std::string& reason);
+  std::optional<Header> FindWord(proto::PartyId party);
+  void PutWord(const Header& header);
 
   std::optional<Certificate> FindCertificate(std::uint64_t round, proto::PartyId author);
   bool HasCertificate(const Reference& reference);
@@ -85,6 +91,8 @@ class Store {
   const std::optional<std::string>& damage() const { return damage_; }
 
  private:
+  std::optional<std::string> FindText(char tag);
+  void PutText(char tag, const std::string& text);
   std::optional<proto::Bytes> Get(const proto::Bytes& key) const;
   void Set(proto::Bytes key, std::optional<proto::Bytes> value);
   template <class T>

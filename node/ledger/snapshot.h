@@ -29,6 +29,8 @@ class Snapshot {
   std::optional<proto::Bytes> Get(proto::ByteSpan key) const;
   // Of presence or absence, under header().state_root.
   proto::StateProof Prove(proto::ByteSpan key) const { return tree_.Prove(key); }
+  // The whole state in parts, for validators that are behind.
+  const StateTree& tree() const { return tree_; }
 
   proto::Account account(const proto::PublicKey& key) const;  // Zeros when there is none.
   std::optional<proto::ModelRecord> model(const proto::Digest& id) const;

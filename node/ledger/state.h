@@ -56,9 +56,12 @@ class StateView {
       if (!record.written) continue;
       if (record.base != nullptr && *record.base == *record.written) continue;
       result.changes.push_back({key, std::move(record.written)});
-      writes.push_back({record.path, nullptr});
+      writes.push_back({record.path, nullptr, nullptr});
     }
-    for (std::size_t i = 0; i < writes.size(); ++i) writes[i].value = &*result.changes[i].value;
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      writes[i].key = &result.changes[i].key;
+      writes[i].value = &*result.changes[i].value;
+    }
     result.tree = base_.Apply(std::move(writes));
     return result;
   }

@@ -20,6 +20,7 @@
 #include "node/store/interfaces.h"
 #include "proto/base/bytes.h"
 #include "proto/wire/block.h"
+#include "proto/wire/sync.h"
 
 namespace node {
 
@@ -29,6 +30,7 @@ class StateTree {
 
   struct Write {
     proto::Digest path;
+    const proto::Bytes* key;
     const proto::Bytes* value;  // Null: the entry goes.
   };
 
@@ -45,6 +47,13 @@ class StateTree {
   StateTree Apply(std::vector<Write> writes) const;
   StateTree Apply(const std::vector<KeyWrite>& writes) const;
 
+  // The least depth at which no chunk has more than `bytes_max` of keys and values; at most
+  // kChunkDepthMax.
+  std::uint8_t ChunkDepth(std::size_t bytes_max) const;
+  // None when it has more than `bytes_max` or kChunkEntriesMax.
+  std::optional<proto::sync::StateChunk> Chunk(std::uint8_t depth, std::uint16_t index,
+                                               std::size_t bytes_max) const;
+
  private:
   explicit StateTree(std::shared_ptr<const Node> top) : top_(std::move(top)) {}
   std::shared_ptr<const Node> top_;
@@ -53,5 +62,12 @@ class StateTree {
 // Whether `value` (or absence) is what `key` has in the tree of this root.
 bool VerifyStateProof(const proto::Digest& root, proto::ByteSpan key,
                       const std::optional<proto::Bytes>& value, const proto::StateProof& proof);
+
+// Whether the chunk holds exactly the entries of the tree of this root whose paths begin with the
+// `depth` bits of `index`: by itself, without the other chunks, so that each is kept or refused on
+// arrival. Whoever makes a wrong one pass has found a collision of SHA-256: the entries give the
+// hash of their subtree, the siblings lead it to the root.
+bool VerifyStateChunk(const proto::Digest& root, std::uint8_t depth, std::uint16_t index,
+                      const proto::sync::StateChunk& chunk);
 
 }  // namespace node

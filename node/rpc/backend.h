@@ -7,6 +7,7 @@
 
 #include "mpc/field/fp.h"
 #include "node/inference/effort.h"
+#include "node/ledger/proven_block.h"
 #include "node/ledger/snapshot.h"
 #include "node/store/interfaces.h"
 #include "proto/crypto/signature.h"
@@ -14,13 +15,6 @@
 #include "proto/wire/block.h"
 
 namespace node {
-
-// A block that n - f validators signed, and the state behind it.
-struct ProvenBlock {
-  proto::BlockHeader header;
-  std::vector<std::pair<proto::PartyId, proto::Signature>> signatures;
-  Snapshot snapshot;
-};
 
 struct PeerLink {
   proto::PartyId party;

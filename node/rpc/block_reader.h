@@ -13,14 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "node/ledger/proven_block.h"
 #include "node/store/interfaces.h"
 #include "proto/committee.h"
 #include "proto/crypto/signature.h"
 #include "proto/wire/block.h"
 
 namespace node {
-
-using BlockSignatures = std::vector<std::pair<proto::PartyId, proto::Signature>>;
 
 struct StoredBlock {
   proto::BlockHeader header;
