@@ -102,6 +102,9 @@ class ObjectReader {
     return kNothing;
   }
 
+  // For the fields that may be absent.
+  bool Has(const char* field) const { return json_.is_object() && json_.contains(field); }
+
   void Refuse(const std::string& field, const std::string& reason) {
     if (fault_.empty())
       fault_ = path_ + (field.empty() || path_.empty() ? "" : ".") + field + " " + reason;
@@ -178,6 +181,9 @@ ChainSpec ReadSpec(const Json& json, const std::string& path, std::string& fault
   spec.pool_target_max = in.Number("pool_target_max", 0, kPoolTargetMax);
   spec.waiting_requests_max = in.Number("waiting_requests_max", 1, kWaitingMax);
   spec.funded_balance = in.Number("funded_balance", 0, kAmountMax);
+  if (in.Has("opaque_transactions")) {
+    spec.opaque_transactions = in.Number("opaque_transactions", 1, 1) == 1;
+  }
   in.Finish();
   return spec;
 }
@@ -225,16 +231,18 @@ void CheckValidators(ObjectReader& in, const Genesis& genesis) {
 }
 
 Json SpecJson(const ChainSpec& spec) {
-  return {{"name", spec.name},
-          {"gc_depth", spec.gc_depth},
-          {"transaction_bytes_max", spec.transaction_bytes_max},
-          {"transaction_fee", spec.transaction_fee},
-          {"model_fee", spec.model_fee},
-          {"open_deadline_rounds", spec.open_deadline_rounds},
-          {"attempts_in_progress_max", spec.attempts_in_progress_max},
-          {"pool_target_max", spec.pool_target_max},
-          {"waiting_requests_max", spec.waiting_requests_max},
-          {"funded_balance", spec.funded_balance}};
+  Json json = {{"name", spec.name},
+               {"gc_depth", spec.gc_depth},
+               {"transaction_bytes_max", spec.transaction_bytes_max},
+               {"transaction_fee", spec.transaction_fee},
+               {"model_fee", spec.model_fee},
+               {"open_deadline_rounds", spec.open_deadline_rounds},
+               {"attempts_in_progress_max", spec.attempts_in_progress_max},
+               {"pool_target_max", spec.pool_target_max},
+               {"waiting_requests_max", spec.waiting_requests_max},
+               {"funded_balance", spec.funded_balance}};
+  if (spec.opaque_transactions) json["opaque_transactions"] = 1;
+  return json;
 }
 
 }  // namespace

@@ -38,6 +38,9 @@ struct ChainSpec {
   std::uint64_t pool_target_max = 0;
   std::uint64_t waiting_requests_max = 0;
   std::uint64_t funded_balance = 0;
+  // Bytes that nobody signed are transactions too: for the chains of benchmarks. Absent from the
+  // document when false.
+  bool opaque_transactions = false;
 
   bool operator==(const ChainSpec&) const = default;
 };

@@ -24,6 +24,9 @@ int RunCli(int argc, char** argv) {
   AddModelCommands(app, run);
   AddRequestCommands(app, run);
   AddDemoCommand(app, run);
+  CLI::App* bench = app.add_subcommand("bench", "Measure on this machine");
+  bench->require_subcommand(1);
+  AddLedgerBench(*bench, run);
   try {
     app.parse(argc, argv);
     const auto done = run ? run() : proto::Result<>();

@@ -22,6 +22,7 @@ void AddNetworkCommands(CLI::App& app, Command& run);  // localnet
 void AddModelCommands(CLI::App& app, Command& run);    // model, pool
 void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account
 void AddDemoCommand(CLI::App& app, Command& run);      // demo
+void AddLedgerBench(CLI::App& bench, Command& run);    // bench ledger
 
 // Where a client finds its network: --dir, and --genesis and --key where they lie elsewhere.
 struct Access {

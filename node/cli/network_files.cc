@@ -86,6 +86,10 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
   }
   const proto::SecretKey client = NewSecretKey();
   genesis.accounts.push_back({client.public_key(), genesis.spec.funded_balance});
+  for (const proto::PublicKey& key : options.funded) {
+    genesis.accounts.push_back({key, genesis.spec.funded_balance});
+  }
+  std::ranges::sort(genesis.accounts, {}, &proto::FundedAccount::key);
 
   const std::string text = proto::FormatGenesis(genesis);
   for (std::size_t i = 0; i < options.validators; ++i) {

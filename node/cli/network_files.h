@@ -24,6 +24,7 @@ struct NetworkOptions {
   std::vector<std::string> hosts;   // By validator; 127.0.0.1 where absent.
   std::string listen = "127.0.0.1";
   std::string spec;  // Path of the chain spec.
+  std::vector<proto::PublicKey> funded;  // Accounts beside the client's.
 };
 
 // Creates everything; kInvalidArgument when the directory holds a network already.

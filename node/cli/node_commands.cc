@@ -65,9 +65,20 @@ Result<> Init(const std::string& home, const std::string& name) {
   return {};
 }
 
-Result<> Start(const std::string& home) {
+Result<> Start(const std::string& home, bool dangerous) {
   const auto config = ReadConfig(home);
   if (!config) return tl::unexpected(config.error());
+  if (!config->fsync && !dangerous) {
+    const auto genesis = ReadGenesis(config->Path(config->genesis));
+    if (!genesis) return tl::unexpected(genesis.error());
+    if (!genesis->spec.opaque_transactions) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  home +
+                      "/node.toml says fsync = false: after a power failure this validator could "
+                      "contradict its own votes and be punished. Remove the line, or say "
+                      "--dangerous-no-fsync if you mean it");
+    }
+  }
   // Before any thread: only this one waits for the signals.
   sigset_t signals;
   sigemptyset(&signals);
@@ -113,7 +124,11 @@ void AddNodeCommands(CLI::App& app, Command& run) {
 
   CLI::App* start = app.add_subcommand("start", "Run the validator of a home until SIGTERM");
   start->add_option("--home", *home, "The validator's home (node.toml)")->required();
-  start->callback([&run, home] { run = [home] { return Start(*home); }; });
+  const auto dangerous = std::make_shared<bool>(false);
+  start->add_flag("--dangerous-no-fsync", *dangerous,
+                  "Accept fsync = false in node.toml outside of benchmarks");
+  start->callback(
+      [&run, home, dangerous] { run = [home, dangerous] { return Start(*home, *dangerous); }; });
 
   const auto access = std::make_shared<Access>();
   const auto rpc = std::make_shared<std::string>();

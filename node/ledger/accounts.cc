@@ -109,4 +109,9 @@ Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::Trans
   return {};
 }
 
+Outcome Execute(Block& block, const proto::PublicKey&, const proto::Opaque&) {
+  CHECK(block.spec().opaque_transactions);
+  return {};
+}
+
 }  // namespace node

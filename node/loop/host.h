@@ -3,6 +3,7 @@
 //   ledger thread     LedgerMachine: consensus and ledger; paces the headers; one sync a round trip
 //   service thread    Service: MPC; may compute for seconds without holding up the ledger
 //   network threads   decode and enqueue
+//   check threads     verify the transactions of peers' batches
 //   interface threads JSON-RPC, on snapshots
 //
 // The two machines meet only through queues: the ledger's events go to the service with the
@@ -20,6 +21,7 @@
 #include <variant>
 
 #include "node/inference/service.h"
+#include "node/loop/checkers.h"
 #include "node/loop/config.h"
 #include "node/loop/key_file.h"
 #include "node/loop/ledger_machine.h"
@@ -31,6 +33,7 @@
 namespace node {
 
 class RpcServer;
+class Store;
 
 class Host : public Backend {
  public:
@@ -69,8 +72,11 @@ class Host : public Backend {
   proto::PartyId self() const override { return self_; }
   Snapshot latest() const override;
   std::optional<ProvenBlock> proven() const override;
-  const KeyValueStore& store() const override { return *store_; }
+  const KeyValueStore& store() const override;
   proto::Result<proto::Digest> Submit(proto::Bytes transaction) override;
+  proto::Result<std::vector<proto::Result<proto::Digest>>> SubmitAll(
+      std::vector<proto::Bytes> transactions) override;
+  Counters counters() const override;
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) override;
   proto::Result<> AddModelFile(proto::Bytes bytes) override;
   proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) override;
@@ -92,11 +98,15 @@ class Host : public Backend {
   struct Connected {
     proto::PartyId party;
   };
+  using Answers = std::vector<proto::Result<proto::Digest>>;
   struct Submission {
-    proto::Bytes transaction;
-    std::shared_ptr<std::promise<proto::Result<proto::Digest>>> answer;  // None for our own.
+    std::vector<proto::CheckedTransaction> transactions;
+    std::shared_ptr<std::promise<proto::Result<Answers>>> answer;  // None for our own.
   };
-  using LedgerItem = std::variant<FromPeer, Connected, Submission>;
+  struct Checked {
+    std::vector<proto::CheckedTransaction> transactions;
+  };
+  using LedgerItem = std::variant<FromPeer, Connected, Submission, Checked>;
 
   struct Bulk {
     proto::PartyId party;
@@ -127,15 +137,18 @@ class Host : public Backend {
   std::optional<mpc::ReplicatedKeys> replicated_;
   mpc::PartyContext context_;
 
-  std::unique_ptr<KeyValueStore> store_;
+  std::unique_ptr<Store> store_;
   std::unique_ptr<BulkStore> files_;
   std::unique_ptr<LedgerMachine> machine_;  // The ledger thread's.
   std::unique_ptr<Service> service_;        // The service thread's.
   std::unique_ptr<Network> network_;
   std::unique_ptr<RpcServer> rpc_;
 
+  std::unique_ptr<Checkers> checkers_;
+
   Queue<LedgerItem> ledger_queue_;
   Queue<ServiceItem> service_queue_;
+  std::uint64_t messages_sent_ = 0;  // The ledger thread's.
   std::atomic<bool> stopping_ = false;
   std::thread ledger_thread_;
   std::thread service_thread_;
@@ -144,6 +157,7 @@ class Host : public Backend {
   std::optional<Snapshot> latest_;
   std::optional<ProvenBlock> proven_;
   ServiceStatus service_status_;
+  Counters counters_;
   std::string failure_;
 };
 

@@ -169,12 +169,47 @@ void LedgerMachine::PeerConnected(proto::PartyId party) {
 }
 
 Result<proto::Digest> LedgerMachine::Submit(Bytes transaction) {
-  const auto checked = ledger_.Check(std::move(transaction));
-  if (auto admitted = latest_.Admit(checked); !admitted) return tl::unexpected(admitted.error());
-  auto step = core_->Submit({checked.bytes()});
-  if (!step) return tl::unexpected(step.error());
+  std::vector<proto::CheckedTransaction> one;
+  one.push_back(Check(std::move(transaction)));
+  return std::move(SubmitAll(std::move(one)).front());
+}
+
+std::vector<Result<proto::Digest>> LedgerMachine::SubmitAll(
+    std::vector<proto::CheckedTransaction> transactions) {
+  std::vector<Result<proto::Digest>> answers;
+  answers.reserve(transactions.size());
+  std::vector<Bytes> admitted;
+  admitted.reserve(transactions.size());
+  for (const proto::CheckedTransaction& transaction : transactions) {
+    if (auto admission = latest_.Admit(transaction); !admission) {
+      answers.push_back(tl::unexpected(admission.error()));
+    } else {
+      answers.emplace_back(transaction.id());
+      admitted.push_back(transaction.bytes());
+    }
+  }
+  if (admitted.empty()) return answers;
+  auto step = core_->Submit(std::move(admitted));
+  if (!step) {
+    for (auto& answer : answers) {
+      if (answer) answer = tl::unexpected(step.error());
+    }
+    return answers;
+  }
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i]) Remember(std::move(transactions[i]));
+  }
   Run(std::move(*step));
-  return checked.id();
+  return answers;
+}
+
+void LedgerMachine::AddChecked(std::vector<proto::CheckedTransaction> transactions) {
+  for (auto& transaction : transactions) Remember(std::move(transaction));
+}
+
+// What costs no more to check than to find is not kept.
+void LedgerMachine::Remember(proto::CheckedTransaction transaction) {
+  if (!transaction.opaque()) checked_.Add(std::move(transaction));
 }
 
 LedgerMachine::Step LedgerMachine::Flush() {
@@ -218,8 +253,15 @@ void LedgerMachine::Run(consensus::Step step) {
 
 void LedgerMachine::Execute(const consensus::Commit& commit) {
   if (commit.index <= latest_.header().commit_index) return;  // Delivered again.
+  std::vector<proto::CheckedTransaction> transactions;
+  transactions.reserve(commit.transactions.size());
+  for (const Bytes& bytes : commit.transactions) {
+    auto checked = checked_.Take(bytes);
+    transactions.push_back(checked ? std::move(*checked) : Check(bytes));
+  }
+  executed_transactions_ += transactions.size();
   BlockResult result =
-      ledger_.Execute(node::Commit{commit.index, commit.round, commit.leader}, commit.transactions);
+      ledger_.Execute(node::Commit{commit.index, commit.round, commit.leader}, transactions);
   std::vector<KeyWrite> writes;
   for (auto& change : result.changes) {
     writes.push_back({Prefixed('s', change.key), std::move(change.value)});

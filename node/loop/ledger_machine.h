@@ -25,6 +25,7 @@
 
 #include "consensus/core/core.h"
 #include "node/ledger/ledger.h"
+#include "node/loop/checked_cache.h"
 #include "node/rpc/backend.h"
 #include "node/store/interfaces.h"
 
@@ -59,6 +60,15 @@ class LedgerMachine {
   // A client's or this validator's transaction, on its way to the ledger: its id, or in one
   // sentence why it is not admitted. Durable after the next Flush.
   proto::Result<proto::Digest> Submit(proto::Bytes transaction);
+  // Several at once, checked already (on any thread): for each its id, or why not.
+  std::vector<proto::Result<proto::Digest>> SubmitAll(
+      std::vector<proto::CheckedTransaction> transactions);
+  // Transactions that a peer sent, checked on another thread: not to be checked again.
+  void AddChecked(std::vector<proto::CheckedTransaction> transactions);
+  // What checks transactions; from any thread.
+  proto::CheckedTransaction Check(proto::Bytes transaction) const {
+    return ledger_.Check(std::move(transaction));
+  }
   // Makes everything so far durable and returns what follows from it.
   Step Flush();
 
@@ -66,6 +76,8 @@ class LedgerMachine {
   const std::optional<ProvenBlock>& proven() const { return proven_; }
   bool has_pending() const { return core_->has_pending(); }
   consensus::Status status() const { return core_->status(); }
+  std::uint64_t executed_transactions() const { return executed_transactions_; }
+  const CheckedCache& checked() const { return checked_; }
 
  private:
   class Disk;  // The store as consensus reads it.
@@ -78,6 +90,7 @@ class LedgerMachine {
   void Prove(const consensus::Finalized& finalized);
   void Report(const consensus::Evidence& evidence);
   void Write(const std::vector<KeyWrite>& writes, bool sync);
+  void Remember(proto::CheckedTransaction transaction);
   void Halt(const std::string& reason);
 
   const proto::Genesis& genesis_;
@@ -89,6 +102,8 @@ class LedgerMachine {
   Snapshot latest_;
   std::optional<ProvenBlock> proven_;
   std::deque<Snapshot> unproven_;  // Ascending heights.
+  CheckedCache checked_;
+  std::uint64_t executed_transactions_ = 0;  // Since the start.
   Step pending_;
   bool sync_due_ = false;
 };

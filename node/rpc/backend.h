@@ -25,6 +25,19 @@ struct PeerLink {
   std::string last_error;
 };
 
+// What the validator did since its start, for metrics.
+struct Counters {
+  std::uint64_t rounds = 0;  // Of the newest own header.
+  std::uint64_t commits = 0;
+  std::uint64_t transactions = 0;      // Executed.
+  std::uint64_t checks_saved = 0;      // Transactions found checked when they were executed.
+  std::uint64_t signature_checks = 0;  // Of consensus' messages.
+  std::uint64_t share_checks = 0;
+  std::uint64_t messages_sent = 0;  // To peers, on the channel of consensus.
+  std::uint64_t store_syncs = 0;
+  std::uint64_t store_bytes = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -37,6 +50,10 @@ class Backend {
   virtual const KeyValueStore& store() const = 0;  // Reads of what LedgerMachine wrote.
   // Durable when it returns: an accepted transaction survives the loss of the process.
   virtual proto::Result<proto::Digest> Submit(proto::Bytes transaction) = 0;
+  // Several at once: for each its id, or why it was not taken. An error: none was.
+  virtual proto::Result<std::vector<proto::Result<proto::Digest>>> SubmitAll(
+      std::vector<proto::Bytes> transactions) = 0;
+  virtual Counters counters() const = 0;
   virtual proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) = 0;
   virtual proto::Result<> AddModelFile(proto::Bytes bytes) = 0;
   virtual proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) = 0;

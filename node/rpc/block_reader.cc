@@ -85,24 +85,40 @@ KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures
   return {KeyOf('f', height), EncodeSignatures(signatures)};
 }
 
-Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store, std::uint64_t height) {
-  std::array<std::optional<Bytes>, 4> parts;
+Result<std::optional<BlockParts>> ReadBlockParts(const KeyValueStore& store, std::uint64_t height) {
+  BlockParts parts;
   constexpr char kPrefixes[] = {'h', 'x', 'r', 'f'};
   for (std::size_t i = 0; i < parts.size(); ++i) {
     auto part = store.Get(KeyOf(kPrefixes[i], height));
     if (!part) return tl::unexpected(part.error());
-    parts[i] = std::move(*part);
+    if (*part) {
+      parts[i] = std::move(**part);
+    } else if (i < 3) {
+      return std::nullopt;
+    }
   }
-  if (!parts[0] || !parts[1] || !parts[2]) return std::nullopt;
+  return parts;
+}
+
+Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store, std::uint64_t height) {
+  const auto parts = ReadBlockParts(store, height);
+  if (!parts) return tl::unexpected(parts.error());
+  if (!*parts) return std::nullopt;
+  auto block = DecodeBlockParts(**parts);
+  if (!block) return tl::unexpected(block.error());
+  return std::move(*block);
+}
+
+Result<StoredBlock> DecodeBlockParts(const BlockParts& parts) {
   StoredBlock block;
-  auto header = proto::DecodeBlockHeader(*parts[0]);
+  auto header = proto::DecodeBlockHeader(parts[0]);
   if (!header) return tl::unexpected(header.error());
   block.header = *header;
-  FieldReader transactions(*parts[1]);
+  FieldReader transactions(parts[1]);
   transactions.List(block.transactions, kBlockItemsMax,
                     [&](Bytes& bytes) { transactions.Sized(bytes, kItemBytesMax); });
   if (auto done = transactions.Finish("block body"); !done) return tl::unexpected(done.error());
-  FieldReader receipts(*parts[2]);
+  FieldReader receipts(parts[2]);
   std::vector<std::pair<Bytes, Bytes>> encoded;  // Receipt and message.
   receipts.List(encoded, kBlockItemsMax, [&](auto& entry) {
     receipts.Sized(entry.first, kItemBytesMax);
@@ -115,8 +131,8 @@ Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store, std::ui
     receipt->message = proto::AsText(message);
     block.receipts.push_back(std::move(*receipt));
   }
-  if (parts[3]) {
-    auto signatures = DecodeSignatures(*parts[3]);
+  if (!parts[3].empty()) {
+    auto signatures = DecodeSignatures(parts[3]);
     if (!signatures) return tl::unexpected(signatures.error());
     block.signatures = std::move(*signatures);
   }

@@ -8,6 +8,7 @@
 //   t id       height and place of the transaction
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -42,6 +43,11 @@ KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures
 // Nothing above the newest block; kCorrupt when the store is damaged.
 proto::Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store,
                                                     std::uint64_t height);
+// The same as it is stored: header, transactions, receipts, signatures (empty while unproven).
+using BlockParts = std::array<proto::Bytes, 4>;
+proto::Result<std::optional<BlockParts>> ReadBlockParts(const KeyValueStore& store,
+                                                        std::uint64_t height);
+proto::Result<StoredBlock> DecodeBlockParts(const BlockParts& parts);
 proto::Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
                                                                const proto::Digest& id);
 

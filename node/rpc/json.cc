@@ -187,6 +187,9 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
                         {"shares", Hex(p.shares)},
                         {"accused", NamesOf(genesis, p.accused)}};
           },
+          [](const proto::Opaque& p) {
+            return json{{"kind", "opaque"}, {"bytes", p.data.size()}};
+          },
           [](const proto::ReportEvidence& p) {
             return json{{"kind", "report_evidence"}, {"bytes", p.evidence.size()}};
           },

@@ -1,6 +1,7 @@
 #include "node/rpc/methods.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include "node/rpc/json_rpc.h"
 #include "proto/crypto/ecies.h"
 #include "proto/crypto/hash.h"
+#include "proto/wire/consensus.h"
 
 namespace node {
 
@@ -23,6 +25,7 @@ using proto::Result;
 namespace {
 
 constexpr std::size_t kStateKeyBytesMax = 256;
+constexpr std::size_t kRefusalsShownMax = 64;
 
 // Assembles model files from the parts their vendors send; only files that a registered model
 // names, in order, within a budget.
@@ -157,8 +160,9 @@ class Methods {
                 {"receipt", ToJson((*block)->receipts[(*place)->index])},
                 {"bytes", bytes.size()},
                 {"hex", proto::ToHex(bytes)}};
-    const auto checked = proto::CheckedTransaction::Check(
-        backend_.chain(), genesis_.spec.transaction_bytes_max, bytes);
+    const auto checked =
+        proto::CheckedTransaction::Check(backend_.chain(), genesis_.spec.transaction_bytes_max,
+                                         bytes, genesis_.spec.opaque_transactions);
     if (checked.valid()) out["payload"] = Summary(genesis_, checked.transaction());
     return out;
   }
@@ -418,6 +422,65 @@ class Methods {
   Uploads uploads_;
 };
 
+// Answers in the order of the batch: {"accepted": N, "refused": [{"index": I, "message": ...}]},
+// the first kRefusalsShownMax refusals. 200 when all are in, 429 when the node has too much
+// waiting.
+HttpPage SubmitBatch(Backend& backend, std::string_view body) {
+  const auto failure = [](const proto::Error& error) {
+    const int status =
+        error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kCorrupt ? 400
+        : error.code == ErrorCode::kExhausted                                          ? 429
+                                                                                       : 503;
+    return HttpPage{status, FormatJson({{"error", error.message}})};
+  };
+  auto batch = proto::dag::DecodeBatch(proto::AsBytes(body));
+  if (!batch) return failure(batch.error());
+  const auto answers = backend.SubmitAll(std::move(batch->transactions));
+  if (!answers) return failure(answers.error());
+  std::size_t accepted = 0;
+  bool exhausted = false;
+  Json refused = Json::array();
+  for (std::size_t i = 0; i < answers->size(); ++i) {
+    const auto& answer = (*answers)[i];
+    if (answer) {
+      ++accepted;
+      continue;
+    }
+    exhausted |= answer.error().code == ErrorCode::kExhausted;
+    if (refused.size() >= kRefusalsShownMax) continue;
+    refused.push_back({{"index", i}, {"message", answer.error().message}});
+  }
+  Json out = {{"accepted", accepted}, {"refused", std::move(refused)}};
+  return {exhausted ? 429 : 200, FormatJson(out)};
+}
+
+// "": the newest heights; a number: header, body, receipts and signatures of that block as the
+// store holds them, each after its length (u64, little-endian; 0 signatures: not yet signed by n -
+// f).
+HttpPage BlockPage(Backend& backend, std::string_view path) {
+  if (path.empty()) {
+    const auto proven = backend.proven();
+    return {200, FormatJson({{"height", backend.latest().header().height},
+                             {"proven_height", proven ? proven->header.height : 0}})};
+  }
+  std::uint64_t height = 0;
+  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), height);
+  if (error != std::errc() || end != path.data() + path.size()) {
+    return {400, FormatJson({{"error", "a block is read at /blocks/ and its height"}})};
+  }
+  const auto parts = ReadBlockParts(backend.store(), height);
+  if (!parts) return {500, FormatJson({{"error", parts.error().message}})};
+  if (!*parts) return {404, FormatJson({{"error", "there is no such block yet"}})};
+  HttpPage page{200, {}, "application/octet-stream"};
+  for (const Bytes& part : **parts) {
+    Bytes size;
+    proto::PutU64(size, part.size());
+    page.body += proto::AsText(size);
+    page.body += proto::AsText(part);
+  }
+  return page;
+}
+
 std::string Metrics(Backend& backend) {
   std::string out;
   const auto gauge = [&](const std::string& name, const std::string& help, std::uint64_t value) {
@@ -441,6 +504,17 @@ std::string Metrics(Backend& backend) {
   gauge("waxseal_peers_connected", "Validators this one can send to.", up);
   gauge("waxseal_peer_bytes_sent", "Bytes to validators since the start.", sent);
   gauge("waxseal_peer_bytes_received", "Bytes from validators since the start.", received);
+  const Counters counters = backend.counters();
+  gauge("waxseal_own_round", "Round of the newest own header.", counters.rounds);
+  gauge("waxseal_commits", "Commits of consensus.", counters.commits);
+  gauge("waxseal_executed_transactions", "Since the start.", counters.transactions);
+  gauge("waxseal_checks_saved", "Transactions that were checked before they were executed.",
+        counters.checks_saved);
+  gauge("waxseal_signature_checks", "Of consensus' messages.", counters.signature_checks);
+  gauge("waxseal_share_checks", "Of the coin.", counters.share_checks);
+  gauge("waxseal_messages_sent", "Of consensus, to validators.", counters.messages_sent);
+  gauge("waxseal_store_syncs", "Syncs of the store's files.", counters.store_syncs);
+  gauge("waxseal_store_bytes_written", "To the store's files.", counters.store_bytes);
   const proto::Totals totals = latest.totals();
   gauge("waxseal_requests", "Requests ever opened.", totals.requests);
   gauge("waxseal_attempts", "Preprocessing attempts ever started.", totals.attempts);
@@ -484,6 +558,8 @@ RpcHandlers MakeHandlers(Backend& backend) {
   handlers.call = [methods, rpc](std::string_view body) { return rpc->Handle(body); };
   handlers.why_not_ready = [&backend] { return backend.why_not_ready(); };
   handlers.metrics = [&backend] { return Metrics(backend); };
+  handlers.submit = [&backend](std::string_view body) { return SubmitBatch(backend, body); };
+  handlers.blocks = [&backend](std::string_view path) { return BlockPage(backend, path); };
   return handlers;
 }
 

@@ -35,6 +35,8 @@ constexpr std::chrono::milliseconds kAcceptPause{100};  // When there are no des
 constexpr std::chrono::milliseconds kLingerMsMax{2000};
 
 constexpr char kJson[] = "application/json";
+constexpr char kBinary[] = "application/octet-stream";
+constexpr char kBlocks[] = "/blocks/";
 constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
 
 std::string ErrorBody(const std::string& sentence) {
@@ -49,6 +51,7 @@ class RpcServer::Server {
   Server(std::string where, RpcHandlers what, const RpcLimits& bounds)
       : address(std::move(where)), handlers(std::move(what)), limits(bounds) {
     CHECK(handlers.call && handlers.why_not_ready && handlers.metrics);
+    CHECK(handlers.submit && handlers.blocks);
   }
 
   proto::Result<> Start();
@@ -103,7 +106,13 @@ class RpcServer::Session : public std::enable_shared_from_this<Session> {
   void ReadBody();
   void Route();
   // `work` gives status and body, on the pool.
-  void Compute(const char* type, std::function<std::pair<http::status, std::string>()> work);
+  void Compute(const char* type, std::function<std::pair<http::status, std::string>()> work) {
+    ComputePage([type, work = std::move(work)] {
+      auto [status, body] = work();
+      return HttpPage{static_cast<int>(status), std::move(body), type};
+    });
+  }
+  void ComputePage(std::function<HttpPage()> work);
   void Answer(http::status status, const char* type, std::string body);
   void AnswerLast(http::status status, const std::string& sentence) {
     keep_alive_ = false;
@@ -207,6 +216,15 @@ void RpcServer::Session::Route() {
       return std::pair(status, std::move(answer));
     });
   }
+  if (target == "/transactions" && post) {
+    return ComputePage(
+        [this, body = std::move(request.body())] { return server_.handlers.submit(body); });
+  }
+  if (target.starts_with(kBlocks) && get) {
+    return ComputePage([this, path = target.substr(std::string_view(kBlocks).size())] {
+      return server_.handlers.blocks(path);
+    });
+  }
   if (target == "/health" && get) return Answer(http::status::ok, kJson, R"({"alive":true})");
   if (target == "/ready" && get) {
     return Compute(kJson, [this] {
@@ -220,32 +238,33 @@ void RpcServer::Session::Route() {
     return Compute(kText,
                    [this] { return std::pair(http::status::ok, server_.handlers.metrics()); });
   }
-  const bool known =
-      target == "/" || target == "/health" || target == "/ready" || target == "/metrics";
+  const bool posted = target == "/" || target == "/transactions";
+  const bool known = posted || target == "/health" || target == "/ready" || target == "/metrics" ||
+                     target.starts_with(kBlocks);
   if (known) {
     return AnswerLast(
         http::status::method_not_allowed,
-        target == "/" ? "JSON-RPC calls are sent with POST to /." : "This page is read with GET.");
+        posted ? "This is sent with POST: JSON-RPC calls to /, batches of transactions to "
+                 "/transactions."
+               : "This page is read with GET.");
   }
-  AnswerLast(
-      http::status::not_found,
-      "There is nothing here: JSON-RPC is POST to /, the rest is /health, /ready, /metrics.");
+  AnswerLast(http::status::not_found,
+             "There is nothing here: JSON-RPC is POST to /, the rest is /transactions, /blocks/, "
+             "/health, /ready, /metrics.");
 }
 
-void RpcServer::Session::Compute(const char* type,
-                                 std::function<std::pair<http::status, std::string>()> work) {
-  asio::post(*server_.pool, [self = shared_from_this(), type, work = std::move(work)]() mutable {
-    std::pair<http::status, std::string> answer;
+void RpcServer::Session::ComputePage(std::function<HttpPage()> work) {
+  asio::post(*server_.pool, [self = shared_from_this(), work = std::move(work)]() mutable {
+    HttpPage answer;
     try {
       if (!self->server_.stopping) answer = work();
     } catch (const std::exception&) {  // Out of memory, above all.
-      answer = {http::status::internal_server_error,
-                ErrorBody("The node could not answer this; its log may tell more.")};
+      answer = {500, ErrorBody("The node could not answer this; its log may tell more."), kJson};
     }
     work = nullptr;  // The request's body is no longer needed.
     asio::io_context& io = self->server_.io;
-    asio::post(io, [self = std::move(self), type, answer = std::move(answer)]() mutable {
-      self->Answer(answer.first, type, std::move(answer.second));
+    asio::post(io, [self = std::move(self), answer = std::move(answer)]() mutable {
+      self->Answer(static_cast<http::status>(answer.status), answer.type, std::move(answer.body));
     });
   });
 }

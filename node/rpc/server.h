@@ -1,6 +1,8 @@
 // The public side: JSON-RPC over HTTP/1.1, with health and metrics beside it.
 //
 //   POST /         handlers.call on the body; 200, or 204 when it answers nothing
+//   POST /transactions   a binary batch of transactions; which were taken, as JSON
+//   GET  /blocks/HEIGHT  a block as stored, binary; /blocks/ the newest heights
 //   GET  /health   200 while the process runs
 //   GET  /ready    200 {"ready":true}, or 503 {"ready":false,"reason":...}
 //   GET  /metrics  Prometheus text
@@ -34,11 +36,21 @@ struct RpcLimits {
   std::chrono::milliseconds write_ms_max{30000};  // For one answer.
 };
 
+struct HttpPage {
+  int status = 200;
+  std::string body;
+  const char* type = "application/json";
+};
+
 // They come from two threads at once, and must return for Stop() to.
 struct RpcHandlers {
   std::function<std::string(std::string_view body)> call;
   std::function<std::optional<std::string>()> why_not_ready;
   std::function<std::string()> metrics;
+  // Many transactions in one body (proto/wire/consensus.h, Batch); the answer is JSON.
+  std::function<HttpPage(std::string_view body)> submit;
+  // What `/blocks/...` holds.
+  std::function<HttpPage(std::string_view path)> blocks;
 };
 
 class RpcServer {

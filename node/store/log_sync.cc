@@ -5,33 +5,38 @@
 
 namespace node {
 
-class LogSyncEnv::Log : public leveldb::WritableFile {
+// A log is synced before it is closed; other files when LevelDB asks.
+class LogSyncEnv::File : public leveldb::WritableFile {
  public:
-  Log(std::unique_ptr<leveldb::WritableFile> file, std::atomic<bool>& failed)
-      : file_(std::move(file)), failed_(failed) {}
-  ~Log() override {
-    if (unsynced_ && !file_->Sync().ok()) failed_ = true;
+  File(std::unique_ptr<leveldb::WritableFile> file, LogSyncEnv& env, bool log)
+      : file_(std::move(file)), env_(env), log_(log) {}
+  ~File() override {
+    if (log_ && unsynced_ && !Sync().ok()) env_.failed_ = true;
   }
 
   leveldb::Status Append(const leveldb::Slice& data) override {
     unsynced_ = true;
+    env_.bytes_written_ += data.size();
     return file_->Append(data);
   }
   leveldb::Status Flush() override { return file_->Flush(); }
   leveldb::Status Sync() override {
+    if (!env_.durable_) return file_->Flush();
+    env_.syncs_ += 1;
     leveldb::Status status = file_->Sync();
     if (status.ok()) unsynced_ = false;
     return status;
   }
   leveldb::Status Close() override {
-    leveldb::Status status = unsynced_ ? Sync() : leveldb::Status::OK();
+    leveldb::Status status = log_ && unsynced_ ? Sync() : leveldb::Status::OK();
     leveldb::Status closed = file_->Close();
     return status.ok() ? closed : status;
   }
 
  private:
   std::unique_ptr<leveldb::WritableFile> file_;
-  std::atomic<bool>& failed_;
+  LogSyncEnv& env_;
+  const bool log_;
   bool unsynced_ = false;
 };
 
@@ -41,7 +46,7 @@ leveldb::Status LogSyncEnv::NewWritableFile(const std::string& name, leveldb::Wr
   std::unique_ptr<leveldb::WritableFile> owned(opened);
   *file = nullptr;
   if (!status.ok()) return status;
-  *file = name.ends_with(".log") ? new Log(std::move(owned), failed_) : owned.release();
+  *file = new File(std::move(owned), *this, name.ends_with(".log"));
   return status;
 }
 

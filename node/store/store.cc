@@ -56,23 +56,32 @@ bool LostItsRoot(const std::vector<std::string>& entries) {
 
 }  // namespace
 
-Store::Store(const std::string& directory, Directory lock, leveldb::Env* env)
+Store::Store(const std::string& directory, Directory lock, leveldb::Env* env, bool durable)
     : directory_(directory),
       lock_(std::move(lock)),
-      env_(std::make_unique<LogSyncEnv>(env)),
+      env_(std::make_unique<LogSyncEnv>(env, durable)),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)),
       cache_(leveldb::NewLRUCache(kCacheSize)) {}
 
 Store::~Store() = default;
 
-Result<std::unique_ptr<Store>> Store::Open(const std::string& directory) {
-  return Open(directory, leveldb::Env::Default());
+std::uint64_t Store::syncs() const {
+  return env_->syncs();
 }
 
-Result<std::unique_ptr<Store>> Store::Open(const std::string& directory, leveldb::Env* env) {
+std::uint64_t Store::bytes_written() const {
+  return env_->bytes_written();
+}
+
+Result<std::unique_ptr<Store>> Store::Open(const std::string& directory, bool durable) {
+  return Open(directory, leveldb::Env::Default(), durable);
+}
+
+Result<std::unique_ptr<Store>> Store::Open(const std::string& directory, leveldb::Env* env,
+                                           bool durable) {
   auto lock = Directory::Hold(directory);
   if (!lock) return tl::unexpected(lock.error());
-  std::unique_ptr<Store> store(new Store(directory, std::move(*lock), env));
+  std::unique_ptr<Store> store(new Store(directory, std::move(*lock), env, durable));
   if (auto started = store->Start(); !started) return tl::unexpected(started.error());
   return store;
 }

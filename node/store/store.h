@@ -37,11 +37,18 @@ class Store : public KeyValueStore {
   // Created when absent, for its owner's eyes alone. kUnavailable when another process holds it,
   // kCorrupt when it is damaged: a validator that lost its votes must not sign on as if it had
   // none.
-  static proto::Result<std::unique_ptr<Store>> Open(const std::string& directory);
+  // `durable` false: nothing is ever synced, and a crash of the machine may lose or tear anything;
+  // for benchmarks.
+  static proto::Result<std::unique_ptr<Store>> Open(const std::string& directory,
+                                                    bool durable = true);
   // Over another environment, so that tests can take the power away.
   static proto::Result<std::unique_ptr<Store>> Open(const std::string& directory,
-                                                    leveldb::Env* env);
+                                                    leveldb::Env* env, bool durable = true);
   ~Store() override;
+
+  // Since it was opened: syncs of logs and tables, and bytes handed to the files.
+  std::uint64_t syncs() const;
+  std::uint64_t bytes_written() const;
 
   proto::Result<std::optional<proto::Bytes>> Get(proto::ByteSpan key) const override;
   proto::Result<> Apply(const std::vector<KeyWrite>& writes, bool sync) override;
@@ -49,7 +56,7 @@ class Store : public KeyValueStore {
       proto::ByteSpan prefix, proto::ByteSpan after, std::size_t limit) const override;
 
  private:
-  Store(const std::string& directory, Directory lock, leveldb::Env* env);
+  Store(const std::string& directory, Directory lock, leveldb::Env* env, bool durable);
   proto::Result<> Start();
   proto::Error Explain(const leveldb::Status& status) const;
 

@@ -76,6 +76,10 @@ void Put(pb::TransactionBody& body, const ReportEvidence& payload) {
   body.mutable_report_evidence()->set_evidence(Text(payload.evidence));
 }
 
+void Put(pb::TransactionBody& body, const Opaque& payload) {
+  body.mutable_opaque()->set_data(Text(payload.data));
+}
+
 Transfer Get(Checker& check, const pb::TransferPayload& in) {
   check.Require(in.amount() <= kAmountMax, "an amount is beyond all money there is");
   return {check.Fixed<PublicKey>(in.to()), in.amount()};
@@ -145,6 +149,12 @@ ReportEvidence Get(Checker& check, const pb::ReportEvidencePayload& in) {
   return {Bytes(evidence.begin(), evidence.end())};
 }
 
+Opaque Get(Checker& check, const pb::OpaquePayload& in) {
+  check.Limit(in.data(), kTransactionBytesMax);
+  const ByteSpan data = AsBytes(in.data());
+  return {Bytes(data.begin(), data.end())};
+}
+
 Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
   using Body = pb::TransactionBody;
   switch (in.payload_case()) {
@@ -168,6 +178,8 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
       return Get(check, in.post_output());
     case Body::kReportEvidence:
       return Get(check, in.report_evidence());
+    case Body::kOpaque:
+      return Get(check, in.opaque());
     case Body::PAYLOAD_NOT_SET:
       break;
   }
@@ -179,7 +191,7 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
 
 bool IsValidatorPayload(const Payload& payload) {
   static_assert(std::is_same_v<std::variant_alternative_t<4, Payload>, ModelReady>);
-  return payload.index() >= 4;
+  return payload.index() >= 4 && !std::holds_alternative<Opaque>(payload);
 }
 
 Digest TransactionId(ByteSpan body) {
@@ -203,9 +215,15 @@ Bytes SignTransaction(const SecretKey& sender, Transaction transaction) {
 }
 
 CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t bytes_max,
-                                             Bytes bytes) {
+                                             Bytes bytes, bool opaque_admitted) {
   CheckedTransaction result;
   result.bytes_ = std::move(bytes);
+  if (opaque_admitted && result.bytes_.size() <= bytes_max && !result.bytes_.empty() &&
+      result.bytes_.front() == kOpaqueMark) {
+    result.opaque_ = true;
+    result.id_ = Hash("waxseal/transaction/opaque", {result.bytes_});
+    return result;
+  }
   const auto refuse = [&](Flaw flaw, std::string message) {
     result.refusal_ = {flaw, std::move(message)};
     return std::move(result);
@@ -224,6 +242,8 @@ CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t by
     check.Require(body.nonce() == 0 || !IsValidatorPayload(transaction.payload),
                   "a validator's payload has no nonce");
     check.Require(body.nonce() < kAmountMax, "a nonce is out of range");
+    check.Require(opaque_admitted || !std::holds_alternative<Opaque>(transaction.payload),
+                  "this chain admits no opaque transactions");
     result.transaction_ = std::move(transaction);
   }
   const auto signature = check.Fixed<Signature>(outer.signature());

@@ -36,6 +36,8 @@ inline constexpr std::uint32_t kOutputsMax = 4096;
 inline constexpr std::uint32_t kOutputFracMax = 110;
 inline constexpr std::uint32_t kLayersMax = 1024;
 inline constexpr std::uint16_t kCommitteeMax = 128;
+// The first byte of an opaque transaction: no signed transaction begins with it.
+inline constexpr std::uint8_t kOpaqueMark = 0;
 // All money there is fits, so that no sum of amounts overflows.
 inline constexpr std::uint64_t kAmountMax = std::uint64_t{1} << 62;
 
@@ -104,8 +106,16 @@ struct ReportEvidence {
   bool operator==(const ReportEvidence&) const = default;
 };
 
+// --- A client's, on chains that admit opaque transactions alone (chain-spec/README.md). ---
+
+// Bytes that mean nothing: ordered, stored and charged for, to measure what that costs.
+struct Opaque {
+  Bytes data;
+  bool operator==(const Opaque&) const = default;
+};
+
 using Payload = std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady,
-                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence>;
+                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence, Opaque>;
 
 // Whether only validators may send it.
 bool IsValidatorPayload(const Payload& payload);
@@ -135,13 +145,17 @@ class CheckedTransaction {
     std::string message;
   };
 
-  static CheckedTransaction Check(const Digest& chain, std::size_t bytes_max, Bytes bytes);
+  // `opaque_admitted`: the chain takes bytes that nobody signed, marked by kOpaqueMark in front, and
+  // the payload Opaque. Everywhere else both are malformed.
+  static CheckedTransaction Check(const Digest& chain, std::size_t bytes_max, Bytes bytes,
+                                  bool opaque_admitted = false);
 
   const Bytes& bytes() const { return bytes_; }
   // Of bytes that are no transaction: their hash under another tag.
   const Digest& id() const { return id_; }
   bool valid() const { return transaction_.has_value(); }
   const Transaction& transaction() const { return *transaction_; }  // Only when valid.
+  bool opaque() const { return opaque_; }  // Bytes nobody signed; then it is not valid().
   const Refusal& refusal() const { return refusal_; }               // Only when not.
 
  private:
@@ -149,6 +163,7 @@ class CheckedTransaction {
   Bytes bytes_;
   Digest id_;
   std::optional<Transaction> transaction_;
+  bool opaque_ = false;
   Refusal refusal_{};
 };
 

@@ -104,7 +104,15 @@ class Rpc : public testing::Test {
                       if (ready_) return std::nullopt;
                       return "catching up: 3 \"blocks\" behind";
                     },
-                    .metrics = [] { return std::string("waxseal_height 7\n"); }},
+                    .metrics = [] { return std::string("waxseal_height 7\n"); },
+                    .submit =
+                        [](std::string_view body) {
+                          return HttpPage{200, std::to_string(body.size())};
+                        },
+                    .blocks =
+                        [](std::string_view path) {
+                          return HttpPage{404, std::string(path), "application/octet-stream"};
+                        }},
         limits);
     const auto started = server_->Start();
     ASSERT_TRUE(started.has_value()) << started.error().message;
@@ -369,7 +377,8 @@ TEST_F(Rpc, StopsPromptlyWhateverIsUnderWay) {
 TEST_F(Rpc, SaysWhichAddressIsOccupied) {
   Start();
   const RpcHandlers handlers{[](std::string_view) { return ""; }, [] { return std::nullopt; },
-                             [] { return ""; }};
+                             [] { return ""; }, [](std::string_view) { return HttpPage(); },
+                             [](std::string_view) { return HttpPage(); }};
   const auto second = RpcServer(address(), handlers).Start();
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, proto::ErrorCode::kUnavailable);
