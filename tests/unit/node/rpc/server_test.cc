@@ -447,8 +447,10 @@ TEST(RpcClient, SaysWhyThereIsNoAnswer) {
 // A node that lies about the protocol gets a clear refusal, not our trust.
 TEST(RpcClient, RefusesAnswersThatAreNone) {
   std::string answer;
-  RpcServer server("127.0.0.1:0", {[&answer](std::string_view) { return answer; },
-                                   [] { return std::nullopt; }, [] { return ""; }});
+  RpcServer server("127.0.0.1:0",
+                   {[&answer](std::string_view) { return answer; }, [] { return std::nullopt; },
+                    [] { return ""; }, [](std::string_view) { return HttpPage(); },
+                    [](std::string_view) { return HttpPage(); }});
   ASSERT_TRUE(server.Start().has_value());
   const std::string address = "127.0.0.1:" + std::to_string(server.port());
   for (const std::string wrong :

@@ -207,5 +207,23 @@ TEST(Store, AFullDiskEndsWritingButLosesNothing) {
   EXPECT_TRUE((*store)->Apply({{{0xff}, Bytes{1}}}, true).has_value());
 }
 
+TEST(Store, CountsSyncsAndDoesWithoutThemWhenTold) {
+  const Scratch scratch;
+  const auto durable = Store::Open(scratch / "durable").value();
+  const std::uint64_t syncs = durable->syncs();
+  const std::uint64_t bytes = durable->bytes_written();
+  const std::vector<KeyWrite> writes = {{{1}, Bytes(1000, 7)}};
+  ASSERT_TRUE(durable->Apply(writes, false).has_value());
+  EXPECT_EQ(durable->syncs(), syncs);
+  ASSERT_TRUE(durable->Apply(writes, true).has_value());
+  EXPECT_EQ(durable->syncs(), syncs + 1);
+  EXPECT_GE(durable->bytes_written(), bytes + 2000);
+
+  const auto careless = Store::Open(scratch / "careless", false).value();
+  ASSERT_TRUE(careless->Apply(writes, true).has_value());
+  EXPECT_EQ(careless->syncs(), 0u);
+  EXPECT_EQ(careless->Get(Bytes{1})->value(), Bytes(1000, 7));
+}
+
 }  // namespace
 }  // namespace node

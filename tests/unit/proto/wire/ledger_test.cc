@@ -265,5 +265,33 @@ TEST(Submissions, AreNamedByAllOfThem) {
   EXPECT_NE(name, SubmissionDigest(kChain, 1, 2, {3, 4, 0}));
 }
 
+TEST(OpaqueTransaction, IsOneOnlyWhereTheChainAdmitsIt) {
+  const Bytes opaque = {kOpaqueMark, 1, 2, 3};
+  EXPECT_EQ(Check(opaque).refusal().flaw, CheckedTransaction::Flaw::kMalformed);
+  EXPECT_FALSE(Check(opaque).opaque());
+  const auto admitted = CheckedTransaction::Check(kChain, kTransactionBytesMax, opaque, true);
+  EXPECT_TRUE(admitted.opaque());
+  EXPECT_FALSE(admitted.valid());
+  EXPECT_EQ(admitted.bytes(), opaque);
+  // The limit holds, and what is not marked is judged as ever.
+  EXPECT_FALSE(CheckedTransaction::Check(kChain, 3, opaque, true).opaque());
+  EXPECT_FALSE(CheckedTransaction::Check(kChain, kTransactionBytesMax, {1, 0}, true).opaque());
+  EXPECT_FALSE(CheckedTransaction::Check(kChain, kTransactionBytesMax, {}, true).opaque());
+}
+
+TEST(OpaqueTransaction, SignedOnesNeedTheChainsConsentToo) {
+  const Bytes bytes = Sign(Opaque{{1, 2, 3}}, 5);
+  EXPECT_FALSE(Check(bytes).valid());
+  const auto admitted = CheckedTransaction::Check(kChain, kTransactionBytesMax, bytes, true);
+  ASSERT_TRUE(admitted.valid());
+  ASSERT_TRUE(std::holds_alternative<Opaque>(admitted.transaction().payload));
+  EXPECT_EQ(std::get<Opaque>(admitted.transaction().payload).data, (Bytes{1, 2, 3}));
+  EXPECT_FALSE(IsValidatorPayload(admitted.transaction().payload));
+  Bytes forged = bytes;
+  forged.back() ^= 1;
+  EXPECT_EQ(CheckedTransaction::Check(kChain, kTransactionBytesMax, forged, true).refusal().flaw,
+            CheckedTransaction::Flaw::kBadSignature);
+}
+
 }  // namespace
 }  // namespace proto
