@@ -20,6 +20,7 @@ int RunCli(int argc, char** argv) {
   });
   Command run;
   AddNodeCommands(app, run);
+  AddGenesisCommands(app, run);
   AddNetworkCommands(app, run);
   AddModelCommands(app, run);
   AddRequestCommands(app, run);

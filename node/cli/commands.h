@@ -18,6 +18,7 @@ namespace node {
 using Command = std::function<proto::Result<>()>;
 
 void AddNodeCommands(CLI::App& app, Command& run);     // init, start, status, keys
+void AddGenesisCommands(CLI::App& app, Command& run);  // genesis
 void AddNetworkCommands(CLI::App& app, Command& run);  // localnet
 void AddModelCommands(CLI::App& app, Command& run);    // model, pool
 void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account

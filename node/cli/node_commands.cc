@@ -7,14 +7,15 @@
 #include <CLI/CLI.hpp>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 
+#include "node/ceremony/proposal.h"
 #include "node/cli/commands.h"
 #include "node/cli/network_files.h"
 #include "node/loop/config.h"
 #include "node/loop/files.h"
 #include "node/loop/host.h"
 #include "node/loop/key_file.h"
+#include "node/loop/process_secrecy.h"
 #include "node/net/certificate.h"
 #include "node/rpc/client.h"
 
@@ -31,37 +32,43 @@ Result<proto::SecretKey> NewKey() {
   return proto::SecretKey::From(Entropy(32));
 }
 
-// A validator's identity before it is part of any network: the genesis ceremony adds the shares of
+struct InitOptions {
+  std::string home;
+  std::string name = "validator";
+  std::string peer_address = "127.0.0.1:26601";
+  std::string rpc_address = "127.0.0.1:26600";
+};
+
+// A validator's identity before it is part of any network: the genesis ceremony adds its shares of
 // the network's keys.
-Result<> Init(const std::string& home, const std::string& name) {
+Result<> Init(const InitOptions& options) {
+  const std::string& home = options.home;
   auto key = NewKey();
   if (!key) return tl::unexpected(key.error());
-  const auto tls = MakeTlsIdentity(name);
+  const auto tls = MakeTlsIdentity(options.name);
   if (!tls) return tl::unexpected(tls.error());
+  proto::ValidatorSpec card;
+  card.name = options.name;
+  card.key = key->public_key();
+  card.certificate = tls->certificate_pem;
+  card.certificate_signature = key->Sign(proto::CertificateDigest(tls->certificate_pem));
+  card.peer_address = options.peer_address;
+  card.rpc_address = options.rpc_address;
+  const std::string text = genesis::FormatCard(card);
+  const std::string settings = FormatConfig(Config());
   if (auto made = MakeDirectories(home); !made) return made;
+  // The key first: a home that has one is not touched.
   if (auto written = WriteSecretKey(home + "/validator.key", *key); !written) return written;
   if (auto written = CreateFile(home + "/tls.key", proto::AsBytes(tls->key_pem), 0600); !written) {
     return written;
   }
-  Config config;
-  if (auto written = WriteFile(home + "/node.toml", proto::AsBytes(FormatConfig(config)));
-      !written) {
-    return written;
+  for (const auto& [file, bytes] : {std::pair{"/node.toml", proto::AsBytes(settings)},
+                                    std::pair{"/validator.json", proto::AsBytes(text)}}) {
+    if (auto written = WriteFile(home + file, bytes); !written) return written;
   }
-  const json card = {
-      {"name", name},
-      {"key", key->public_key().hex()},
-      {"certificate", tls->certificate_pem},
-      {"certificate_signature",
-       proto::ToHex(key->Sign(proto::CertificateDigest(tls->certificate_pem)).span())}};
-  const std::string text = card.dump(2) + "\n";
-  if (auto written = WriteFile(home + "/validator.json", proto::AsBytes(text)); !written) {
-    return written;
-  }
-  PrintJson(card);
-  SayProgress("made " + home + "; give " + home +
-              "/validator.json to the founder of the network, whose genesis ceremony returns "
-              "genesis.json and keys.json");
+  std::printf("%s", text.c_str());
+  SayProgress("made " + home + "; its card, " + home +
+              "/validator.json, goes to who makes the proposal (waxseal genesis create)");
   return {};
 }
 
@@ -86,8 +93,7 @@ Result<> Start(const std::string& home, bool dangerous) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  // Keys and masks are in memory: no core dumps, no debugger of the same user.
-  ::prctl(PR_SET_DUMPABLE, 0);
+  KeepProcessSecret();  // Keys and masks are in memory.
   // Bundles come and go by the hundred megabytes: large blocks go back to the system when freed.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   ::mallopt(M_ARENA_MAX, 2);
@@ -115,12 +121,18 @@ Result<> Start(const std::string& home, bool dangerous) {
 
 void AddNodeCommands(CLI::App& app, Command& run) {
   const auto home = std::make_shared<std::string>();
-  const auto name = std::make_shared<std::string>("validator");
+  const auto options = std::make_shared<InitOptions>();
   CLI::App* init =
-      app.add_subcommand("init", "Make a validator's home: key, certificate, settings");
-  init->add_option("--home", *home, "Directory to make")->required();
-  init->add_option("--name", *name, "The validator's name, [a-z0-9.-]")->capture_default_str();
-  init->callback([&run, home, name] { run = [home, name] { return Init(*home, *name); }; });
+      app.add_subcommand("init", "Make a validator's home: its own keys, settings and public card");
+  init->add_option("--home", options->home, "Directory to make")->required();
+  init->add_option("--name", options->name, "The validator's name, [a-z0-9.-]")
+      ->capture_default_str();
+  init->add_option("--peer-address", options->peer_address,
+                   "host:port at which other validators reach it")
+      ->capture_default_str();
+  init->add_option("--rpc-address", options->rpc_address, "host:port at which clients reach it")
+      ->capture_default_str();
+  init->callback([&run, options] { run = [options] { return Init(*options); }; });
 
   CLI::App* start = app.add_subcommand("start", "Run the validator of a home until SIGTERM");
   start->add_option("--home", *home, "The validator's home (node.toml)")->required();

@@ -84,13 +84,24 @@ Result<proto::Bytes> ReadFile(const std::string& path, std::size_t bytes_max) {
   return bytes;
 }
 
+Result<> MoveFile(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return Fail(ErrorCode::kUnavailable, "cannot replace " + to + ": " + Why());
+  }
+  // The name is durable with its directory.
+  const auto slash = to.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : to.substr(0, slash + 1);
+  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = file >= 0 && ::fsync(file) == 0;
+  if (file >= 0) ::close(file);
+  if (!synced) return Fail(ErrorCode::kUnavailable, "cannot sync " + directory + ": " + Why());
+  return {};
+}
+
 Result<> WriteFile(const std::string& path, proto::ByteSpan bytes, unsigned mode) {
   const std::string temporary = path + ".tmp";
   if (auto written = WriteNew(temporary, bytes, mode, O_TRUNC); !written) return written;
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Fail(ErrorCode::kUnavailable, "cannot replace " + path + ": " + Why());
-  }
-  return {};
+  return MoveFile(temporary, path);
 }
 
 Result<> CreateFile(const std::string& path, proto::ByteSpan bytes, unsigned mode) {

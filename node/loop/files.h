@@ -15,6 +15,8 @@ proto::Result<proto::Bytes> ReadFile(const std::string& path,
 proto::Result<> WriteFile(const std::string& path, proto::ByteSpan bytes, unsigned mode = 0644);
 // Fails when the file exists.
 proto::Result<> CreateFile(const std::string& path, proto::ByteSpan bytes, unsigned mode);
+// Gives the file another name in its directory, as one durable step.
+proto::Result<> MoveFile(const std::string& from, const std::string& to);
 bool FileExists(const std::string& path);
 proto::Result<> MakeDirectories(const std::string& path);
 
