@@ -1,11 +1,11 @@
-// The directory of a local network, and the genesis ceremony that fills it.
+// The directory of a local network, and the dealer that fills it.
 //
 //   DIR/genesis.json     the same for all
 //   DIR/client.key       a funded account for `ask` and `model register`
 //   DIR/nodeI/           one validator's home: node.toml, keys.json, genesis.json, data/, log, pid
 //
-// One process draws all keys here: the operator of a local network is its dealer. Each home gets
-// its own validator's secrets and no others.
+// One process draws all keys here: the operator of a local network is its dealer (`waxseal genesis`
+// has none). Each home gets its own validator's secrets and no others.
 #pragma once
 
 #include <cstdint>

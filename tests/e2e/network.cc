@@ -26,19 +26,23 @@ std::uint16_t BasePort() {
 
 }  // namespace
 
+Result<proto::Genesis> Deal(const std::string& directory, std::uint16_t port) {
+  node::NetworkOptions options;
+  options.directory = directory;
+  options.base_port = port;
+  options.spec = SOURCE_DIR "/chain-spec/devnet.json";
+  return node::CreateNetwork(options);
+}
+
 Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,
-                                                std::uint32_t pool_target) {
+                                                std::uint32_t pool_target, const Create& create) {
   std::unique_ptr<Network> network(new Network());
   std::string name = std::filesystem::temp_directory_path() / "waxseal-e2e-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) {
     return proto::Fail(proto::ErrorCode::kUnavailable, "cannot make " + name);
   }
   network->directory_ = name;
-  node::NetworkOptions options;
-  options.directory = name;
-  options.base_port = BasePort();
-  options.spec = SOURCE_DIR "/chain-spec/devnet.json";
-  auto genesis = node::CreateNetwork(options);
+  auto genesis = create(name, BasePort());
   if (!genesis) return tl::unexpected(genesis.error());
   network->genesis_ = std::move(*genesis);
   const std::size_t last = network->genesis_.validators.size() - 1;

@@ -2,6 +2,7 @@
 // at the end.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,13 +13,19 @@
 
 namespace e2e {
 
+// Makes homes, genesis.json and client.key of four validators in a directory, as `localnet create`.
+using Create =
+    std::function<proto::Result<proto::Genesis>(const std::string& directory, std::uint16_t port)>;
+proto::Result<proto::Genesis> Deal(const std::string& directory, std::uint16_t port);
+
 class Network {
  public:
   // Four validators with the shipped model compiled for kTokens tokens. `misbehaviour`: how the
   // last one misbehaves (tests/e2e/adversary.cc); empty: not.
   static constexpr std::uint32_t kTokens = 16;
   static proto::Result<std::unique_ptr<Network>> Start(const std::string& misbehaviour,
-                                                       std::uint32_t pool_target);
+                                                       std::uint32_t pool_target,
+                                                       const Create& create = Deal);
   ~Network();
 
   const node::Client& client() const { return *client_; }
