@@ -135,6 +135,8 @@ class Core {
   // The certificate or batch of this digest is there.
   void Supply(const proto::Digest& digest, Step& step);
   void SendVote(const Header& header, Step& step);
+  // The certified header of that place, or the first one received, or null.
+  const Header* FindSeen(std::uint64_t round, proto::PartyId author) const;
   void Watch(const Header& header, Step& step);
   CertificatePtr FindCertificate(std::uint64_t round, proto::PartyId author);
   void HaltOnConflict(const Certificate& a, const Certificate& b, Step& step);

@@ -26,8 +26,8 @@ void Core::On(PartyId from, Transactions batch, Step& step) {
 void Core::On(PartyId from, Header header, Step& step) {
   if (from != header.author) return step.Blame(from, FaultKind::kUnexpectedSender);
   if (header.round <= dag_.gc_round()) return;
-  const auto seen = seen_.find({header.round, header.author});
-  const bool conflicts = seen != seen_.end() && seen->second.digest != header.digest;
+  const Header* const first = FindSeen(header.round, header.author);
+  const bool conflicts = first && first->digest != header.digest;
   if (conflicts && reported_.count(from)) return;  // One proof is enough.
   if (const auto fault = verifier_.Check(header)) return step.Blame(from, *fault);
   const std::uint64_t highest = dag_.highest_round();
@@ -211,17 +211,18 @@ void Core::Supply(const proto::Digest& digest, Step& step) {
   ready_.clear();
 }
 
+const Header* Core::FindSeen(std::uint64_t round, PartyId author) const {
+  if (const auto certificate = dag_.Find(round, author)) return &certificate->header;
+  const auto seen = seen_.find({round, author});
+  return seen == seen_.end() ? nullptr : &seen->second;
+}
+
 void Core::Watch(const Header& header, Step& step) {
-  const auto place = std::pair(header.round, header.author);
-  if (const auto certificate = dag_.Find(header.round, header.author)) {
-    if (certificate->header.digest != header.digest) {
-      Report(header.author, proto::dag::HeaderPair{certificate->header, header}, step);
-    }
-    return;
-  }
-  const auto [seen, is_new] = seen_.emplace(place, header);
-  if (!is_new && seen->second.digest != header.digest) {
-    Report(header.author, proto::dag::HeaderPair{seen->second, header}, step);
+  const Header* const first = FindSeen(header.round, header.author);
+  if (!first) {
+    seen_.emplace(std::pair(header.round, header.author), header);
+  } else if (first->digest != header.digest) {
+    Report(header.author, proto::dag::HeaderPair{*first, header}, step);
   }
 }
 

@@ -126,6 +126,7 @@ class Cluster {
   void Connect(std::size_t i, std::size_t j);
   void Post(std::size_t from, const proto::Target& target, consensus::Message message);
   bool Hears(std::size_t from, std::size_t to, const consensus::Message& message);
+  std::uint64_t Delay(const Packet& packet);
   void Send(Packet packet);
   void Deliver(const Packet& packet);
   bool IsHeld(const Packet& packet);

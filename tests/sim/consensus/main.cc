@@ -1,5 +1,5 @@
-// sim_ledger [--runs N] [--seed S] [--scenario NAME]: seeded runs of whole clusters, and what
-// happened in them. Exit status 1 if a run fails; its seed and command are printed.
+// sim_ledger [--runs N] [--seed S] [--scenario NAME] [--latency]: seeded runs of whole clusters,
+// and what happened in them. Exit status 1 if a run fails; its seed and command are printed.
 
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +7,7 @@
 #include <ctime>
 #include <string>
 
+#include "tests/sim/consensus/cluster.h"
 #include "tests/sim/consensus/scenarios.h"
 
 namespace {
@@ -15,6 +16,7 @@ struct Arguments {
   std::uint64_t runs = 500;
   std::uint64_t seed = 1;
   const sim::Scenario* scenario = nullptr;  // All.
+  bool latency = false;
   bool usage = false;
 };
 
@@ -22,6 +24,10 @@ Arguments Parse(int count, char** texts) {
   Arguments arguments;
   for (int i = 1; i < count; ++i) {
     const std::string name = texts[i];
+    if (name == "--latency") {
+      arguments.latency = true;
+      continue;
+    }
     const char* const value = i + 1 < count ? texts[++i] : nullptr;
     if (name == "--runs" && value) {
       arguments.runs = std::strtoull(value, nullptr, 10);
@@ -40,6 +46,64 @@ struct Sum {
   std::uint64_t runs = 0, simulated = 0, rounds = 0, commits = 0, convicted = 0, waves = 0;
 };
 
+// Delay from a header's sending to its commit at every validator, in message delays: of the
+// leaders, and of all vertices. No computation, no disk, no batching.
+int PrintLatency() {
+  constexpr std::uint64_t kDelay = 1'000;
+  struct Model {
+    const char* name;
+    std::uint64_t min, max, mean;
+    bool crashed;
+  };
+  constexpr Model kModels[] = {
+      {"constant (+-1%)", kDelay - kDelay / 100, kDelay + kDelay / 100, 0, false},
+      {"uniform +-50%", kDelay / 2, kDelay + kDelay / 2, 0, false},
+      {"exponential", 0, 0, kDelay, false},
+      {"constant, f silent", kDelay - kDelay / 100, kDelay + kDelay / 100, 0, true},
+      {"exponential, f silent", 0, 0, kDelay, true},
+  };
+  std::printf("%-24s %4s %7s %8s %8s %8s %16s\n", "delays", "n", "commits", "leader", "vertex",
+              "waves", "rounds / 3 delays");
+  for (const auto& model : kModels) {
+    for (const int size : {4, 7, 10, 16, 50}) {
+      const auto n = static_cast<std::uint16_t>(size);
+      sim::ClusterOptions options;
+      options.n = n;
+      options.seed = 1;
+      options.silent = model.crashed ? proto::Committee(n).max_faulty() : 0;
+      options.delay_min = model.min;
+      options.delay_max = model.max;
+      options.delay_mean = model.mean;
+      options.self_delay_max = 0;
+      options.tick = kDelay;
+      options.duplicates_percent = 0;
+      options.link_breaks = 0;
+      options.crashes = 0;
+      options.transactions = 0;
+      options.quiet_after = (n == 50 ? 120 : n > 7 ? 400 : 1'000) * kDelay;
+      options.time_max = options.quiet_after + 1'000 * kDelay;
+      sim::Cluster cluster(options);
+      if (!cluster.Run()) {
+        std::printf("FAILED %s n = %d: %s\n", model.name, n, cluster.failure().c_str());
+        return 1;
+      }
+      const auto& latency = cluster.latency();
+      const auto mean = [](std::uint64_t sum, std::uint64_t count) {
+        return static_cast<double>(sum) / static_cast<double>(count) / kDelay;
+      };
+      const auto rounds = static_cast<double>(cluster.highest_round());
+      std::printf("%-24s %4d %7llu %8.1f %8.1f %8.2f %16.2f\n", model.name, n,
+                  static_cast<unsigned long long>(cluster.commits()),
+                  mean(latency.leader_sum, latency.leaders),
+                  mean(latency.vertex_sum, latency.vertices),
+                  rounds / 2 / static_cast<double>(cluster.commits()),
+                  rounds / (static_cast<double>(cluster.now()) / (3 * kDelay)));
+      std::fflush(stdout);
+    }
+  }
+  return 0;
+}
+
 int Usage() {
   std::fprintf(stderr,
                "usage: waxseal sim ledger [--real] [--runs N] [--seed S] [--scenario NAME]\n\n");
@@ -55,6 +119,7 @@ int Usage() {
 int main(int count, char** texts) {
   const Arguments arguments = Parse(count, texts);
   if (arguments.usage || arguments.runs == 0) return Usage();
+  if (arguments.latency) return PrintLatency();
   std::map<std::string_view, Sum> sums;
   sim::Faults faults;
   std::uint64_t simulated = 0;

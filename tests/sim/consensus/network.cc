@@ -1,6 +1,7 @@
 // The messages' way between validators, and what the adversary does to it.
 
 #include <algorithm>
+#include <cmath>
 
 #include "consensus/wave.h"
 #include "tests/sim/consensus/cluster.h"
@@ -149,13 +150,19 @@ bool Cluster::Hears(std::size_t from, std::size_t to, const consensus::Message& 
   return !std::holds_alternative<consensus::Header>(message) || Chance(50);
 }
 
+std::uint64_t Cluster::Delay(const Packet& packet) {
+  if (packet.from == packet.to) return Between(0, options_.self_delay_max);
+  if (options_.delay_mean == 0) return Between(options_.delay_min, options_.delay_max);
+  const double chance = (static_cast<double>(random_() >> 11) + 0.5) / 0x1p53;
+  return static_cast<std::uint64_t>(-static_cast<double>(options_.delay_mean) * std::log(chance));
+}
+
 void Cluster::Send(Packet packet) {
   if (IsCut(packet.from, packet.to)) {
     ++faults_["messages lost"];
     return;
   }
-  std::uint64_t delay = packet.from == packet.to ? Between(0, options_.self_delay_max)
-                                                 : Between(options_.delay_min, options_.delay_max);
+  std::uint64_t delay = Delay(packet);
   if (!quiet() && packet.from != packet.to) {
     const bool slow =
         std::min(Index(nodes_[packet.from].party), Index(nodes_[packet.to].party)) < options_.slow;
@@ -165,8 +172,8 @@ void Cluster::Send(Packet packet) {
     }
   }
   // When the faults stop, what was slowed down is there as soon as anything else.
-  const std::uint64_t latest = std::max(now_, options_.quiet_after) + options_.delay_max;
-  delay = std::min(delay, latest - now_);
+  const std::uint64_t quick = std::max(options_.delay_max, 10 * options_.delay_mean);
+  delay = std::min(delay, std::max(now_, options_.quiet_after) + quick - now_);
   Schedule(delay, [this, packet = std::move(packet)] { Deliver(packet); });
 }
 
@@ -187,7 +194,12 @@ void Cluster::Deliver(const Packet& packet) {
   const auto mix = [&](std::uint64_t word) { trace_ = (trace_ ^ word) * 0x100000001b3; };
   mix(now_);
   mix(to);
-  for (const std::uint8_t byte : *packet.bytes) mix(byte);
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < packet.bytes->size(); ++i) {
+    word = word << 8 | (*packet.bytes)[i];
+    if (i % 8 == 7) mix(word);
+  }
+  mix(word);
   Carry(to, nodes_[to].core->Handle(nodes_[from].party, std::move(*message)));
 }
 

@@ -29,6 +29,7 @@ struct ClusterOptions {
   // Network; one unit of time is a millisecond.
   std::uint64_t delay_min = 1;
   std::uint64_t delay_max = 12;
+  std::uint64_t delay_mean = 0;      // If not 0: exponentially distributed, instead.
   std::uint64_t self_delay_max = 2;  // Of a message to oneself.
   std::uint64_t tick = 10;           // At most.
   std::uint32_t duplicates_percent = 5;

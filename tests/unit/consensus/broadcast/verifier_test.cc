@@ -53,7 +53,14 @@ TEST_F(VerifierTest, AHeaderIsOfThisChainAndEpoch) {
 TEST_F(VerifierTest, ParentsAreAQuorumOfDistinctAuthorsOfTheRoundBefore) {
   EXPECT_EQ(Fault(3, [&](HeaderFields& h) { h.parents = Parents(3, 2); }), kMalformed);
   EXPECT_EQ(Fault(3, [](HeaderFields& h) { h.parents[1] = h.parents[0]; }), kMalformed);
-  EXPECT_EQ(Fault(3, [](HeaderFields& h) { h.parents[1].author = PartyId{0}; }), kMalformed);
+  for (const std::uint8_t byte : {std::uint8_t{0x00}, std::uint8_t{0xff}}) {  // Either order.
+    EXPECT_EQ(Fault(3,
+                    [&](HeaderFields& h) {
+                      h.parents[1].author = h.parents[0].author;
+                      h.parents[1].digest.bytes.fill(byte);
+                    }),
+              kMalformed);
+  }
   EXPECT_EQ(Fault(3, [](HeaderFields& h) { std::swap(h.parents[0], h.parents[1]); }), kMalformed);
   EXPECT_EQ(Fault(3, [](HeaderFields& h) { h.parents[2].round = 1; }), kMalformed);
   EXPECT_EQ(Fault(3, [](HeaderFields& h) { h.parents[2].round = 3; }), kMalformed);

@@ -76,6 +76,19 @@ TEST_F(VoteTest, ASecondHeaderGetsNoVoteAfterARestart) {
   EXPECT_TRUE(driver_.Sent<Vote>().empty());
 }
 
+TEST_F(VoteTest, AHeaderThatContradictsACertifiedOneGetsNoVoteEither) {
+  const Header header = validators_.MakeHeader(1, 1, {});
+  driver_.Handle(1, validators_.Certify(header));  // Its header did not come here.
+  driver_.Handle(1, Twin(header));
+  EXPECT_TRUE(driver_.Sent<Vote>().empty());
+  EXPECT_EQ(driver_.Outputs<Evidence>().size(), 1u);
+  EXPECT_EQ(driver_.TakeFaults().size(), 1u);
+  // Once convicted, its contradictions cost nothing more.
+  const auto checks = driver_.core().status().signature_checks;
+  driver_.Handle(1, Twin(header));
+  EXPECT_EQ(driver_.core().status().signature_checks, checks);
+}
+
 TEST_F(VoteTest, OnlyTheAuthorMayBringItsHeader) {
   driver_.Handle(2, validators_.MakeHeader(1, 1, {}));
   EXPECT_TRUE(driver_.Sent<Vote>().empty());
