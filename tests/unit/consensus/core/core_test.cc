@@ -2,6 +2,8 @@
 
 #include "consensus/core/core.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/consensus/core/driver.h"
@@ -120,6 +122,22 @@ TEST_F(CoreTest, AQuorumOfVotesMakesTheCertificate) {
   ASSERT_EQ(certificates.size(), 1u);
   EXPECT_EQ(certificates[0].votes.size(), 3u);
   EXPECT_EQ(Verifier(driver_.config()).Check(certificates[0]), std::nullopt);
+}
+
+TEST_F(CoreTest, VotesForAnotherHeaderOrWithoutASignatureDoNotCount) {
+  driver_.Tick();
+  const Header header = OwnHeader();
+  HeaderFields fields = header;
+  fields.block_votes = {validators_.SignBlock(0, 1, {})};
+  const Header another = validators_.Sign(std::move(fields));
+  for (std::uint16_t i = 1; i < 4; ++i) {
+    driver_.Handle(i, validators_.MakeVote(another, i));
+    Vote unsigned_vote = validators_.MakeVote(header, i);
+    unsigned_vote.signature.bytes[5] ^= 1;
+    driver_.Handle(i, unsigned_vote);
+  }
+  EXPECT_TRUE(driver_.Sent<Certificate>().empty());
+  EXPECT_EQ(driver_.TakeFaults().size(), 3u);
 }
 
 TEST_F(CoreTest, AnUncertifiedHeaderIsSentAgainToThoseWhoHaveNotVoted) {
@@ -275,6 +293,41 @@ TEST_F(CoreTest, ACertificateIsFreedWhenWhatItLacksFallsBelowGc) {
   ASSERT_GT(driver_.core().status().gc_round, 0u);
   ASSERT_LT(driver_.core().status().gc_round, 16u);
   EXPECT_TRUE(is_stored());
+}
+
+// Validator 3's vertices come late: after the commits of their rounds, before these are collected.
+TEST_F(CoreTest, ALateVertexOfACommittedRoundIsLinkedWeaklyAndOrdered) {
+  const auto rounds = validators_.Rounds(12, {0, 1, 2});
+  Insert({rounds.begin(), rounds.begin() + 11});
+  const std::uint64_t last = driver_.core().status().last_leader_round;
+  ASSERT_GE(last, 4u);
+  ASSERT_EQ(driver_.core().status().gc_round, 0u);
+  const Certificate late =
+      validators_.Certify(validators_.MakeHeader(3, 3, ReferencesTo(rounds[1])));
+  driver_.Handle(3, late);
+  driver_.Clear();
+  driver_.Tick();
+  ASSERT_EQ(driver_.Sent<Header>().size(), 1u);
+  EXPECT_EQ(OwnHeader().round, 12u);
+  EXPECT_EQ(OwnHeader().weak, ReferencesTo({late}));
+  // Whoever names it gets it into the sequence.
+  std::vector<Certificate> before = rounds[10];
+  for (std::uint64_t round = 12; round <= 24; ++round) {
+    std::vector<Certificate> next;
+    for (std::uint16_t i = 1; i < 4; ++i) {
+      HeaderFields fields = validators_.Fields(round, i, ReferencesTo(before));
+      if (round == 12) fields.weak = ReferencesTo({late});
+      next.push_back(validators_.Certify(validators_.Sign(std::move(fields))));
+    }
+    driver_.Insert(next);
+    before = std::move(next);
+  }
+  std::size_t times = 0;
+  for (const auto& commit : driver_.Outputs<Commit>()) {
+    times += static_cast<std::size_t>(
+        std::count(commit.vertices.begin(), commit.vertices.end(), late.header.reference()));
+  }
+  EXPECT_EQ(times, 1u);
 }
 
 // Finality.
@@ -462,18 +515,6 @@ TEST_F(CoreTest, OldRoundsArePrunedWithTheirBatches) {
   EXPECT_EQ(node.Outputs<Halt>().size(), 0u);
   node.Restart(node.core().status().commit_index);
   EXPECT_EQ(node.core().status().gc_round, gc);
-}
-
-TEST_F(CoreTest, AnswersPerTickAreBounded) {
-  Insert(validators_.Rounds(4, {1, 2, 3}));
-  driver_.Clear();
-  for (int i = 0; i < 100; ++i) driver_.Handle(2, RangeRequest{1});
-  EXPECT_EQ(driver_.Sent<RangeAnswer>(2).size(), kAnswersPerTickMax);
-  driver_.Handle(3, RangeRequest{1});
-  EXPECT_EQ(driver_.Sent<RangeAnswer>(3).size(), 1u);
-  driver_.Tick();
-  driver_.Handle(2, RangeRequest{1});
-  EXPECT_EQ(driver_.Sent<RangeAnswer>(2).size(), kAnswersPerTickMax + 1);
 }
 
 }  // namespace
