@@ -10,11 +10,13 @@
 
 namespace mpc {
 
+using proto::AskProgress;
 using proto::Digest;
 using proto::FaultKind;
 using proto::kEveryone;
 using proto::Opening;
 using proto::PartyId;
+using proto::Progress;
 using proto::ResendOpenings;
 using proto::Target;
 
@@ -71,7 +73,7 @@ Session::Step Session::Start() {
   Step step;
   Advance(step);
   for (std::uint16_t i = 0; !finished_ && i < context_.committee.size(); ++i) {
-    if (PartyId{i} != context_.self) Ask(PartyId{i}, step);
+    if (PartyId{i} != context_.self) step.Send(Target{PartyId{i}}, AskProgress{request_});
   }
   return step;
 }
@@ -82,6 +84,12 @@ Session::Step Session::Handle(PartyId from, Message message) {
   std::visit(proto::Overloaded{
                  [&](const Opening& opening) { OnOpening(from, opening, step); },
                  [&](const ResendOpenings& resend) { OnResend(from, resend, step); },
+                 [&](const AskProgress& ask) {
+                   if (ask.request != request_) return step.Blame(from, FaultKind::kMalformed);
+                   const auto opened = static_cast<std::uint32_t>(own_.size());
+                   step.Send(Target{from}, Progress{request_, opened});
+                 },
+                 [&](const Progress& progress) { OnProgress(from, progress, step); },
              },
              message);
   return step;
@@ -90,7 +98,7 @@ Session::Step Session::Handle(PartyId from, Message message) {
 Session::Step Session::PeerConnected(PartyId peer) {
   CHECK(started_ && Index(peer) < context_.committee.size());
   Step step;
-  if (!finished_ && peer != context_.self) Ask(peer, step);
+  if (!finished_ && peer != context_.self) step.Send(Target{peer}, AskProgress{request_});
   return step;
 }
 
@@ -123,7 +131,7 @@ void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
     return;
   }
   Decode(round, from, std::move(*shares), step);
-  if (opening.round == round_) Progress(step);
+  if (opening.round == round_) PassRounds(step);
 }
 
 void Session::OnResend(PartyId from, const ResendOpenings& message, Step& step) {
@@ -143,6 +151,23 @@ void Session::OnResend(PartyId from, const ResendOpenings& message, Step& step) 
   }
 }
 
+void Session::OnProgress(PartyId from, const Progress& message, Step& step) {
+  if (message.request != request_ || message.opened > evaluator_.rounds()) {
+    return step.Blame(from, FaultKind::kMalformed);
+  }
+  if (finished_ || from == context_.self || message.opened == 0) return;
+  Peer& peer = peers_[Index(from)];
+  peer.latest = std::max(peer.latest, message.opened - 1);
+  // The first round whose opening was sent and is not here.
+  for (std::uint32_t round = round_; round < message.opened; ++round) {
+    const auto known = rounds_.find(round);
+    if (known == rounds_.end() || known->second.roots.count(from) == 0) {
+      if (round <= round_ + kRoundsAhead) Ask(from, round, step);
+      return;
+    }
+  }
+}
+
 void Session::Decode(Round& round, PartyId from, std::vector<Fp> shares, Step& step) {
   round.decoder->Add(from, std::move(shares));
   for (const PartyId party : round.decoder->wrong()) {
@@ -150,7 +175,7 @@ void Session::Decode(Round& round, PartyId from, std::vector<Fp> shares, Step& s
   }
 }
 
-void Session::Progress(Step& step) {
+void Session::PassRounds(Step& step) {
   const std::uint32_t before = round_;
   while (!finished_ && rounds_[round_].decoder->decoded()) {
     const std::vector<Fp>& values = rounds_[round_].decoder->values();
@@ -165,7 +190,7 @@ void Session::Progress(Step& step) {
   for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
     const PartyId party{i};
     if (party == context_.self || rounds_[round_].roots.count(party) != 0) continue;
-    if (peers_[i].latest >= round_ && peers_[i].asked_until <= round_) Ask(party, step);
+    if (peers_[i].latest >= round_ && peers_[i].asked_until <= round_) Ask(party, round_, step);
   }
 }
 
@@ -193,9 +218,9 @@ void Session::Advance(Step& step) {
   round.early.clear();
 }
 
-void Session::Ask(PartyId peer, Step& step) {
-  peers_[Index(peer)].asked_until = round_ + kRoundsAhead + 1;
-  step.Send(Target{peer}, ResendOpenings{request_, round_});
+void Session::Ask(PartyId peer, std::uint32_t from_round, Step& step) {
+  peers_[Index(peer)].asked_until = from_round + kRoundsAhead + 1;
+  step.Send(Target{peer}, ResendOpenings{request_, from_round});
 }
 
 void Session::Accuse(PartyId party, FaultKind kind, Step& step) {

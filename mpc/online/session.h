@@ -14,10 +14,12 @@
 // lies off the polynomial is accused, whatever it told others. A value that one party alone vouches
 // for is never used.
 //
-// Getting lost openings back: a member asks with ResendOpenings when it starts, when a peer's
-// connection comes back, and when it reaches a round whose opening it had to drop. An answer covers
-// kRoundsAhead rounds and says how far its sender is. Openings are a function of (bundle, masked
-// tokens), so a member that starts again sends the same bytes; a second, different one is accused.
+// Getting lost openings back: a member asks with AskProgress when it starts and when a peer's
+// connection comes back. The answer comes after all that its sender had sent before, so what it
+// counts and is not here was lost: that is asked for with ResendOpenings, as is what a member had
+// to drop, when it reaches that round. An answer to it covers kRoundsAhead rounds and says how far
+// its sender is. Openings are a function of (bundle, masked tokens), so a member that starts again
+// sends the same bytes; a second, different one is accused. A network that reorders costs bytes.
 //
 // Cost: each member sends n - 1 times 16 bytes an opened value and one signature a round.
 // Papers: Ben-Or, Canetti, Goldreich 1993 (decoding); Turbospeedz 2019, ABY2.0 2021 (wires).
@@ -87,13 +89,14 @@ class Session {
 
   void OnOpening(proto::PartyId from, const proto::Opening& opening, Step& step);
   void OnResend(proto::PartyId from, const proto::ResendOpenings& message, Step& step);
+  void OnProgress(proto::PartyId from, const proto::Progress& message, Step& step);
   // Adds a vector to the round's decoder and blames whom it shows to be wrong.
   void Decode(Round& round, proto::PartyId from, std::vector<Fp> shares, Step& step);
   // Passes all rounds that are decoded.
-  void Progress(Step& step);
+  void PassRounds(Step& step);
   // Computes up to the next round and opens it, or finishes.
   void Advance(Step& step);
-  void Ask(proto::PartyId peer, Step& step);
+  void Ask(proto::PartyId peer, std::uint32_t from_round, Step& step);
   void Accuse(proto::PartyId party, proto::FaultKind kind, Step& step);
 
   const PartyContext& context_;

@@ -28,6 +28,7 @@ int RunCli(int argc, char** argv) {
   CLI::App* bench = app.add_subcommand("bench", "Measure on this machine");
   bench->require_subcommand(1);
   AddLedgerBench(*bench, run);
+  AddMpcBench(*bench, run);
   try {
     app.parse(argc, argv);
     const auto done = run ? run() : proto::Result<>();

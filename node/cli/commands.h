@@ -24,6 +24,7 @@ void AddModelCommands(CLI::App& app, Command& run);    // model, pool
 void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account
 void AddDemoCommand(CLI::App& app, Command& run);      // demo
 void AddLedgerBench(CLI::App& bench, Command& run);    // bench ledger
+void AddMpcBench(CLI::App& bench, Command& run);       // bench mpc, bench inference
 
 // Where a client finds its network: --dir, and --genesis and --key where they lie elsewhere.
 struct Access {

@@ -36,27 +36,37 @@ Result<SessionMessage> Read(const pb::ResendOpenings& message) {
   return ResendOpenings{message.request(), message.from_round()};
 }
 
+Result<SessionMessage> Read(const pb::Progress& message) {
+  if (message.opened() > kOpeningRoundsMax) return Malformed("no plan has that many rounds");
+  return Progress{message.request(), message.opened()};
+}
+
 }  // namespace
 
 Bytes Encode(const SessionMessage& message) {
   pb::SessionMessage out;
-  std::visit(Overloaded{
-                 [&out](const Opening& opening) {
-                   pb::Opening& body = *out.mutable_opening();
-                   body.set_request(opening.request);
-                   body.set_round(opening.round);
-                   body.set_latest(opening.latest);
-                   body.set_values(opening.values.data(), opening.values.size());
-                   body.set_signature(opening.signature.bytes.data(),
-                                      opening.signature.bytes.size());
-                 },
-                 [&out](const ResendOpenings& resend) {
-                   pb::ResendOpenings& body = *out.mutable_resend_openings();
-                   body.set_request(resend.request);
-                   body.set_from_round(resend.from_round);
-                 },
-             },
-             message);
+  std::visit(
+      Overloaded{
+          [&out](const Opening& opening) {
+            pb::Opening& body = *out.mutable_opening();
+            body.set_request(opening.request);
+            body.set_round(opening.round);
+            body.set_latest(opening.latest);
+            body.set_values(opening.values.data(), opening.values.size());
+            body.set_signature(opening.signature.bytes.data(), opening.signature.bytes.size());
+          },
+          [&out](const ResendOpenings& resend) {
+            pb::ResendOpenings& body = *out.mutable_resend_openings();
+            body.set_request(resend.request);
+            body.set_from_round(resend.from_round);
+          },
+          [&out](const AskProgress& ask) { out.mutable_ask_progress()->set_request(ask.request); },
+          [&out](const Progress& progress) {
+            out.mutable_progress()->set_request(progress.request);
+            out.mutable_progress()->set_opened(progress.opened);
+          },
+      },
+      message);
   Bytes bytes(out.ByteSizeLong());
   CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
   return bytes;
@@ -73,6 +83,10 @@ Result<SessionMessage> DecodeSessionMessage(ByteSpan bytes) {
       return Read(message.opening());
     case pb::SessionMessage::kResendOpenings:
       return Read(message.resend_openings());
+    case pb::SessionMessage::kAskProgress:
+      return AskProgress{message.ask_progress().request()};
+    case pb::SessionMessage::kProgress:
+      return Read(message.progress());
     case pb::SessionMessage::MESSAGE_NOT_SET:
       break;
   }

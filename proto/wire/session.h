@@ -35,7 +35,22 @@ struct ResendOpenings {
   bool operator==(const ResendOpenings&) const = default;
 };
 
-using SessionMessage = std::variant<Opening, ResendOpenings>;
+// Asks how far the receiver is.
+struct AskProgress {
+  std::uint64_t request = 0;
+
+  bool operator==(const AskProgress&) const = default;
+};
+
+// The answer: openings of that many rounds were sent before this message.
+struct Progress {
+  std::uint64_t request = 0;
+  std::uint32_t opened = 0;
+
+  bool operator==(const Progress&) const = default;
+};
+
+using SessionMessage = std::variant<Opening, ResendOpenings, AskProgress, Progress>;
 
 Bytes Encode(const SessionMessage& message);
 Result<SessionMessage> DecodeSessionMessage(ByteSpan bytes);

@@ -18,10 +18,12 @@
 namespace mpc {
 namespace {
 
+using proto::AskProgress;
 using proto::Committee;
 using proto::FaultKind;
 using proto::Opening;
 using proto::PartyId;
+using proto::Progress;
 using proto::ResendOpenings;
 using proto::SessionMessage;
 
@@ -246,6 +248,8 @@ TEST_P(Sessions, TheFaultyLie) {
               send(opening);
               network.Inject({PartyId{liar}, PartyId{to},
                               ResendOpenings{kRequest, static_cast<std::uint32_t>(random() % 12)}});
+              network.Inject({PartyId{liar}, PartyId{to},
+                              Progress{kRequest, static_cast<std::uint32_t>(random() % 12)}});
               break;
             }
             default:
@@ -417,14 +421,39 @@ TEST_F(OneSession, AccusesLateLiars) {
   EXPECT_EQ(Faults(PartyId{3}, fixture_.Sign(3, 0, values)), std::vector{FaultKind::kWrongShare});
 }
 
-TEST_F(OneSession, AsksForWhatItLacks) {
-  // At the start, of all peers.
-  EXPECT_EQ(Asks(start_), (std::vector<std::pair<PartyId, std::uint32_t>>{
-                              {PartyId{1}, 0}, {PartyId{2}, 0}, {PartyId{3}, 0}}));
-  EXPECT_EQ(Asks(session_->PeerConnected(PartyId{2})),
+TEST_F(OneSession, AsksForWhatWasLost) {
+  const auto questions = [](const Session::Step& step) {
+    std::vector<PartyId> asked;
+    for (const auto& [target, message] : step.messages) {
+      if (std::holds_alternative<AskProgress>(message)) asked.push_back(*target.party);
+    }
+    return asked;
+  };
+  EXPECT_EQ(questions(start_), (std::vector{PartyId{1}, PartyId{2}, PartyId{3}}));
+  EXPECT_EQ(questions(session_->PeerConnected(PartyId{2})), std::vector{PartyId{2}});
+  // Nothing was opened yet, or it is all here: nothing is asked for.
+  EXPECT_TRUE(Asks(session_->Handle(PartyId{1}, Progress{kRequest, 0})).empty());
+  Deliver(PartyId{1}, From(1, 0));
+  Deliver(PartyId{1}, From(1, 1));
+  EXPECT_TRUE(Asks(session_->Handle(PartyId{1}, Progress{kRequest, 2})).empty());
+  // The opening of round 2 was lost; all of party 2's.
+  EXPECT_EQ(Asks(session_->Handle(PartyId{1}, Progress{kRequest, 3})),
+            (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{1}, 2}}));
+  EXPECT_EQ(Asks(session_->Handle(PartyId{2}, Progress{kRequest, 1})),
             (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{2}, 0}}));
-  // Party 3 is far ahead: its round 6 cannot be kept, and is asked for when its turn comes.
+  const auto answer = session_->Handle(PartyId{3}, AskProgress{kRequest});
+  ASSERT_EQ(answer.messages.size(), 1u);
+  EXPECT_TRUE(answer.messages[0].message == proto::SessionMessage(Progress{kRequest, 1}));
+  EXPECT_EQ(Faults(PartyId{3}, AskProgress{kRequest + 1}), std::vector{FaultKind::kMalformed});
+  EXPECT_EQ(Faults(PartyId{3}, Progress{kRequest, kRounds + 1}),
+            std::vector{FaultKind::kMalformed});
+}
+
+TEST_F(OneSession, AsksForWhatItHadToDrop) {
+  // Party 3 is far ahead: its round 6 cannot be kept, and what came before is lost.
   Deliver(PartyId{3}, From(3, 6));
+  EXPECT_EQ(Asks(session_->Handle(PartyId{3}, Progress{kRequest, 7})),
+            (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 0}}));
   for (std::uint32_t round = 0; round < 6; ++round) {
     std::vector<std::pair<PartyId, std::uint32_t>> asks;
     for (std::uint16_t i = 0; i < 3; ++i) {

@@ -14,7 +14,8 @@ Opening Example() {
 
 TEST(SessionMessage, RoundTrips) {
   for (const SessionMessage& message :
-       {SessionMessage(Example()), SessionMessage(ResendOpenings{9, 65535})}) {
+       {SessionMessage(Example()), SessionMessage(ResendOpenings{9, 65535}),
+        SessionMessage(AskProgress{4}), SessionMessage(Progress{4, kOpeningRoundsMax})}) {
     const auto decoded = DecodeSessionMessage(Encode(message));
     ASSERT_TRUE(decoded.has_value());
     EXPECT_TRUE(*decoded == message);
@@ -33,6 +34,8 @@ TEST(SessionMessage, RefusesWhatBreaksALimit) {
   EXPECT_TRUE(refuses([](Opening& o) { o.latest = kOpeningRoundsMax; }));
   EXPECT_FALSE(DecodeSessionMessage(Encode(SessionMessage(ResendOpenings{1, kOpeningRoundsMax})))
                    .has_value());
+  EXPECT_FALSE(
+      DecodeSessionMessage(Encode(SessionMessage(Progress{1, kOpeningRoundsMax + 1}))).has_value());
   EXPECT_FALSE(DecodeSessionMessage({}).has_value());
 }
 

@@ -1,0 +1,291 @@
+#include "node/cli/bench_member.h"
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include <poll.h>
+#include <sys/resource.h>
+
+#include "mpc/online/client.h"
+#include "mpc/online/session.h"
+#include "mpc/preprocessing/attempt.h"
+#include "proto/base/overloaded.h"
+
+namespace node {
+namespace {
+
+using proto::Bytes;
+using proto::PartyId;
+using Channel = BenchChannel;
+using Word = BenchWord;
+
+constexpr std::uint64_t kRequest = 1;
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
+}
+
+// One member's process.
+class Member {
+ public:
+  Member(mpc::PartyContext context, std::shared_ptr<const mpc::Plan> plan,
+         const CommitteeOptions& options, std::map<std::uint16_t, BenchLink> peers,
+         BenchLink ledger)
+      : context_(std::move(context)),
+        plan_(std::move(plan)),
+        plan_digest_(),
+        options_(options),
+        peers_(std::move(peers)),
+        ledger_(std::move(ledger)) {}
+
+  void Run() {
+    std::vector<BenchLink*> links{&ledger_};
+    for (auto& [party, link] : peers_) links.push_back(&link);
+    std::uint64_t next_tick = MonotonicNs();
+    while (!stopped_) {
+      if (!ledger_.Pump()) return;
+      for (auto& [party, link] : peers_) link.Pump();
+      bool busy = false;
+      while (auto message = ledger_.Take()) {
+        On(BenchMessage::Decode(message->body));
+        busy = true;
+      }
+      for (auto& [party, link] : peers_) {
+        if (auto message = link.Take()) {
+          Receive(PartyId{party}, std::move(*message));
+          busy = true;
+        }
+      }
+      if (!own_.empty()) {
+        auto act = std::move(own_.front());
+        own_.pop_front();
+        act();
+        busy = true;
+      }
+      if (busy) continue;
+      if (MonotonicNs() >= next_tick) {
+        next_tick = MonotonicNs() + kBenchTickMs * 1'000'000ull;
+        if (attempt_) Carry(attempt_->Tick());
+      }
+      WaitFor(links, kBenchTickMs);
+    }
+    while (ledger_.wants_to_write() && ledger_.Pump()) WaitFor({&ledger_}, kBenchTickMs);
+  }
+
+ private:
+  void Tell(Word word, std::uint64_t number, proto::Digest digest = {}, Bytes rest = {}) {
+    ledger_.Send(
+        kLedgerChannel,
+        std::make_shared<Bytes>(BenchMessage{word, number, digest, std::move(rest)}.Encode()),
+        delay_ns());
+  }
+  std::uint64_t delay_ns() const { return options_.delay_ms * 1'000'000ull; }
+
+  void On(const BenchMessage& message) {
+    switch (message.word) {
+      case Word::kBegin:
+        number_ = message.number;
+        attempt_ = std::make_unique<mpc::Attempt>(context_, plan_, plan_digest_, number_,
+                                                  std::vector<Bytes>{});
+        Carry(attempt_->Start());
+        return Unpack(early_attempt_, kAttemptChannel);
+      case Word::kFixed:
+        return Carry(
+            attempt_->OnLayerFixed(static_cast<std::uint32_t>(message.number), message.digest));
+      case Word::kVerdict:
+        return Carry(attempt_->OnVerdict(message.number == 1));
+      case Word::kOnline:
+        return StartSession(message.rest);
+      case Word::kStop:
+        Report();
+        stopped_ = true;
+        return;
+      default:
+        CHECK(false);
+    }
+  }
+
+  void StartSession(const Bytes& tokens) {
+    cpu_preprocessing_ = CpuSeconds() - cpu_begin_;
+    attempt_.reset();
+    std::vector<std::uint32_t> masked;
+    for (std::size_t i = 0; i < tokens.size(); i += 4) {
+      masked.push_back(proto::GetU32(proto::ByteSpan(tokens).subspan(i).first(4)));
+    }
+    session_ = std::make_unique<mpc::Session>(context_, plan_, std::move(*bundle_), kRequest,
+                                              std::move(masked));
+    bundle_.reset();
+    Carry(session_->Start());
+    Unpack(early_session_, kSessionChannel);
+  }
+
+  void Unpack(std::vector<std::pair<PartyId, Bytes>>& early, Channel channel) {
+    for (auto& [from, body] : std::exchange(early, {})) {
+      Receive(from, {channel, 0, std::move(body)});
+    }
+  }
+
+  void Receive(PartyId from, BenchLink::Incoming message) {
+    if (message.channel == kAttemptChannel) {
+      auto decoded = proto::DecodeAttemptMessage(message.body);
+      CHECK(decoded.has_value());
+      const std::uint64_t number = std::visit([](const auto& m) { return m.attempt; }, *decoded);
+      if (session_ || (attempt_ && number < number_)) return;  // Of an attempt that is over.
+      if (!attempt_ || number > number_) {
+        early_attempt_.emplace_back(from, std::move(message.body));
+        return;
+      }
+      message.body = {};
+      Carry(attempt_->Handle(from, std::move(*decoded)));
+    } else {
+      if (!session_) {
+        early_session_.emplace_back(from, std::move(message.body));
+        return;
+      }
+      auto decoded = proto::DecodeSessionMessage(message.body);
+      CHECK(decoded.has_value());
+      message.body = {};
+      Carry(session_->Handle(from, std::move(*decoded)));
+    }
+  }
+
+  // `sent` says where a message's bytes count.
+  template <class Message>
+  void SendOut(Channel channel, std::vector<proto::Outgoing<Message>>& messages,
+               const std::function<std::uint64_t&(const Message&)>& sent,
+               const std::function<void(Message)>& to_self) {
+    for (auto& [target, message] : messages) {
+      std::shared_ptr<const Bytes> encoded;
+      for (auto& [party, link] : peers_) {
+        if (!target.Includes(PartyId{party})) continue;
+        if (!encoded) encoded = std::make_shared<const Bytes>(Encode(message));
+        sent(message) += encoded->size();
+        link.Send(channel, encoded, delay_ns());
+      }
+      if (!target.Includes(context_.self)) continue;
+      own_.push_back([to_self, own = std::make_shared<Message>(std::move(message))] {
+        to_self(std::move(*own));
+      });
+    }
+    for (auto& [party, link] : peers_) link.Pump();
+  }
+
+  void Carry(mpc::Attempt::Step step) {
+    const std::uint64_t number = number_;
+    SendOut<proto::AttemptMessage>(
+        kAttemptChannel, step.messages,
+        [this](const proto::AttemptMessage&) -> std::uint64_t& { return sent_preprocessing_; },
+        [this, number](proto::AttemptMessage message) {
+          if (attempt_ && number == number_) {
+            Carry(attempt_->Handle(context_.self, std::move(message)));
+          }
+        });
+    for (auto& output : step.outputs) {
+      std::visit(proto::Overloaded{
+                     [&](mpc::PostCertificate& post) {
+                       Tell(Word::kCertificate, post.certificate.layer, post.certificate.root);
+                     },
+                     [&](mpc::PostVerdict& post) { Tell(Word::kVerdict, post.pass ? 1 : 0); },
+                     [&](mpc::LayerKnown&) {},
+                     [&](mpc::BundleReady& ready) {
+                       bundle_ = std::make_unique<mpc::Bundle>(std::move(ready.bundle));
+                       Tell(Word::kBundle, 0, {},
+                            mpc::EncodeElements(mpc::ClientMaskShares(*plan_, *bundle_)));
+                     },
+                 },
+                 output);
+    }
+  }
+
+  void Carry(mpc::Session::Step step) {
+    SendOut<proto::SessionMessage>(
+        kSessionChannel, step.messages,
+        [this](const proto::SessionMessage& message) -> std::uint64_t& {
+          const auto* opening = std::get_if<proto::Opening>(&message);
+          const bool input = opening != nullptr && opening->round < options_.input_rounds;
+          return input ? sent_input_ : sent_online_;
+        },
+        [this](auto message) { Carry(session_->Handle(context_.self, std::move(message))); });
+    const bool input = session_->round() < options_.input_rounds;
+    if (!input && !input_told_) {
+      input_told_ = true;
+      Tell(Word::kInput, MonotonicNs());
+    }
+    for (auto& finished : step.outputs) {
+      rounds_ = finished.rounds;
+      Tell(Word::kFinished, MonotonicNs(), {}, mpc::EncodeElements(finished.output_shares));
+    }
+  }
+
+  void Report() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    Bytes rest;
+    const double online = CpuSeconds() - cpu_begin_ - cpu_preprocessing_;
+    proto::PutU64(rest, static_cast<std::uint64_t>(cpu_preprocessing_ * 1e9));
+    proto::PutU64(rest, static_cast<std::uint64_t>(online * 1e9));
+    proto::PutU64(rest, sent_preprocessing_);
+    proto::PutU64(rest, sent_input_);
+    proto::PutU64(rest, sent_online_);
+    proto::PutU64(rest, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+    for (const PartyId party : session_->accused())
+      rest.push_back(static_cast<std::uint8_t>(Index(party)));
+    Tell(Word::kReport, rounds_, {}, std::move(rest));
+  }
+
+  const mpc::PartyContext context_;
+  const std::shared_ptr<const mpc::Plan> plan_;
+  const proto::Digest plan_digest_;
+  const CommitteeOptions options_;
+  std::map<std::uint16_t, BenchLink> peers_;
+  BenchLink ledger_;
+  std::deque<std::function<void()>> own_;  // Messages to itself.
+  bool stopped_ = false;
+
+  std::uint64_t number_ = 0;
+  std::unique_ptr<mpc::Attempt> attempt_;
+  std::unique_ptr<mpc::Bundle> bundle_;
+  std::unique_ptr<mpc::Session> session_;
+  std::vector<std::pair<PartyId, Bytes>> early_attempt_;
+  std::vector<std::pair<PartyId, Bytes>> early_session_;
+  bool input_told_ = false;
+  std::uint32_t rounds_ = 0;
+
+  const double cpu_begin_ = CpuSeconds();
+  double cpu_preprocessing_ = 0;
+  std::uint64_t sent_preprocessing_ = 0;
+  std::uint64_t sent_input_ = 0;
+  std::uint64_t sent_online_ = 0;
+};
+
+}  // namespace
+
+// Waits until something can be done on a link, or a message is due, or the time is up.
+void WaitFor(const std::vector<BenchLink*>& links, int timeout_ms) {
+  std::vector<pollfd> polled;
+  const std::uint64_t now = MonotonicNs();
+  for (const BenchLink* link : links) {
+    polled.push_back(
+        {link->fd(), static_cast<short>(POLLIN | (link->wants_to_write() ? POLLOUT : 0)), 0});
+    if (const auto due = link->next_due_ns()) {
+      const std::uint64_t left = *due > now ? (*due - now) / 1'000'000 + 1 : 0;
+      timeout_ms = std::min(timeout_ms, static_cast<int>(left));
+    }
+  }
+  poll(polled.data(), polled.size(), timeout_ms);
+}
+
+void RunMember(mpc::PartyContext context, std::shared_ptr<const mpc::Plan> plan,
+               const CommitteeOptions& options, std::map<std::uint16_t, BenchLink> peers,
+               BenchLink ledger) {
+  Member(std::move(context), std::move(plan), options, std::move(peers), std::move(ledger)).Run();
+}
+
+}  // namespace node

@@ -1,0 +1,203 @@
+// waxseal bench mpc | inference: what the MPC engine costs, all members on this machine.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <malloc.h>
+#include <time.h>
+
+#include "mpc/field/gemm.h"
+#include "mpc/plan/cost.h"
+#include "mpc/plan/schedule.h"
+#include "mpc/preprocessing/attempt.h"
+#include "node/cli/bench_committee.h"
+#include "node/cli/bench_works.h"
+#include "node/cli/commands.h"
+#include "proto/crypto/hash.h"
+#include "proto/crypto/prg.h"
+
+namespace node {
+namespace {
+
+using nlohmann::json;
+using proto::ErrorCode;
+using proto::Fail;
+
+struct BenchArguments {
+  std::string work;
+  std::string model;
+  std::uint64_t size = 0;
+  std::uint64_t seed = 1;
+  std::uint32_t tokens = 128;
+  std::uint16_t members = 4;
+  std::uint32_t delay_ms = 0;
+  bool lie = false;
+  bool count = false;
+  bool json = false;
+};
+
+double ThreadSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Share x weight multiply-adds a second of one core's time, in 10^9, on BERT-base's 128 x 768 x
+// 768.
+double GemmRate() {
+  constexpr std::size_t kRows = 128, kSide = 768;
+  proto::Prg prg(proto::Hasher("waxseal/bench").Finish().span(), proto::AsBytes("gemm"));
+  std::vector<mpc::Fp> x(kRows * kSide), y(kRows * kSide);
+  std::vector<std::int32_t> w(kSide * kSide);
+  for (mpc::Fp& value : x) {
+    value = mpc::Fp::FromUniform(mpc::UInt128{prg.U64()} << 64 | prg.U64());
+  }
+  for (std::int32_t& value : w) value = static_cast<std::int16_t>(prg.U64());
+  double best = 0;
+  for (int run = 0; run < 3; ++run) {
+    const double begin = ThreadSeconds();
+    mpc::AddProduct(x, w, kRows, kSide, kSide, y);
+    best = std::max(best, 1e-9 * kRows * kSide * kSide / (ThreadSeconds() - begin));
+  }
+  return best;
+}
+
+struct Counts {
+  std::uint64_t input_openings = 0;
+  std::uint64_t online_openings = 0;
+  std::uint64_t preprocessing_openings = 0;
+  std::uint32_t rounds = 0;
+  std::uint32_t layers = 0;
+  std::uint64_t online_bytes = 0;
+  std::uint64_t preprocessing_bytes = 0;
+};
+
+Counts Count(const BenchWork& work, const proto::Committee& committee) {
+  const mpc::Cost cost = mpc::CountCost(work.plan, committee);
+  Counts counts;
+  const auto rounds = mpc::OpeningRounds(work.plan);
+  for (std::size_t round = 0; round < work.input_rounds; ++round) {
+    for (const mpc::TensorId id : rounds[round]) counts.input_openings += work.plan.ops[id].size();
+  }
+  counts.online_openings = cost.openings - counts.input_openings;
+  counts.rounds = cost.rounds - work.input_rounds;
+  counts.online_bytes = cost.online_bytes / cost.openings * counts.online_openings;
+  for (const std::size_t size : mpc::LayerSizes(work.plan, committee)) {
+    counts.preprocessing_openings += size;
+    ++counts.layers;
+  }
+  counts.preprocessing_bytes = cost.preprocessing_bytes /
+                               std::max<std::uint64_t>(cost.products_total, 1) *
+                               counts.preprocessing_openings;
+  return counts;
+}
+
+json CountsJson(const Counts& counts) {
+  return {{"rounds", counts.rounds},
+          {"openings_online", counts.online_openings},
+          {"openings_preprocessing", counts.preprocessing_openings},
+          {"layers_preprocessing", counts.layers},
+          {"openings_input", counts.input_openings},
+          {"online_bytes", counts.online_bytes},
+          {"preprocessing_bytes", counts.preprocessing_bytes}};
+}
+
+json FiguresJson(const CommitteeFigures& figures) {
+  MemberFigures sum;
+  std::uint64_t memory = 0;
+  for (const MemberFigures& member : figures.members) {
+    sum.cpu_preprocessing_s += member.cpu_preprocessing_s;
+    sum.cpu_online_s += member.cpu_online_s;
+    sum.preprocessing_bytes += member.preprocessing_bytes;
+    sum.online_bytes += member.online_bytes;
+    sum.input_bytes += member.input_bytes;
+    memory = std::max(memory, member.memory_bytes);
+  }
+  return {{"online_s", figures.online_s},
+          {"preprocessing_s", figures.preprocessing_s},
+          {"total_s", figures.online_s + figures.preprocessing_s},
+          {"online_bytes", sum.online_bytes},
+          {"preprocessing_bytes", sum.preprocessing_bytes},
+          {"total_bytes", sum.online_bytes + sum.preprocessing_bytes},
+          {"input_bytes", sum.input_bytes},
+          {"online_cpu_s", sum.cpu_online_s},
+          {"preprocessing_cpu_s", sum.cpu_preprocessing_s},
+          {"attempts", figures.attempts},
+          {"accused", figures.accused},
+          {"memory_peak_bytes_per_party", memory}};
+}
+
+void Show(const json& result, bool as_json) {
+  if (as_json) return PrintJson(result);
+  for (const auto& [key, value] : result.items()) {
+    std::printf("%-30s %s\n", key.c_str(), value.dump().c_str());
+  }
+}
+
+proto::Result<> Bench(const BenchArguments& arguments) {
+  if (arguments.members < 4 || arguments.members > mpc::kReplicatedPartiesMax ||
+      arguments.members % 3 != 1) {
+    return Fail(ErrorCode::kInvalidArgument, "a committee has 4, 7, 10 or 13 members");
+  }
+  const proto::Committee committee(arguments.members);
+  BenchOptions options{arguments.size, arguments.seed, 4};
+  options.sets = static_cast<unsigned>(mpc::ReplicatedSets(committee).count());
+  auto work = arguments.model.empty() ? MakeBenchWork(arguments.work, options)
+                                      : MakeBenchModel(arguments.model, arguments.tokens, options);
+  if (!work) return tl::unexpected(work.error());
+  malloc_trim(0);  // What compiling took is not the members' memory.
+  json result{{arguments.model.empty() ? "work" : "model", work->name}, {"n", arguments.members}};
+  const Counts counts = Count(*work, committee);
+  result.update(CountsJson(counts));
+  if (auto can = mpc::CheckPreprocessing(work->plan, committee); !can) return can;
+  if (!arguments.count) {
+    const std::vector<double> expected = std::move(work->expected);
+    const auto figures =
+        RunCommittee(std::make_shared<const mpc::Plan>(std::move(work->plan)), work->ids,
+                     {arguments.members, arguments.lie, arguments.delay_ms, work->input_rounds});
+    if (!figures) return tl::unexpected(figures.error());
+    result.update(FiguresJson(*figures));
+    double worst = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      worst = std::max(worst, std::abs(figures->outputs[i] - expected[i]));
+    }
+    result["error"] = worst;
+    result["gemm_gmac_per_s"] = GemmRate();
+    if (!(worst <= work->tolerance)) {
+      Show(result, arguments.json);
+      return Fail(ErrorCode::kCorrupt,
+                  "the result differs from the float evaluation by " + std::to_string(worst));
+    }
+  }
+  Show(result, arguments.json);
+  return {};
+}
+
+void AddCommon(CLI::App& command, BenchArguments& arguments) {
+  command.add_option("--n", arguments.members, "Members: 4, 7, 10 or 13");
+  command.add_option("--seed", arguments.seed, "Of weights and inputs");
+  command.add_option("--delay-ms", arguments.delay_ms, "Added to every message");
+  command.add_flag("--lie", arguments.lie, "One member lies, in every vector that it sends");
+  command.add_flag("--count", arguments.count, "Only counts, nothing is run");
+  command.add_flag("--json", arguments.json, "One JSON object");
+}
+
+}  // namespace
+
+void AddMpcBench(CLI::App& bench, Command& run) {
+  static BenchArguments arguments;
+  auto* mpc = bench.add_subcommand("mpc", "One function or product on secret values");
+  mpc->add_option("--work", arguments.work, "gelu, softmax, matmul or products")->required();
+  mpc->add_option("--size", arguments.size, "Elements or products");
+  AddCommon(*mpc, arguments);
+  mpc->callback([&run] { run = [] { return Bench(arguments); }; });
+  auto* inference = bench.add_subcommand("inference", "A model of random weights on a secret text");
+  inference->add_option("--model", arguments.model, "bert-base, bert-tiny or a config.json")
+      ->required();
+  inference->add_option("--tokens", arguments.tokens, "Length of the text");
+  AddCommon(*inference, arguments);
+  inference->callback([&run] { run = [] { return Bench(arguments); }; });
+}
+
+}  // namespace node

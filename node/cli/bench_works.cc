@@ -1,0 +1,335 @@
+#include "node/cli/bench_works.h"
+
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "mpc/model/bert_plan.h"
+#include "mpc/model/builder.h"
+#include "mpc/plan/schedule.h"
+#include "node/loop/files.h"
+#include "proto/base/check.h"
+#include "proto/crypto/hash.h"
+#include "proto/crypto/prg.h"
+
+namespace node {
+namespace {
+
+using mpc::PlanBuilder;
+using mpc::TensorId;
+using proto::ErrorCode;
+using proto::Fail;
+using Reals = std::vector<double>;
+
+constexpr std::uint32_t kWordBits = 6;  // Of the works' vocabulary.
+constexpr std::uint64_t kSizeMax = 4'000'000;
+constexpr std::uint32_t kMatmulRows = 128;
+constexpr std::uint32_t kMatmulSide = 768;
+constexpr std::uint32_t kSoftmaxSide = 128;
+constexpr std::uint32_t kRowsMax = 1000;
+constexpr std::size_t kConfigBytesMax = 1 << 20;
+
+// Numbers from a seed.
+class Draws {
+ public:
+  explicit Draws(std::uint64_t seed)
+      : prg_(proto::Hasher("waxseal/bench").Add(seed).Finish().span(), proto::AsBytes("draws")) {}
+
+  double Uniform(double low, double high) {
+    return low + (high - low) * std::ldexp(static_cast<double>(prg_.U64() >> 11), -53);
+  }
+  // Box and Muller 1958.
+  double Normal(double deviation) {
+    const double radius = std::sqrt(-2 * std::log(1 - Uniform(0, 1)));
+    return deviation * radius * std::cos(2 * 3.14159265358979323846 * Uniform(0, 1));
+  }
+  std::uint32_t Below(std::uint32_t bound) {
+    return static_cast<std::uint32_t>(prg_.U64() % bound);
+  }
+  Reals Uniforms(std::size_t count, double size) {
+    Reals values(count);
+    for (double& value : values) value = Uniform(-size, size);
+    return values;
+  }
+  std::vector<float> Normals(std::size_t count, double deviation) {
+    std::vector<float> values(count);
+    for (float& value : values) value = static_cast<float>(Normal(deviation));
+    return values;
+  }
+
+ private:
+  proto::Prg prg_;
+};
+
+// The builder of a work and its inputs.
+class Inputs {
+ public:
+  Inputs(std::uint32_t rows, const BenchOptions& options)
+      : draws_(options.seed), ids_(MakeIds(rows)), builder_(Head(rows), {ids_}, Options(options)) {
+    words_ = builder_.Embed(draws_.Uniforms(kColumns << kWordBits, 1), kColumns, kFrac, "words");
+  }
+
+  PlanBuilder& builder() { return builder_; }
+  // A sharing of [rows x cols] values between middle - size and middle + size.
+  TensorId Sharing(std::uint32_t cols, double middle, double size) {
+    return builder_.Linear(words_, draws_.Uniforms(std::size_t{kColumns} * cols, size / kColumns),
+                           Reals(cols, middle), true, "input");
+  }
+  TensorId Wire(std::uint32_t cols, double middle, double size) {
+    return builder_.Open(Sharing(cols, middle, size), kFrac, "input");
+  }
+  // The work's result is what `opening` put on a wire.
+  proto::Result<BenchWork> Finish(const std::string& name, TensorId opening, Reals expected,
+                                  double tolerance, bool wires) {
+    // Outputs are sharings: a wire plus no part of one.
+    const TensorId sharing = builder_.op(opening).inputs[0];
+    builder_.Output(builder_.Add(opening, 1, sharing, 0, 0, builder_.op(opening).frac, "result"),
+                    "result");
+    auto plan = builder_.Finish();
+    if (!plan) return tl::unexpected(plan.error());
+    return BenchWork{name, std::move(*plan), ids_, std::move(expected), tolerance, wires ? 1u : 0u};
+  }
+
+ private:
+  static constexpr std::uint32_t kColumns = 2;
+  static constexpr unsigned kFrac = 16;
+
+  std::vector<std::uint32_t> MakeIds(std::uint32_t rows) {
+    std::vector<std::uint32_t> ids(rows);
+    for (std::uint32_t& id : ids) id = draws_.Below(1u << kWordBits);
+    return ids;
+  }
+  static mpc::Plan Head(std::uint32_t rows) {
+    mpc::Plan plan;
+    plan.architecture = "bench";
+    plan.tokens = rows;
+    plan.vocabulary = 1u << kWordBits;
+    plan.digit_bits_high = kWordBits - kWordBits / 2;
+    plan.digit_bits_low = kWordBits / 2;
+    return plan;
+  }
+  static mpc::BuilderOptions Options(const BenchOptions& options) {
+    mpc::BuilderOptions builder;
+    builder.sets = options.sets;
+    return builder;
+  }
+
+  Draws draws_;
+  std::vector<std::uint32_t> ids_;
+  PlanBuilder builder_;
+  TensorId words_ = 0;
+};
+
+// The sides of a matrix of at least `size` elements, the rows at most kRowsMax.
+std::pair<std::uint32_t, std::uint32_t> Sides(std::uint64_t size) {
+  auto rows = static_cast<std::uint32_t>(std::sqrt(static_cast<double>(size)));
+  rows = std::min(std::max(rows, 1u), kRowsMax);
+  while (rows > 1 && size % rows != 0) --rows;
+  return {rows, static_cast<std::uint32_t>(size / rows)};
+}
+
+double ExactGelu(double x) {
+  return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+}
+
+// 1, x, x^2 and harmonics, opened on a wire.
+proto::Result<BenchWork> GeluWork(const BenchOptions& options) {
+  const auto [rows, cols] = Sides(options.size);
+  Inputs inputs(rows, options);
+  PlanBuilder& b = inputs.builder();
+  const TensorId x = inputs.Wire(cols, -3, 10.9);
+  mpc::SeriesGoal goal;
+  goal.function = ExactGelu;
+  goal.interval = {-14, 8};
+  goal.target = 9e-4;
+  goal.error_max = 1e-2;
+  goal.phase_bits = 24;
+  goal.out_frac = 38;
+  const TensorId y = b.Open(b.Series(x, goal, "GELU"), 16, "GELU");
+  Reals expected = b.Values(x, 0);
+  for (double& value : expected) value = ExactGelu(value);
+  return inputs.Finish("gelu", y, std::move(expected), 2e-3, true);
+}
+
+// Rows of logits between -8 and 8, as attention has them: x = (s - mean) / 2, u = exp(x), levelled
+// by a coarse 1 / mean(u), squared and divided by the sum.
+proto::Result<BenchWork> SoftmaxWork(const BenchOptions& options) {
+  const std::uint32_t rows = static_cast<std::uint32_t>(options.size) / kSoftmaxSide;
+  constexpr double kSide = kSoftmaxSide;
+  Inputs inputs(rows, options);
+  PlanBuilder& b = inputs.builder();
+  const TensorId s = inputs.Sharing(kSoftmaxSide, 0, 8);
+  const unsigned frac = b.op(s).frac + 8u;
+  const TensorId x = b.Open(
+      b.Add(s, 0.5, b.RowSum(s, "score sums"), -0.5 / kSide, 0, frac, "centred"), 18, "exponents");
+  mpc::SeriesGoal exp;
+  exp.function = [](double v) { return std::exp(v); };
+  exp.weight = [](double v) { return 1 / std::max(std::exp(v), 1.0); };
+  exp.interval = {-5, 5};
+  exp.target = 3e-4;
+  exp.out_frac = std::min(48u, b.FracThatFits(kSide * std::exp(5.0) / 4));
+  const TensorId powers = b.Series(x, exp, "exp");
+  const TensorId u = b.Open(powers, 18, "powers");
+  const auto inverse = [&](TensorId sums, double scale, double target, int precision,
+                           const char* name) {
+    const mpc::Range range = b.WidenedPositive(sums);
+    const TensorId z = b.Open(sums, PlanBuilder::FracFor(range.low, 20, b.op(sums).frac), name);
+    mpc::SeriesGoal goal;
+    goal.function = [scale](double v) { return scale / v; };
+    goal.weight = [scale](double v) { return v / scale; };
+    goal.interval = range;
+    goal.target = target;
+    goal.error_max = 0.3;
+    goal.out_frac = std::min(52u, b.FracThatFits(scale / range.low));
+    const unsigned kept = PlanBuilder::FracFor(scale / range.high, precision, goal.out_frac);
+    return b.Open(b.Series(z, goal, name), kept, name);
+  };
+  const TensorId level = inverse(b.RowSum(powers, "level sums"), kSide, 0.1, 12, "coarse 1/sum");
+  const TensorId levelled = b.Open(b.Mul(u, level, "levelled"), 18, "levelled");
+  const TensorId squares = b.Mul(levelled, levelled, "squares");
+  const TensorId v = b.Open(squares, 18, "squares");
+  const TensorId root = inverse(b.RowSum(squares, "sums"), 1, 1e-4, 20, "1/sum");
+  const TensorId p = b.Open(b.Mul(v, root, "probabilities"), 20, "probabilities");
+  Reals expected = b.Values(s, 0);
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    double sum = 0;
+    for (std::uint32_t j = 0; j < kSoftmaxSide; ++j) {
+      double& value = expected[std::size_t{row} * kSoftmaxSide + j];
+      sum += value = std::exp(value);
+    }
+    for (std::uint32_t j = 0; j < kSoftmaxSide; ++j) {
+      expected[std::size_t{row} * kSoftmaxSide + j] /= sum;
+    }
+  }
+  return inputs.Finish("softmax", p, std::move(expected), 2e-3, false);
+}
+
+proto::Result<BenchWork> MatmulWork(const BenchOptions& options) {
+  Inputs inputs(kMatmulSide, options);
+  PlanBuilder& b = inputs.builder();
+  const TensorId x =
+      b.Open(b.Rows(inputs.Sharing(kMatmulSide, 0, 1), 0, kMatmulRows, "rows"), 16, "input");
+  const TensorId w = inputs.Wire(kMatmulSide, 0, 0.2);
+  const TensorId y = b.Open(b.Scores(x, w, 1, "product"), 16, "product");
+  return inputs.Finish("matmul", y, b.Values(y, 0), 2e-3, true);
+}
+
+proto::Result<BenchWork> ProductsWork(const BenchOptions& options) {
+  const auto [rows, cols] = Sides(options.size);
+  Inputs inputs(rows, options);
+  PlanBuilder& b = inputs.builder();
+  const TensorId x = inputs.Wire(cols, 0, 4);
+  const TensorId y = inputs.Wire(cols, 0, 4);
+  const TensorId z = b.Open(b.Mul(x, y, "product"), 16, "product");
+  return inputs.Finish("products", z, b.Values(z, 0), 2e-3, true);
+}
+
+struct WorkKind {
+  const char* name;
+  std::uint64_t size;
+  proto::Result<BenchWork> (*make)(const BenchOptions&);
+};
+
+constexpr WorkKind kWorks[] = {
+    {"gelu", 100'000, GeluWork},
+    {"softmax", kSoftmaxSide* kSoftmaxSide, SoftmaxWork},
+    {"matmul", kMatmulRows* kMatmulSide, MatmulWork},
+    {"products", 1'000'000, ProductsWork},
+};
+
+constexpr const char* kBertBase = R"({"architectures": ["BertForSequenceClassification"],
+  "model_type": "bert", "hidden_act": "gelu", "hidden_size": 768, "num_hidden_layers": 12,
+  "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512,
+  "type_vocab_size": 2, "vocab_size": 30522, "pad_token_id": 0, "layer_norm_eps": 1e-12})";
+constexpr const char* kBertTiny = R"({"architectures": ["BertForSequenceClassification"],
+  "model_type": "bert", "hidden_act": "gelu", "hidden_size": 128, "num_hidden_layers": 2,
+  "num_attention_heads": 2, "intermediate_size": 512, "max_position_embeddings": 512,
+  "type_vocab_size": 2, "vocab_size": 30522, "pad_token_id": 0, "layer_norm_eps": 1e-12})";
+
+// As BERT is initialised: normal weights of deviation 0.02, LayerNorms that change nothing; the
+// attention's queries and keys larger, so that its scores are not all equal.
+mpc::FloatModel RandomBert(const mpc::BertConfig& config, Draws& draws) {
+  constexpr double kDeviation = 0.02;
+  const std::uint32_t h = config.hidden_size;
+  const auto dense = [&](std::uint32_t in, std::uint32_t out, double deviation) {
+    return mpc::DenseWeights{in, out, draws.Normals(std::size_t{in} * out, deviation),
+                             draws.Normals(out, kDeviation)};
+  };
+  const mpc::NormWeights norm{std::vector<float>(h, 1.0f), std::vector<float>(h, 0.0f)};
+  mpc::FloatModel model;
+  model.config = config;
+  model.words = draws.Normals(std::size_t{config.vocab_size} * h, kDeviation);
+  model.positions = draws.Normals(std::size_t{config.max_position_embeddings} * h, kDeviation);
+  model.embeddings_norm = norm;
+  const double square = kDeviation * std::sqrt(768.0 / h);
+  for (std::uint32_t i = 0; i < config.num_hidden_layers; ++i) {
+    mpc::BertLayerWeights layer;
+    layer.query = dense(h, h, 2 * square);
+    layer.key = dense(h, h, 2 * square);
+    layer.value = dense(h, h, square);
+    layer.attention_output = dense(h, h, square);
+    layer.intermediate = dense(h, config.intermediate_size, 2 * square);
+    layer.output = dense(config.intermediate_size, h, square);
+    layer.attention_norm = layer.output_norm = norm;
+    model.layers.push_back(std::move(layer));
+  }
+  model.pooler = dense(h, h, square);
+  model.classifier = dense(h, static_cast<std::uint32_t>(config.labels.size()), 10 * square);
+  return model;
+}
+
+}  // namespace
+
+proto::Result<BenchWork> MakeBenchWork(const std::string& name, const BenchOptions& options) {
+  for (const WorkKind& kind : kWorks) {
+    if (name != kind.name) continue;
+    BenchOptions sized = options;
+    if (sized.size == 0) sized.size = kind.size;
+    if (sized.size > kSizeMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "a bench of at most " + std::to_string(kSizeMax) + " elements");
+    }
+    if (kind.make == MatmulWork && sized.size != kind.size) {
+      return Fail(ErrorCode::kInvalidArgument, "the matrix product has one size");
+    }
+    if (kind.make == SoftmaxWork && (sized.size % kSoftmaxSide != 0)) {
+      return Fail(ErrorCode::kInvalidArgument, "softmax takes whole rows of 128");
+    }
+    return kind.make(sized);
+  }
+  return Fail(ErrorCode::kInvalidArgument,
+              "unknown work '" + name + "': gelu, softmax, matmul or products");
+}
+
+proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t tokens,
+                                        const BenchOptions& options) {
+  proto::Bytes json(proto::AsBytes(kBertBase).begin(), proto::AsBytes(kBertBase).end());
+  if (shape == "bert-tiny") {
+    json.assign(proto::AsBytes(kBertTiny).begin(), proto::AsBytes(kBertTiny).end());
+  } else if (shape != "bert-base") {
+    auto file = ReadFile(shape, kConfigBytesMax);
+    if (!file) return tl::unexpected(file.error());
+    json = std::move(*file);
+  }
+  auto config = mpc::ParseBertConfig(json);
+  if (!config) return tl::unexpected(config.error());
+  if (tokens < 2 || tokens > config->max_position_embeddings) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the model has no length of " + std::to_string(tokens) + " tokens");
+  }
+  Draws draws(options.seed);
+  const mpc::FloatModel model = RandomBert(*config, draws);
+  // Token 0 pads; the text fills the length.
+  std::vector<std::uint32_t> ids(tokens);
+  for (std::uint32_t& id : ids) id = 1 + draws.Below(config->vocab_size - 1);
+  mpc::CompileOptions compile;
+  compile.builder.sets = options.sets;
+  auto plan = mpc::CompileClassifier(model, tokens, {ids}, compile);
+  if (!plan) return tl::unexpected(plan.error());
+  BenchWork work{shape, std::move(*plan), ids, model.Logits(ids), 0.02, 0};
+  return work;
+}
+
+}  // namespace node

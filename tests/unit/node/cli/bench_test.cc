@@ -1,0 +1,76 @@
+// The benches run the real protocols: their results are right, and their counts what is sent.
+
+#include <cmath>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "mpc/plan/cost.h"
+#include "node/cli/bench_committee.h"
+#include "node/cli/bench_works.h"
+
+namespace node {
+namespace {
+
+constexpr std::uint64_t kSize = 512;
+
+void ExpectRight(const BenchWork& work, const CommitteeFigures& figures) {
+  ASSERT_EQ(figures.outputs.size(), work.expected.size());
+  for (std::size_t i = 0; i < work.expected.size(); ++i) {
+    ASSERT_NEAR(figures.outputs[i], work.expected[i], work.tolerance) << work.name << " " << i;
+  }
+}
+
+CommitteeFigures RunWork(const BenchWork& work, const CommitteeOptions& options) {
+  auto figures = RunCommittee(std::make_shared<const mpc::Plan>(work.plan), work.ids, options);
+  EXPECT_TRUE(figures.has_value());
+  return figures ? std::move(*figures) : CommitteeFigures{};
+}
+
+TEST(Bench, WorksGiveTheExactFunctions) {
+  for (const char* name : {"gelu", "softmax", "products"}) {
+    const auto work = MakeBenchWork(name, {.size = kSize});
+    ASSERT_TRUE(work.has_value()) << work.error().message;
+    CommitteeOptions options;
+    options.input_rounds = work->input_rounds;
+    const CommitteeFigures figures = RunWork(*work, options);
+    ExpectRight(*work, figures);
+    EXPECT_TRUE(figures.accused.empty());
+    EXPECT_EQ(figures.attempts, 1u);
+  }
+}
+
+TEST(Bench, ALiarIsFoundAndStopsNothing) {
+  const auto work = MakeBenchWork("products", {.size = kSize});
+  ASSERT_TRUE(work.has_value());
+  CommitteeOptions options;
+  options.input_rounds = work->input_rounds;
+  options.lie = true;
+  const CommitteeFigures figures = RunWork(*work, options);
+  ExpectRight(*work, figures);
+  EXPECT_EQ(figures.accused, std::vector<std::uint16_t>{3});
+  EXPECT_GT(figures.attempts, 1u);
+}
+
+TEST(Bench, OnlineBytesAreWhatTheCostCounterSays) {
+  const auto work = MakeBenchWork("gelu", {.size = kSize});
+  ASSERT_TRUE(work.has_value());
+  CommitteeOptions options;
+  options.input_rounds = work->input_rounds;
+  const CommitteeFigures figures = RunWork(*work, options);
+  std::uint64_t online = 0;
+  for (const MemberFigures& member : figures.members) online += member.online_bytes;
+  // The last of two rounds, half of the openings; heads and requests besides.
+  const auto counted = static_cast<double>(
+      mpc::CountCost(work->plan, proto::Committee(options.members)).online_bytes / 2);
+  EXPECT_NEAR(static_cast<double>(online), counted, 0.1 * counted);
+}
+
+TEST(Bench, RefusesWhatItCannotMake) {
+  EXPECT_FALSE(MakeBenchWork("sort", {}).has_value());
+  EXPECT_FALSE(MakeBenchWork("softmax", {.size = 100}).has_value());
+  EXPECT_FALSE(MakeBenchModel("no-such-file.json", 128, {}).has_value());
+}
+
+}  // namespace
+}  // namespace node
