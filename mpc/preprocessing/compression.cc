@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
-#include "mpc/preprocessing/dot.h"
+#include "mpc/field/combine.h"
+#include "mpc/field/products.h"
 #include "mpc/preprocessing/nodes.h"
 #include "proto/base/check.h"
 #include "proto/crypto/prg.h"
@@ -14,10 +16,10 @@ namespace mpc {
 namespace {
 
 constexpr std::size_t kFirstBlocks = 16;
-constexpr std::size_t kBlocks = 128;
+constexpr std::size_t kBlocks = 64;
 constexpr std::size_t kLastPairsMax = 2048;
 // Pairs handled at a time: a multiple of both numbers of blocks.
-constexpr std::size_t kPiece = 64 * kBlocks;
+constexpr std::size_t kPiece = 128 * kBlocks;
 // Challenges lie above every point that carries a value.
 constexpr std::size_t kPointsMax = 2 * kLastPairsMax + 1;
 static_assert(2 * kBlocks < kPointsMax);
@@ -37,80 +39,129 @@ class Elements {
   Elements(const proto::Digest& coin, std::string_view purpose)
       : prg_(coin.span(), proto::AsBytes(purpose)) {}
 
-  Fp Next() {
-    if (next_ == buffer_.size()) {
-      prg_.Fill({reinterpret_cast<std::uint8_t*>(buffer_.data()), sizeof buffer_});
-      next_ = 0;
+  void Fill(std::span<Fp> out) {
+    static_assert(std::endian::native == std::endian::little && sizeof(Fp) == sizeof(UInt128));
+    prg_.Fill({reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes()});
+    for (Fp& element : out) {
+      UInt128 bits;
+      std::memcpy(&bits, &element, sizeof bits);
+      element = Fp::FromUniform(bits);
     }
-    return Fp::FromUniform(buffer_[next_++]);
   }
 
  private:
-  static_assert(std::endian::native == std::endian::little);
   proto::Prg prg_;
-  std::array<UInt128, 256> buffer_;
-  std::size_t next_ = buffer_.size();
 };
 
 Fp Challenge(const proto::Digest& coin) {
   Elements elements(coin, "zeta");
-  Fp zeta = elements.Next();
-  while (zeta.value() <= kPointsMax) zeta = elements.Next();
+  Fp zeta;
+  while (zeta.value() <= kPointsMax) elements.Fill({&zeta, 1});
   return zeta;
 }
 
-// The matrix of products of blocks: element (i, j) is x(i) . y(j), blocks interleaved in x and y
-// (pair p belongs to block p mod k).
+// The matrix of products of blocks: element (i, j) is x(i) . y(j). Vectors come in pieces, and
+// every piece is cut into k parts, one of each block.
 class BlockProducts {
  public:
-  explicit BlockProducts(std::size_t blocks)
-      : blocks_(blocks), sums_(blocks * blocks), columns_x_(kPiece), columns_y_(kPiece) {}
+  explicit BlockProducts(std::size_t blocks) : blocks_(blocks), sums_(blocks * blocks) {}
 
-  // `count` is a multiple of k, at most kPiece.
+  // `count` is a multiple of k.
   void Add(const Fp* x, const Fp* y, std::size_t count) {
-    const std::size_t length = count / blocks_;
-    for (std::size_t l = 0; l < length; ++l) {
-      for (std::size_t i = 0; i < blocks_; ++i) {
-        columns_x_[i * length + l] = x[l * blocks_ + i];
-        columns_y_[i * length + l] = y[l * blocks_ + i];
-      }
-    }
-    for (std::size_t i = 0; i < blocks_; ++i) {
-      for (std::size_t j = 0; j < blocks_; ++j) {
-        ProductSum sum = sums_[i * blocks_ + j];
-        for (std::size_t l = 0; l < length; ++l) {
-          sum.Add(columns_x_[i * length + l], columns_y_[j * length + l]);
-        }
-        sums_[i * blocks_ + j] = sum;
-      }
-    }
+    AddRowProducts(x, y, blocks_, count / blocks_, sums_);
   }
 
   // h(i) = sum over j, l of L_j(i) L_l(i) x(j) . y(l) at the points that are opened.
   std::vector<Fp> Values() const {
-    std::vector<Fp> products;
-    products.reserve(sums_.size());
-    for (const ProductSum& sum : sums_) products.push_back(sum.Value());
     const Nodes nodes(blocks_);
     std::vector<Fp> values;
     for (std::size_t i = 1; i < 2 * blocks_; ++i) {
       if (i == blocks_) continue;
       const std::vector<Fp> at = nodes.At(Integer(i));
-      ProductSum value;
+      Fp value;
       for (std::size_t j = 0; j < blocks_; ++j) {
-        value.Add(at[j], Dot(products.data() + j * blocks_, at.data(), blocks_));
+        value += at[j] * InnerProduct(sums_.data() + j * blocks_, at.data(), blocks_);
       }
-      values.push_back(value.Value());
+      values.push_back(value);
     }
     return values;
   }
 
  private:
   const std::size_t blocks_;
-  std::vector<ProductSum> sums_;
-  std::vector<Fp> columns_x_;
-  std::vector<Fp> columns_y_;
+  std::vector<Fp> sums_;
 };
+
+// Pairs put together to pieces, and the complex ones of one left factor to fewer.
+template <class Visit>
+class Pieces {
+ public:
+  explicit Pieces(Visit visit) : visit_(std::move(visit)), x_(kPiece), y_(kPiece) {}
+  Pieces(const Pieces&) = delete;
+  Pieces& operator=(const Pieces&) = delete;
+  ~Pieces() {
+    Erase(x_);
+    Erase(y_);
+    Erase(left_);
+    Erase(right_);
+  }
+
+  void Add(const Claims& claims, const ClaimWeights& weights) {
+    if (!claims.same_left) EndLeft();
+    if (!claims.complex) {
+      weights.ForEachPair(
+          [this](const Fp* x, const Fp* y, std::size_t count) { Put(x, y, count); });
+      return;
+    }
+    if (!claims.same_left) left_.assign(claims.a.values.begin(), claims.a.values.end());
+    right_.resize(left_.size());
+    weights.AddComplex(right_);
+  }
+  // Fills up with zeros to whole groups of k.
+  void Finish() {
+    EndLeft();
+    if (filled_ == 0) return;
+    const std::size_t count = (filled_ + kFirstBlocks - 1) / kFirstBlocks * kFirstBlocks;
+    std::fill(x_.begin() + static_cast<std::ptrdiff_t>(filled_), x_.end(), Fp());
+    std::fill(y_.begin() + static_cast<std::ptrdiff_t>(filled_), y_.end(), Fp());
+    visit_(x_.data(), y_.data(), count);
+  }
+
+ private:
+  void EndLeft() {
+    Put(left_.data(), right_.data(), left_.size());
+    left_.clear();
+    right_.clear();
+  }
+  void Put(const Fp* x, const Fp* y, std::size_t count) {
+    while (count > 0) {
+      const std::size_t size = std::min(count, kPiece - filled_);
+      std::copy_n(x, size, x_.begin() + static_cast<std::ptrdiff_t>(filled_));
+      std::copy_n(y, size, y_.begin() + static_cast<std::ptrdiff_t>(filled_));
+      filled_ += size;
+      x += size;
+      y += size;
+      count -= size;
+      if (filled_ < kPiece) continue;
+      visit_(x_.data(), y_.data(), kPiece);
+      filled_ = 0;
+    }
+  }
+
+  Visit visit_;
+  std::vector<Fp> x_, y_;
+  std::size_t filled_ = 0;
+  std::vector<Fp> left_, right_;  // Complex pairs not yet put.
+};
+
+// Blocks folded to one: the part of each block in a piece, weighted.
+void FoldPiece(std::span<const Fp> at, const Fp* piece, std::size_t count, std::vector<Fp>& out) {
+  const std::size_t length = count / at.size();
+  std::vector<const UInt128*> parts;
+  for (std::size_t j = 0; j < at.size(); ++j) parts.push_back(Integers(piece + j * length));
+  out.resize(out.size() + length);
+  AddCombination(at, parts, length, out.data() + (out.size() - length));
+}
 
 void FillUp(std::vector<Fp>& values, std::size_t multiple) {
   values.resize((values.size() + multiple - 1) / multiple * multiple);
@@ -152,41 +203,17 @@ Compression::~Compression() {
 }
 
 template <class Visit>
-void Compression::Stream(Visit visit) const {
-  std::vector<Fp> x(kPiece);
-  std::vector<Fp> y(kPiece);
-  std::size_t filled = 0;
+Fp Compression::Stream(bool claimed, Visit visit) const {
   Elements rho(rho_, "rho");
-  preprocessor_.ForEachReduction(opened_, {}, [&](ReductionId, const Claims& claims) {
-    claims.ForEach([&](const Fp* a, const Fp* b) {
-      const Fp scale = rho.Next();
-      for (std::size_t t = 0; t < claims.terms; ++t) {
-        x[filled] = scale * a[t];
-        y[filled] = b[t];
-        if (++filled == kPiece) {
-          visit(x.data(), y.data(), kPiece);
-          filled = 0;
-        }
-      }
-    });
-  });
-  while (filled % kFirstBlocks != 0) {
-    x[filled] = y[filled] = Fp();
-    ++filled;
-  }
-  if (filled != 0) visit(x.data(), y.data(), filled);
-  Erase(x);
-  Erase(y);
-}
-
-Fp Compression::ClaimedSum() const {
+  const auto next = [&](std::span<Fp> out) { rho.Fill(out); };
+  Pieces<Visit> pieces(std::move(visit));
   Fp sum;
-  Elements rho(rho_, "rho");  // Claim by claim in Stream's order, that of the reductions.
-  for (ReductionId id = 0; id < preprocessor_.layers().reductions(); ++id) {
-    for (const Fp claimed : preprocessor_.reductions().Claimed(id, opened_)) {
-      sum += rho.Next() * claimed;
-    }
-  }
+  preprocessor_.ForEachReduction(opened_, {}, [&](ReductionId id, const Claims& claims) {
+    const ClaimWeights weights(claims, next);
+    pieces.Add(claims, weights);
+    if (claimed) sum += weights.Combine(preprocessor_.reductions().Claimed(id, opened_));
+  });
+  pieces.Finish();
   return sum;
 }
 
@@ -199,7 +226,7 @@ std::array<Fp, 2> Compression::RandomPair() const {
 std::vector<Fp> Compression::InnerValues() const {
   BlockProducts products(shapes_[step_].blocks);
   if (step_ == 0) {
-    Stream([&](const Fp* x, const Fp* y, std::size_t count) { products.Add(x, y, count); });
+    Stream(false, [&](const Fp* x, const Fp* y, std::size_t count) { products.Add(x, y, count); });
   } else {
     for (std::size_t first = 0; first < x_.size(); first += kPiece) {
       products.Add(x_.data() + first, y_.data() + first, std::min(kPiece, x_.size() - first));
@@ -247,14 +274,8 @@ void Compression::Fold(std::span<const Fp> values, const proto::Digest& coin) {
   std::vector<Fp> h =
       preprocessor_.reductions().prss().Random(LabelOf(Purpose::kVerifyProduct), values.size());
   for (std::size_t i = 0; i < h.size(); ++i) h[i] = values[i] - h[i];
-  Fp missing = step_ == 0 ? ClaimedSum() : s_;
-  for (std::size_t i = 0; i + 1 < blocks; ++i) missing -= h[i];
-  h.insert(h.begin() + static_cast<std::ptrdiff_t>(blocks - 1), missing);
 
   const Fp zeta = Challenge(coin);
-  const std::vector<Fp> at_h = Nodes(h.size()).At(zeta);
-  s_ = Dot(h.data(), at_h.data(), h.size());
-
   if (last) {
     const auto [random_x, random_y] = RandomPair();
     x_.push_back(random_x);
@@ -264,16 +285,23 @@ void Compression::Fold(std::span<const Fp> values, const proto::Digest& coin) {
   std::vector<Fp> x;
   std::vector<Fp> y;
   const auto fold = [&](const Fp* from_x, const Fp* from_y, std::size_t count) {
-    for (std::size_t first = 0; first < count; first += at.size()) {
-      x.push_back(Dot(from_x + first, at.data(), at.size()));
-      y.push_back(Dot(from_y + first, at.data(), at.size()));
-    }
+    FoldPiece(at, from_x, count, x);
+    FoldPiece(at, from_y, count, y);
   };
+  Fp missing = s_;
   if (step_ == 0) {
-    Stream(fold);
-  } else {
+    missing = Stream(true, fold);
+  } else if (last) {
     fold(x_.data(), y_.data(), x_.size());
+  } else {
+    for (std::size_t first = 0; first < x_.size(); first += kPiece) {
+      fold(x_.data() + first, y_.data() + first, std::min(kPiece, x_.size() - first));
+    }
   }
+  for (std::size_t i = 0; i + 1 < blocks; ++i) missing -= h[i];
+  h.insert(h.begin() + static_cast<std::ptrdiff_t>(blocks - 1), missing);
+  const std::vector<Fp> at_h = Nodes(h.size()).At(zeta);
+  s_ = InnerProduct(h.data(), at_h.data(), h.size());
   ++step_;
   // The next step's vectors are filled up with zeros to whole groups.
   if (step_ < shapes_.size()) {

@@ -3,7 +3,9 @@
 //
 // Claims are sum a * b = y over degree-t sharings. With random coefficients rho the sum of all,
 // sum rho * a * b = sum rho * y, is an inner product [x] . [y] = [s] of long vectors (a scaled by
-// its claim's rho); it is false but with probability 1 / p when a claim is.
+// its claim's rho); it is false but with probability 2 / p when a claim is. Claims that share
+// factors become few pairs (claims.h): matrix products one for each inner index, complex products
+// with one left factor two.
 //
 // A step cuts the vectors into k blocks x(1) .. x(k), the values at 1 .. k of a vector of
 // polynomials f of degree k - 1, likewise g; h = f . g has degree 2k - 2 and h(1) + .. + h(k) = s.
@@ -16,10 +18,10 @@
 // are then uniform, and the triple (f, g, h)(zeta) is opened and multiplied in public; h - f g
 // shows nothing but the liars' own errors.
 //
-// Soundness error: 1 / p + sum over steps of 2k / (p - 4096) < 2^-112.
+// Soundness error: 2 / p + sum over steps of 2k / (p - 4096) < 2^-112.
 // Work: the 2k - 2 values of the first step are quadratic forms of the k x k matrix of products of
 // blocks, gathered in one pass over the claims (k products a pair); a second pass folds. Memory:
-// the folded vectors, 2 elements for every 16 pairs. Steps: 16 blocks, then 128, until 2048 are
+// the folded vectors, 2 elements for every 16 pairs. Steps: 16 blocks, then 64, until 2048 are
 // left.
 //
 // Papers: Boneh, Boyle, Corrigan-Gibbs, Gilboa, Ishai (CRYPTO 2019); Goyal, Song, Zhu (CRYPTO
@@ -63,14 +65,14 @@ class Compression {
   static std::vector<Shape> ShapesOf(std::uint64_t pairs);
   friend std::vector<std::size_t> CompressionSizes(std::uint64_t pairs);
 
-  // Calls visit(a, b, count) with the long vectors of step 0, in consecutive pieces of up to
+  // Calls visit(x, y, count) with the long vectors of step 0, in consecutive pieces of up to
   // kPiece pairs; every piece but the last is full, and the last is filled up to whole groups of k.
+  // Returns [s] when `claimed`.
   template <class Visit>
-  void Stream(Visit visit) const;
+  Fp Stream(bool claimed, Visit visit) const;
   std::vector<Fp> InnerValues() const;  // h(i) of a step that is not the last.
   std::vector<Fp> LastValues() const;
   std::array<Fp, 2> RandomPair() const;
-  Fp ClaimedSum() const;  // [s] of step 0.
   Label LabelOf(Purpose purpose) const { return {epoch_, attempt_, step_, purpose}; }
 
   const Preprocessor& preprocessor_;

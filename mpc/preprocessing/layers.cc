@@ -10,9 +10,10 @@ namespace mpc {
 Layers::Layers(const Plan& plan, std::size_t sets) : ops_(plan.ops.size()) {
   for (TensorId id = 0; id < plan.ops.size(); ++id) {
     const Op& op = plan.ops[id];
-    const auto products = [&](std::size_t terms) {
-      ops_[id].direct = Add({.op = id, .claims = op.size(), .terms = terms});
+    const auto products = [&](std::size_t terms, std::size_t pairs) {
+      ops_[id].direct = Add({.op = id, .claims = op.size(), .terms = terms, .pairs = pairs});
     };
+    const auto input = [&](std::size_t i) -> const Op& { return plan.ops[op.inputs[i]]; };
     switch (op.kind) {
       case OpKind::kEmbed:
         AddEmbed(plan);
@@ -21,16 +22,16 @@ Layers::Layers(const Plan& plan, std::size_t sets) : ops_(plan.ops.size()) {
         AddSeries(id, op, sets);
         break;
       case OpKind::kMul:
-        products(1);
+        products(1, input(1).size());
         break;
       case OpKind::kRowDot:
-        products(plan.ops[op.inputs[0]].cols);
+        products(input(0).cols, input(0).size());
         break;
       case OpKind::kScores:
-        products(plan.ops[op.inputs[0]].cols / op.heads);
+        products(input(0).cols / op.heads, input(0).cols);
         break;
       case OpKind::kMix:
-        products(plan.ops[op.inputs[0]].cols);
+        products(input(0).cols, input(0).cols * op.heads);
         break;
       default:
         break;
@@ -42,7 +43,7 @@ ReductionId Layers::Add(Reduction reduction) {
   if (reduction.layer >= sizes_.size()) sizes_.resize(reduction.layer + 1);
   reduction.first = sizes_[reduction.layer];
   sizes_[reduction.layer] += reduction.claims;
-  pairs_ += std::uint64_t{reduction.claims} * reduction.terms;
+  pairs_ += reduction.pairs;
   reductions_.push_back(reduction);
   return static_cast<ReductionId>(reductions_.size() - 1);
 }
@@ -60,13 +61,15 @@ std::uint32_t Layers::AddNode(OpLayers& layers, std::uint32_t left, std::uint32_
 
 void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
   OpLayers& layers = ops_[id];
-  if (op.series.poly.size() > 2) layers.direct = Add({.op = id, .claims = op.size()});
+  if (op.series.poly.size() > 2) {
+    layers.direct = Add({.op = id, .claims = op.size(), .pairs = op.size()});
+  }
   const std::size_t harmonics = op.series.cosine.size();
   if (harmonics == 0) return;
   // A complex product: two claims, the real parts of all elements and then the imaginary ones.
   const Reduction complex{.op = id,
                           .claims = 2 * op.size(),
-                          .terms = 2,
+                          .pairs = 2 * op.size(),
                           .masking = Masking::kBounded,
                           .drop = op.series.phase_bits};
   layers.nodes.resize(sets);
@@ -84,7 +87,9 @@ void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
   for (std::size_t k = 2; k <= harmonics; ++k) {
     const std::uint32_t left = layers.results[k / 2 - 1];
     const std::uint32_t right = layers.results[k - k / 2 - 1];
-    layers.results.push_back(AddNode(layers, left, right, complex));
+    Reduction product = complex;
+    if (layers.nodes.back().left == left) product.pairs = 0;  // Joins those of the node before.
+    layers.results.push_back(AddNode(layers, left, right, product));
   }
 }
 
@@ -94,7 +99,8 @@ std::uint32_t Layers::JoinDigits(const Plan& plan, std::uint32_t left, std::uint
   OpLayers& layers = ops_[0];
   const std::size_t rows = std::size_t{1} << layers.nodes[left].leaves;
   const std::size_t cols = std::size_t{1} << layers.nodes[right].leaves;
-  return AddNode(layers, left, right, {.claims = plan.tokens * (rows - 1) * (cols - 1)});
+  return AddNode(layers, left, right,
+                 {.claims = plan.tokens * (rows - 1) * (cols - 1), .pairs = plan.tokens});
 }
 
 std::uint32_t Layers::AddDigit(const Plan& plan, std::uint32_t first, std::uint32_t bits) {
@@ -109,8 +115,9 @@ void Layers::AddEmbed(const Plan& plan) {
   const std::uint32_t low = plan.digit_bits_low;
   if (high + low == 0) return;  // One word: its indicator is the constant one.
   OpLayers& layers = ops_[0];
-  layers.direct =
-      Add({.claims = std::size_t{plan.tokens} * (high + low), .masking = Masking::kPublic});
+  layers.direct = Add({.claims = std::size_t{plan.tokens} * (high + low),
+                       .pairs = std::size_t{plan.tokens} * (high + low),
+                       .masking = Masking::kPublic});
   layers.nodes.assign(high + low, ProductNode{.depth = 1});
   if (high == 0 || low == 0) {
     layers.results = {AddDigit(plan, 0, high + low)};

@@ -39,7 +39,8 @@ struct Reduction {
   std::uint32_t layer = 0;
   std::size_t first = 0;  // Where its values begin in the layer's vector.
   std::size_t claims = 0;
-  std::size_t terms = 1;  // Products summed in each claim.
+  std::size_t terms = 1;  // Products summed in each claim; of complex ones, one.
+  std::size_t pairs = 0;  // That a random combination of the claims takes (claims.h).
   Masking masking = Masking::kUniform;
   std::uint8_t drop = 0;
 };
@@ -70,7 +71,7 @@ class Layers {
   std::uint32_t depth() const { return static_cast<std::uint32_t>(sizes_.size()); }
   // Opened values of a layer.
   std::size_t size(std::uint32_t layer) const { return sizes_[layer]; }
-  // Products a * b over all claims.
+  // Of all reductions: what the verification multiplies.
   std::uint64_t pairs() const { return pairs_; }
   const OpLayers& of(TensorId op) const { return ops_[op]; }
   const Reduction& reduction(ReductionId id) const { return reductions_[id]; }

@@ -1,6 +1,6 @@
 #include "mpc/preprocessing/nodes.h"
 
-#include "mpc/preprocessing/dot.h"
+#include "mpc/field/products.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -55,7 +55,8 @@ std::vector<Fp> Nodes::Extend(std::span<const Fp> values, std::size_t last) cons
   for (std::size_t i = 1; i <= count(); ++i) product *= Fp(static_cast<std::int64_t>(i));
   std::vector<Fp> extended;
   for (std::size_t i = count() + 1; i <= last; ++i) {
-    extended.push_back(product * Dot(weighted.data(), inverses.data() + (i - count()), count()));
+    extended.push_back(product *
+                       InnerProduct(weighted.data(), inverses.data() + (i - count()), count()));
     product *= Fp(static_cast<std::int64_t>(i)) * inverses[i - count()];
   }
   return extended;

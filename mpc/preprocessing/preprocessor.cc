@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "mpc/preprocessing/dot.h"
 #include "mpc/preprocessing/embed.h"
 #include "mpc/preprocessing/series.h"
 #include "proto/base/check.h"
@@ -32,8 +31,7 @@ std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& o
   ForEachReduction(opened, layer, [&](ReductionId id, const Claims& claims) {
     const Reduction& reduction = layers().reduction(id);
     const std::span<Fp> values = std::span(message).subspan(reduction.first, reduction.claims);
-    auto next = values.begin();
-    claims.ForEach([&](const Fp* a, const Fp* b) { *next++ = Dot(a, b, claims.terms); });
+    ComputeClaims(claims, values);
     reductions_.Hide(id, values);
   });
   return message;
@@ -62,8 +60,13 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
     } else {
       if (op_layers.direct && masks_wanted) VisitMaskProducts(id, masks, visit);
       SeriesShares series(reductions_, id, opened);
+      const ProductNode* before = nullptr;
       for (const ProductNode& node : op_layers.nodes) {
-        if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, series.Products(node));
+        if (node.leaf() || !wanted(node.reduction)) continue;
+        Claims products = series.Products(node);
+        products.same_left = before != nullptr && before->left == node.left;
+        visit(node.reduction, products);
+        before = &node;
       }
     }
     if (masks_wanted) masks.Release(id);

@@ -42,24 +42,12 @@ std::vector<Fp> SeriesShares::ClearPhases(SetIndex set) {
   return shares;
 }
 
-// (c1 + i s1)(c2 + i s2): the real parts (c1, -s1) . (c2, s2), the imaginary (c1, s1) . (s2, c2).
 Claims SeriesShares::Products(const ProductNode& node) {
-  const std::vector<Fp>& left = Phases(node.left);
   const std::vector<Fp>& right = Phases(node.right);
-  const std::size_t size = left.size() / 2;
-  left_.resize(4 * size);
-  right_.resize(4 * size);
-  for (std::size_t i = 0; i < size; ++i) {
-    left_[2 * i] = left_[2 * (size + i)] = left[i];
-    left_[2 * i + 1] = -left[size + i];
-    left_[2 * (size + i) + 1] = left[size + i];
-    right_[2 * i] = right_[2 * (size + i) + 1] = right[i];
-    right_[2 * i + 1] = right_[2 * (size + i)] = right[size + i];
-  }
-  return {.a = {.values = left_, .stride = {0, 0, 2}},
-          .b = {.values = right_, .stride = {0, 0, 2}},
-          .extent = {1, 1, 2 * size},
-          .terms = 2};
+  return {.a = {.values = Phases(node.left)},
+          .b = {.values = right},
+          .extent = {1, 1, right.size()},
+          .complex = true};
 }
 
 }  // namespace mpc

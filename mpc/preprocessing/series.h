@@ -19,7 +19,7 @@ class SeriesShares {
 
   // Shares of a node: the cosines of all elements, then the sines. Kept.
   const std::vector<Fp>& Phases(std::uint32_t node);
-  // The complex products of a node's children; the views hold until the next call.
+  // The complex products of a node's children.
   Claims Products(const ProductNode& node);
 
  private:
@@ -31,8 +31,6 @@ class SeriesShares {
   const OpLayers& layers_;
   std::optional<MaskParts> parts_;       // Of the wire that the operation reads.
   std::vector<std::vector<Fp>> phases_;  // By node.
-  std::vector<Fp> left_;
-  std::vector<Fp> right_;
 };
 
 }  // namespace mpc

@@ -2,6 +2,8 @@
 
 #include "mpc/preprocessing/compression.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "mpc/preprocessing/nodes.h"
@@ -104,21 +106,28 @@ TEST_P(Verification, WouldMissLiesMadeForAKnownChallenge) {
     ++id;
   }
   const Reduction& reduction = openings.layers().reduction(id);
-  std::size_t claims_before = 0;
-  for (ReductionId before = 0; before < id; ++before) {
-    claims_before += openings.layers().reduction(before).claims;
-  }
-  // rho as Compression expands it from the known coin 1.
+  // The coefficients of its first two claims, as Compression expands them from the known coin 1.
   const proto::Digest coin = proto::Hasher("test coin").Add(std::uint64_t{1}).Add(0).Finish();
   proto::Prg prg(coin.span(), proto::AsBytes("rho"));
-  std::vector<Fp> rho;
-  for (std::size_t i = 0; i < claims_before + 2; ++i) {
-    const std::uint64_t low = prg.U64();
-    rho.push_back(Fp::FromUniform(UInt128{low} | UInt128{prg.U64()} << 64));
-  }
+  const auto draw = [&](std::span<Fp> out) {
+    for (Fp& element : out) {
+      const std::uint64_t low = prg.U64();
+      element = Fp::FromUniform(UInt128{low} | UInt128{prg.U64()} << 64);
+    }
+  };
+  std::array<Fp, 2> rho;
+  openings.member(0).ForEachReduction(
+      openings.opened(), {}, [&](ReductionId visited, const Claims& claims) {
+        const ClaimWeights weights(claims, draw);
+        for (std::size_t i = 0; visited == id && i < rho.size(); ++i) {
+          std::vector<Fp> unit(claims.size());
+          unit[i] = Fp(1);
+          rho[i] = weights.Combine(unit);
+        }
+      });
   std::vector<Fp>& values = openings.opened()[reduction.layer];
-  values[reduction.first] += rho[claims_before + 1];
-  values[reduction.first + 1] -= rho[claims_before];
+  values[reduction.first] += rho[1];
+  values[reduction.first + 1] -= rho[0];
   EXPECT_TRUE(openings.Verify([](std::size_t, std::vector<Fp>&) {}, 1));
   EXPECT_FALSE(openings.Verify([](std::size_t, std::vector<Fp>&) {}, 2));
   openings.opened() = honest;
@@ -133,9 +142,9 @@ TEST(CompressionSizes, AreFewForAnyNumberOfPairs) {
   EXPECT_EQ(sizes(1), (std::vector<std::size_t>{30, 2}));
   EXPECT_EQ(sizes(17), (std::vector<std::size_t>{30, 4}));
   EXPECT_EQ(sizes(16 * 2048), (std::vector<std::size_t>{30, 4096}));
-  EXPECT_EQ(sizes(16 * 2048 + 1), (std::vector<std::size_t>{30, 254, 34}));
-  EXPECT_EQ(sizes(3'000'000), (std::vector<std::size_t>{30, 254, 2 * 1465}));
-  EXPECT_EQ(sizes(500'000'000).size(), 4u);
+  EXPECT_EQ(sizes(16 * 2048 + 1), (std::vector<std::size_t>{30, 126, 66}));
+  EXPECT_EQ(sizes(3'000'000), (std::vector<std::size_t>{30, 126, 126, 2 * 46}));
+  EXPECT_EQ(sizes(500'000'000).size(), 5u);
 }
 
 // More pairs than one piece and a step in the middle: long rows of products of masks.

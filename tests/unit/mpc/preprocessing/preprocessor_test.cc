@@ -14,6 +14,29 @@ namespace {
 
 class Members : public testing::TestWithParam<std::uint16_t> {};
 
+// The pairs of a batch are as many as the plan's reading says, and sum to its random combination.
+void ExpectPairs(const Claims& claims, std::size_t pairs, const std::vector<Fp>& values,
+                 Dealer& dealer) {
+  const ClaimWeights weights(claims, [&](std::span<Fp> out) {
+    for (Fp& element : out) element = dealer.RandomElement();
+  });
+  Fp sum;
+  std::size_t count = 0;
+  if (claims.complex) {
+    std::vector<Fp> right(claims.b.values.size());
+    weights.AddComplex(right);
+    for (std::size_t i = 0; i < right.size(); ++i) sum += claims.a.values[i] * right[i];
+    count = claims.same_left ? 0 : right.size();
+  } else {
+    weights.ForEachPair([&](const Fp* x, const Fp* y, std::size_t size) {
+      for (std::size_t i = 0; i < size; ++i) sum += x[i] * y[i];
+      count += size;
+    });
+  }
+  EXPECT_EQ(count, pairs);
+  EXPECT_EQ(weights.Combine(values), sum);
+}
+
 TEST_P(Members, BundlesHideTheRightValues) {
   Dealer dealer(GetParam(), 5);
   const Plan plan = EveryKindPlan();
@@ -39,22 +62,16 @@ TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
   // Factors and claimed results of all members, claim by claim: with the degree 2t of the product.
   std::vector<std::vector<std::vector<Fp>>> products(reductions);
   std::vector<std::vector<std::vector<Fp>>> claimed(reductions);
-  std::size_t pairs = 0;
   for (std::uint16_t i = 0; i < openings.size(); ++i) {
     ReductionId next = 0;
     openings.member(i).ForEachReduction(
         openings.opened(), {}, [&](ReductionId id, const Claims& claims) {
           EXPECT_EQ(id, next++);
-          std::vector<Fp> sums;
-          claims.ForEach([&](const Fp* a, const Fp* b) {
-            Fp sum;
-            for (std::size_t t = 0; t < claims.terms; ++t) sum += a[t] * b[t];
-            sums.push_back(sum);
-          });
-          EXPECT_EQ(sums.size(), claims.size());
+          std::vector<Fp> sums(claims.size());
+          ComputeClaims(claims, sums);
           EXPECT_EQ(sums.size(), openings.layers().reduction(id).claims);
           EXPECT_EQ(claims.terms, openings.layers().reduction(id).terms);
-          if (i == 0) pairs += sums.size() * claims.terms;
+          ExpectPairs(claims, openings.layers().reduction(id).pairs, sums, dealer);
           products[id].push_back(std::move(sums));
         });
     EXPECT_EQ(next, reductions);
@@ -62,7 +79,6 @@ TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
       claimed[id].push_back(openings.member(i).reductions().Claimed(id, openings.opened()));
     }
   }
-  EXPECT_EQ(pairs, openings.layers().pairs());
   for (ReductionId id = 0; id < reductions; ++id) {
     EXPECT_EQ(openings.Open(products[id]), dealer.Open(claimed[id])) << "reduction " << id;
   }
@@ -131,7 +147,9 @@ TEST(Layers, OfThePlanWithEveryKind) {
   EXPECT_EQ(layers.size(0), 3u * 3 + direct + 2 * phases);
   EXPECT_EQ(layers.size(1), 3u * 1 + phases);
   EXPECT_EQ(layers.size(2), 3u * 1 * 3 + phases);
-  EXPECT_EQ(layers.pairs(), 9u + 18 * 2 + 12 * 3 + 12 + 12 + 3 * 4 + 12 + 3 + 9 + 4 * phases * 2);
+  // Bits, two joins of 3 tokens, scores and mix by head and inner index, two products (one by a
+  // column), dot, x^2, and four complex products with left factors of their own.
+  EXPECT_EQ(layers.pairs(), 9u + 2 * 3 + 2 * 2 + 2 * 3 + 12 + 3 + 3 * 4 + 12 + 4 * phases);
 }
 
 TEST(Layers, DepthOfALargeModel) {
