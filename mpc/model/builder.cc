@@ -265,7 +265,7 @@ TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::stri
   request.high = interval.high;
   request.in_frac = op(x).frac;
   request.out_frac = goal.out_frac;
-  request.phase_bits = std::min(goal.phase_bits, goal.out_frac);
+  request.phase_bits = std::min({goal.phase_bits, goal.out_frac, options_.phase_bits_max});
   request.degree = std::min(2u, op(x).frac == 0 ? 2 : goal.out_frac / op(x).frac);
   request.harmonics = goal.harmonics_min;
   request.sets = options_.sets;

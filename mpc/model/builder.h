@@ -28,6 +28,8 @@ struct BuilderOptions {
   unsigned open_bits_max = 57;  // Of opened values; smaller leaks less.
   unsigned wire_frac = 16;      // Fraction bits of wires unless said otherwise.
   unsigned sets = 4;            // C(n, t) of the largest committee that will run the plan.
+  // Of preprocessed phases: the products of many leak with few bits less.
+  unsigned phase_bits_max = kPhaseBitsMax;
 };
 
 // What a series must approximate. Interval, function and weight in real units.

@@ -24,7 +24,7 @@ Evaluator::Evaluator(std::shared_ptr<const Plan> plan, Bundle bundle,
   for (const std::uint32_t token : masked_tokens_) CHECK(token < plan_->vocabulary_padded());
   CHECK(bundle_.slots.size() == plan_->ops.size());
   for (TensorId id = 0; id < plan_->ops.size(); ++id) {
-    CHECK(bundle_.slots[id].size() == SlotSize(*plan_, id));
+    CHECK(bundle_.store || bundle_.slots[id].size() == SlotSize(*plan_, id));
     for (const TensorId input : plan_->ops[id].inputs) ++readers_[input];
   }
   ++readers_.back();  // output()
@@ -34,6 +34,13 @@ std::size_t Evaluator::RoundSize(std::size_t round) const {
   std::size_t size = 0;
   for (const TensorId id : rounds_.at(round)) size += plan_->ops[id].size();
   return size;
+}
+
+void Evaluator::Load(TensorId op) {
+  std::vector<Fp>& slot = bundle_.slots[op];
+  const std::size_t size = SlotSize(*plan_, op);
+  if (slot.empty() && size > 0 && bundle_.store) slot = bundle_.store->Load(op);
+  CHECK(slot.size() == size);
 }
 
 void Evaluator::Release(TensorId tensor) {
@@ -48,6 +55,7 @@ void Evaluator::ComputeReady() {
                      [&](TensorId i) { return computed_[i]; })) {
       continue;
     }
+    Load(op.kind == OpKind::kTokenIs ? 0 : id);
     if (op.kind == OpKind::kEmbed) {
       tensors_[id] = Embed(*plan_, op, bundle_.slots[id], masked_tokens_);
     } else if (op.kind == OpKind::kTokenIs) {
@@ -76,6 +84,7 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
   std::vector<Fp> shares;
   shares.reserve(RoundSize(round_));
   for (const TensorId id : rounds_[round_]) {
+    Load(id);
     const TensorId input = plan_->ops[id].inputs[0];
     const std::vector<Fp>& share = tensors_[input]->share;
     const std::vector<Fp>& slot = bundle_.slots[id];  // [r], then [L].

@@ -39,6 +39,7 @@ class Evaluator {
   const std::vector<Fp>& output() const;
 
  private:
+  void Load(TensorId op);  // Its slot, if the bundle keeps it elsewhere.
   void ComputeReady();
   void Release(TensorId tensor);
 

@@ -18,16 +18,6 @@ using proto::PartyId;
 
 namespace {
 
-std::vector<std::size_t> SizesOf(const Layers& layers) {
-  std::vector<std::size_t> sizes;
-  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
-    sizes.push_back(layers.size(layer));
-  }
-  const std::vector<std::size_t> steps = CompressionSizes(layers.pairs());
-  sizes.insert(sizes.end(), steps.begin(), steps.end());
-  return sizes;
-}
-
 proto::Result<> CheckSizes(const std::vector<std::size_t>& sizes) {
   if (sizes.size() >= proto::kAttemptLayersMax) {
     return proto::Fail(proto::ErrorCode::kExhausted,
@@ -47,8 +37,18 @@ proto::Result<> CheckSizes(const std::vector<std::size_t>& sizes) {
 
 }  // namespace
 
+std::vector<std::size_t> LayerSizes(const Layers& layers) {
+  std::vector<std::size_t> sizes;
+  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
+    sizes.push_back(layers.size(layer));
+  }
+  const std::vector<std::size_t> steps = CompressionSizes(layers.pairs());
+  sizes.insert(sizes.end(), steps.begin(), steps.end());
+  return sizes;
+}
+
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee) {
-  return SizesOf(Layers(plan, ReplicatedSets(committee).count()));
+  return LayerSizes(Layers(plan, ReplicatedSets(committee).count()));
 }
 
 std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
@@ -81,21 +81,24 @@ proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& com
 
 Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
                  proto::Digest plan_digest, std::uint64_t attempt,
-                 std::vector<proto::Bytes> known_layers)
+                 std::vector<proto::Bytes> known_layers, const Segment& segment)
     : context_(context),
       plan_(std::move(plan)),
       plan_digest_(plan_digest),
       attempt_(attempt),
-      preprocessor_(context, *plan_, attempt),
+      preprocessor_(context, *plan_, attempt, segment),
       known_(std::move(known_layers)),
-      layers_(SizesOf(preprocessor_.layers())),
+      layers_(LayerSizes(preprocessor_.layers())),
       challenges_(context, attempt, layers_.count() - product_layers() + 1),
       opened_by_(context.committee.size()),
       triple_(context.committee, proto::kOpeningElements) {
   const proto::Committee& committee = context.committee;
   CHECK(committee.quorum() == Agreement(committee));  // n = 3t + 1
-  CHECK(CheckSizes(SizesOf(preprocessor_.layers())).has_value());
+  CHECK(CheckSizes(LayerSizes(preprocessor_.layers())).has_value());
   CHECK(known_.size() <= layers_.count());
+  std::size_t values = 0;
+  for (std::uint32_t layer = 0; layer < product_layers(); ++layer) values += layers_.size(layer);
+  if (values <= kKeptValuesMax) kept_ = std::make_unique<KeptShares>();
   // See the header. The factor n + 1 is prime to C(n, t) for n up to 13: a king meets every set.
   const ReplicatedSets& sets = *context.sets;
   const auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
@@ -126,6 +129,7 @@ void Attempt::Erase() {
   held_.clear();
   opening_.reset();
   compression_.reset();
+  kept_.reset();
 }
 
 // ---- where this member stands
@@ -215,7 +219,7 @@ Attempt::Step Attempt::OnVerdict(bool certified) {
     CHECK(layers_.fixed() == layers_.count());
     MakeBundle(step);
   } else {
-    layers_ = FixedLayers(SizesOf(preprocessor_.layers()));
+    layers_ = FixedLayers(LayerSizes(preprocessor_.layers()));
     openings_.clear();
   }
   return step;
@@ -292,7 +296,7 @@ void Attempt::SendVector(Step& step) {
   if (layers_.held() < layer) return;
   std::vector<Fp> message;
   if (layer < product_layers()) {
-    message = preprocessor_.Message(layer, layers_.opened());
+    message = preprocessor_.Message(layer, layers_.opened(), kept_.get());
   } else if (compression_ && compression_->step() == layer - product_layers()) {
     message = compression_->Message();
   } else {

@@ -67,6 +67,9 @@ inline constexpr std::uint32_t kSecondChancesMax = 2;
 // values kept of them.
 inline constexpr std::uint32_t kKingLayersMax = 16;
 inline constexpr std::size_t kKingValuesMax = 2;
+// Opened values up to which an attempt keeps the shares it computes from them, 16 bytes each,
+// instead of computing them again for every layer.
+inline constexpr std::size_t kKeptValuesMax = std::size_t{1} << 24;
 // Answers to one party about one layer, until it reconnects.
 inline constexpr std::uint32_t kAnswersMax = 4;
 
@@ -74,6 +77,7 @@ inline constexpr std::uint32_t kAnswersMax = 4;
 std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
 // The number of opened values of each of them: products first.
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee);
+std::vector<std::size_t> LayerSizes(const Layers& layers);
 // -log2 of the statistical distance that the truncated products leak: the sum over their claims of
 // 2^(2 phase_bits + 2 - W), as LeakageBits counts kOpen.
 double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee);
@@ -111,7 +115,8 @@ class Attempt {
   // `context` outlives this; n = 3t + 1. `known_layers`: values of fixed layers, from 0 on, as
   // LayerKnown gave them; what does not match its root is fetched again.
   Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan, proto::Digest plan_digest,
-          std::uint64_t attempt, std::vector<proto::Bytes> known_layers);
+          std::uint64_t attempt, std::vector<proto::Bytes> known_layers,
+          const Segment& segment = {});
   ~Attempt();
 
   // Once, before everything but OnLayerFixed.
@@ -192,6 +197,7 @@ class Attempt {
   const proto::Digest plan_digest_;
   const std::uint64_t attempt_;
   const Preprocessor preprocessor_;
+  std::unique_ptr<KeptShares> kept_;  // None where they would be too many.
 
   State state_ = State::kRunning;
   bool started_ = false;

@@ -37,8 +37,8 @@ void Attempt::Compress() {
     const std::optional<proto::Digest>& coin = challenges_.coin(used);
     if (!coin) return;
     if (!compression_) {
-      compression_ =
-          std::make_unique<Compression>(context_, attempt_, preprocessor_, layers_.opened(), *coin);
+      compression_ = std::make_unique<Compression>(context_, attempt_, preprocessor_,
+                                                   layers_.opened(), *coin, kept_.get());
     } else {
       compression_->Fold(layers_.opened()[product_layers() + used - 1], *coin);
     }
@@ -88,7 +88,8 @@ void Attempt::CheckOpening(PartyId from, const proto::VerifyOpening& opening, St
 void Attempt::MakeBundle(Step& step) {
   if (bundle_made_ || layers_.held() < product_layers()) return;
   bundle_made_ = true;
-  step.outputs.push_back(BundleReady{preprocessor_.MakeBundle(plan_digest_, layers_.opened())});
+  step.outputs.push_back(
+      BundleReady{preprocessor_.MakeBundle(plan_digest_, layers_.opened(), kept_.get())});
 }
 
 }  // namespace mpc

@@ -10,6 +10,7 @@
 //   others   nothing
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "mpc/field/fp.h"
@@ -18,11 +19,20 @@
 
 namespace mpc {
 
+// Where the slots of a bundle are that is too large for the memory.
+class SlotStore {
+ public:
+  virtual ~SlotStore() = default;
+  virtual std::vector<Fp> Load(TensorId op) const = 0;
+};
+
 struct Bundle {
   std::uint64_t epoch = 0;
   std::uint64_t attempt = 0;
   proto::Digest plan;                  // PlanDigest
   std::vector<std::vector<Fp>> slots;  // By operation.
+  // Gives a slot that is empty above when its turn comes, if there is one.
+  std::shared_ptr<const SlotStore> store;
 };
 
 // The number of shares in an operation's slot.

@@ -189,9 +189,10 @@ std::vector<std::size_t> CompressionSizes(std::uint64_t pairs) {
 
 Compression::Compression(const PartyContext& context, std::uint64_t attempt,
                          const Preprocessor& preprocessor, const OpenedLayers& opened,
-                         const proto::Digest& coin)
+                         const proto::Digest& coin, KeptShares* kept)
     : preprocessor_(preprocessor),
       opened_(opened),
+      kept_(kept),
       epoch_(context.epoch),
       attempt_(attempt),
       rho_(coin),
@@ -208,11 +209,12 @@ Fp Compression::Stream(bool claimed, Visit visit) const {
   const auto next = [&](std::span<Fp> out) { rho.Fill(out); };
   Pieces<Visit> pieces(std::move(visit));
   Fp sum;
-  preprocessor_.ForEachReduction(opened_, {}, [&](ReductionId id, const Claims& claims) {
+  const auto add = [&](ReductionId id, const Claims& claims) {
     const ClaimWeights weights(claims, next);
     pieces.Add(claims, weights);
     if (claimed) sum += weights.Combine(preprocessor_.reductions().Claimed(id, opened_));
-  });
+  };
+  preprocessor_.ForEachReduction(opened_, {}, add, kept_);
   pieces.Finish();
   return sum;
 }

@@ -42,9 +42,10 @@ std::vector<std::size_t> CompressionSizes(std::uint64_t pairs);
 
 class Compression {
  public:
-  // `preprocessor` and `opened` (all product layers) outlive this. `coin` chooses rho.
+  // `preprocessor`, `opened` (all product layers) and `kept`, if any, outlive this. `coin` chooses
+  // rho.
   Compression(const PartyContext& context, std::uint64_t attempt, const Preprocessor& preprocessor,
-              const OpenedLayers& opened, const proto::Digest& coin);
+              const OpenedLayers& opened, const proto::Digest& coin, KeptShares* kept = nullptr);
   Compression(const Compression&) = delete;
   Compression& operator=(const Compression&) = delete;
   ~Compression();
@@ -77,6 +78,7 @@ class Compression {
 
   const Preprocessor& preprocessor_;
   const OpenedLayers& opened_;
+  KeptShares* const kept_;
   const std::uint64_t epoch_;
   const std::uint64_t attempt_;
   const proto::Digest rho_;

@@ -7,8 +7,27 @@
 
 namespace mpc {
 
-Layers::Layers(const Plan& plan, std::size_t sets) : ops_(plan.ops.size()) {
-  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t values,
+                             std::uint64_t masks) {
+  const auto size = static_cast<TensorId>(plan.ops.size());
+  std::vector<Segment> segments;
+  std::uint64_t sum = 0;
+  for (TensorId id = 0; id < size; ++id) {
+    const Layers layers(plan, sets, {id, id + 1, {}});
+    std::uint64_t own = 0;
+    for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) own += layers.size(layer);
+    if (segments.empty() || (own > 0 && sum > 0 && sum + own > values)) {
+      segments.push_back({id, id, masks});
+      sum = 0;
+    }
+    sum += own;
+    segments.back().end = id + 1;
+  }
+  return segments;
+}
+
+Layers::Layers(const Plan& plan, std::size_t sets, const Segment& segment) : ops_(plan.ops.size()) {
+  for (TensorId id = segment.begin; id < plan.ops.size() && segment.Has(id); ++id) {
     const Op& op = plan.ops[id];
     const auto products = [&](std::size_t terms, std::size_t pairs) {
       ops_[id].direct = Add({.op = id, .claims = op.size(), .terms = terms, .pairs = pairs});

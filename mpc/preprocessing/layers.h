@@ -63,10 +63,27 @@ struct OpLayers {
       results;  // kSeries: the nodes of the harmonics 1..K. kEmbed: the root.
 };
 
+// A part of a plan that one attempt prepares: its operations from `begin` to `end`, and with them
+// their slots of the bundle. The masks of wires are those of attempt number `masks`, so that all
+// parts of a bundle speak of the same wires.
+//
+// Attempts of one bundle have different numbers; one that dies kills the bundle.
+struct Segment {
+  TensorId begin = 0;
+  TensorId end = kNone;                // Beyond the last: all.
+  std::optional<std::uint64_t> masks;  // None: the attempt's own.
+
+  bool Has(TensorId op) const { return op >= begin && op < end; }
+};
+
+// Cuts a plan into segments of at most about `values` opened values, one operation at least.
+std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t values,
+                             std::uint64_t masks);
+
 class Layers {
  public:
   // `plan` must be valid; `sets` is C(n, t).
-  Layers(const Plan& plan, std::size_t sets);
+  Layers(const Plan& plan, std::size_t sets, const Segment& segment = {});
 
   std::uint32_t depth() const { return static_cast<std::uint32_t>(sizes_.size()); }
   // Opened values of a layer.

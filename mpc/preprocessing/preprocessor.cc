@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "mpc/preprocessing/embed.h"
-#include "mpc/preprocessing/series.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -26,20 +24,45 @@ void Append(std::vector<Fp>& out, std::span<const Fp> values) {
 
 }  // namespace
 
-std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& opened) const {
+SeriesShares& Preprocessor::Series(TensorId id, const OpenedLayers& opened, KeptShares* kept,
+                                   std::optional<SeriesShares>& own) const {
+  if (kept == nullptr) return own.emplace(reductions_, id, opened);
+  kept->series_.resize(reductions_.plan().ops.size());
+  auto& series = kept->series_[id];
+  if (!series) series = std::make_unique<SeriesShares>(reductions_, id, opened);
+  return *series;
+}
+
+EmbedShares& Preprocessor::Embedding(const OpenedLayers& opened, KeptShares* kept,
+                                     std::optional<EmbedShares>& own) const {
+  if (kept == nullptr) return own.emplace(reductions_, opened);
+  if (!kept->embed_) kept->embed_ = std::make_unique<EmbedShares>(reductions_, opened);
+  return *kept->embed_;
+}
+
+std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& opened,
+                                      KeptShares* kept) const {
   std::vector<Fp> message(layers().size(layer));
-  ForEachReduction(opened, layer, [&](ReductionId id, const Claims& claims) {
+  const auto multiply = [&](ReductionId id, const Claims& claims) {
     const Reduction& reduction = layers().reduction(id);
     const std::span<Fp> values = std::span(message).subspan(reduction.first, reduction.claims);
     ComputeClaims(claims, values);
-    reductions_.Hide(id, values);
-  });
+    std::vector<Fp>* dropped = nullptr;
+    if (kept != nullptr && claims.complex) {
+      const std::vector<ProductNode>& nodes = layers().of(reduction.op).nodes;
+      const auto node = std::ranges::find(nodes, id, &ProductNode::reduction);
+      dropped =
+          &kept->series_[reduction.op]->Dropped(static_cast<std::uint32_t>(node - nodes.begin()));
+    }
+    reductions_.Hide(id, values, dropped);
+  };
+  ForEachReduction(opened, layer, multiply, kept);
   return message;
 }
 
 void Preprocessor::ForEachReduction(const OpenedLayers& opened,
                                     std::optional<std::uint32_t> only_layer,
-                                    const VisitClaims& visit) const {
+                                    const VisitClaims& visit, KeptShares* kept) const {
   const auto wanted = [&](ReductionId id) {
     return !only_layer || layers().reduction(id).layer == *only_layer;
   };
@@ -52,14 +75,16 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
     const OpLayers& op_layers = layers().of(id);
     const OpKind kind = plan.ops[id].kind;
     if (kind == OpKind::kEmbed && op_layers.direct) {
-      EmbedShares embed(reductions_, opened);
+      std::optional<EmbedShares> own;
+      EmbedShares& embed = Embedding(opened, kept, own);
       if (wanted(*op_layers.direct)) visit(*op_layers.direct, embed.Squares());
       for (const ProductNode& node : op_layers.nodes) {
         if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, embed.Products(node));
       }
     } else {
       if (op_layers.direct && masks_wanted) VisitMaskProducts(id, masks, visit);
-      SeriesShares series(reductions_, id, opened);
+      std::optional<SeriesShares> own;
+      SeriesShares& series = Series(id, opened, kept, own);
       const ProductNode* before = nullptr;
       for (const ProductNode& node : op_layers.nodes) {
         if (node.leaf() || !wanted(node.reduction)) continue;
@@ -120,31 +145,36 @@ void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
   }
 }
 
-Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest,
-                                const OpenedLayers& opened) const {
+Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLayers& opened,
+                                KeptShares* kept) const {
   const Plan& plan = reductions_.plan();
   const Prss& prss = reductions_.prss();
-  Bundle bundle{epoch_, attempt_, plan_digest, {}};
+  const Segment& segment = reductions_.segment();
+  Bundle bundle{epoch_, segment.masks.value_or(attempt_), plan_digest, {}, {}};
   bundle.slots.resize(plan.ops.size());
-  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+  for (TensorId id = segment.begin; id < plan.ops.size() && segment.Has(id); ++id) {
     const Op& op = plan.ops[id];
     const OpLayers& op_layers = layers().of(id);
     std::vector<Fp>& slot = bundle.slots[id];
     slot.reserve(SlotSize(plan, id));
     if (op.kind == OpKind::kEmbed) {
-      EmbedShares embed(reductions_, opened);
+      std::optional<EmbedShares> own;
+      EmbedShares& embed = Embedding(opened, kept, own);
       Append(slot, embed.Indicators());
       Append(slot, embed.TokenMasks());
     } else if (op.kind == OpKind::kOpen) {
-      const MaskParts parts = reductions_.OpenParts(id);
-      Append(slot, prss.ShareOf(parts, 0));
-      Append(slot, prss.ShareOf(parts, op.drop));
+      const Label label = reductions_.MaskLabel(id);
+      for (const auto& shares : prss.BoundedShares(label, op.size(), {0, op.drop})) {
+        Append(slot, shares);
+      }
     } else if (op.kind == OpKind::kOutput) {
       slot = prss.Random(reductions_.LabelOf(id, Purpose::kOutput), op.size());
     } else {
       if (op_layers.direct) Append(slot, reductions_.Result(*op_layers.direct, opened));
-      SeriesShares series(reductions_, id, opened);
+      std::optional<SeriesShares> own;
+      SeriesShares& series = Series(id, opened, kept, own);
       for (const std::uint32_t harmonic : op_layers.results) Append(slot, series.Phases(harmonic));
+      if (kept != nullptr) kept->series_[id].reset();
     }
     CHECK(slot.size() == SlotSize(plan, id));
   }

@@ -3,42 +3,67 @@
 // equal outputs, so a restarted member sends what it sent before.
 //
 // Shares are computed operation by operation and forgotten, so memory is the opened values, one
-// operation's shares and the result.
+// operation's shares and the result; or, where there is room, kept between the calls.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "mpc/preprocessing/bundle.h"
 #include "mpc/preprocessing/claims.h"
+#include "mpc/preprocessing/embed.h"
 #include "mpc/preprocessing/reductions.h"
+#include "mpc/preprocessing/series.h"
 #include "mpc/preprocessing/wire_masks.h"
 
 namespace mpc {
 
+// Shares that are needed more than once, an element for each opened value. Of one Preprocessor and
+// one set of opened values, which outlives it.
+class KeptShares {
+ public:
+  KeptShares() = default;
+
+ private:
+  friend class Preprocessor;
+  std::vector<std::unique_ptr<SeriesShares>> series_;  // By operation.
+  std::unique_ptr<EmbedShares> embed_;
+};
+
 class Preprocessor {
  public:
   // `context` and `plan` outlive this.
-  Preprocessor(const PartyContext& context, const Plan& plan, std::uint64_t attempt)
-      : reductions_(context, plan, attempt), epoch_(context.epoch), attempt_(attempt) {}
+  Preprocessor(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
+               const Segment& segment = {})
+      : reductions_(context, plan, attempt, segment), epoch_(context.epoch), attempt_(attempt) {}
 
   const Layers& layers() const { return reductions_.layers(); }
   const Reductions& reductions() const { return reductions_; }
 
   // This member's degree-2t message vector of a product layer. Needs the layers before it.
-  std::vector<Fp> Message(std::uint32_t layer, const OpenedLayers& opened) const;
+  std::vector<Fp> Message(std::uint32_t layer, const OpenedLayers& opened,
+                          KeptShares* kept = nullptr) const;
 
   // Every claim's factors, by reduction in the order of their ids; only those of one layer when it
   // is given. The views die with the call. Needs the layers that the factors come from.
   using VisitClaims = std::function<void(ReductionId, const Claims&)>;
   void ForEachReduction(const OpenedLayers& opened, std::optional<std::uint32_t> only_layer,
-                        const VisitClaims& visit) const;
+                        const VisitClaims& visit, KeptShares* kept = nullptr) const;
 
-  // `plan_digest` names the plan in the bundle. Needs all product layers.
-  Bundle MakeBundle(const proto::Digest& plan_digest, const OpenedLayers& opened) const;
+  // `plan_digest` names the plan in the bundle. Needs all product layers. Slots of operations
+  // outside the segment are empty.
+  // Takes what is kept with it, operation by operation.
+  Bundle MakeBundle(const proto::Digest& plan_digest, const OpenedLayers& opened,
+                    KeptShares* kept = nullptr) const;
 
  private:
+  // An operation's shares: the kept ones, or others that live as long as `own`.
+  SeriesShares& Series(TensorId id, const OpenedLayers& opened, KeptShares* kept,
+                       std::optional<SeriesShares>& own) const;
+  EmbedShares& Embedding(const OpenedLayers& opened, KeptShares* kept,
+                         std::optional<EmbedShares>& own) const;
   void VisitMaskProducts(TensorId id, const WireMasks& masks, const VisitClaims& visit) const;
 
   const Reductions reductions_;

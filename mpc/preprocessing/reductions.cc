@@ -1,5 +1,7 @@
 #include "mpc/preprocessing/reductions.h"
 
+#include <utility>
+
 #include "mpc/opening/masked.h"
 #include "proto/base/check.h"
 
@@ -12,14 +14,16 @@ void AddTo(std::span<Fp> sum, std::span<const Fp> values) {
 
 }  // namespace
 
-Reductions::Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt)
+Reductions::Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
+                       const Segment& segment)
     : plan_(plan),
       epoch_(context.epoch),
       attempt_(attempt),
-      layers_(plan, context.sets->count()),
+      segment_(segment),
+      layers_(plan, context.sets->count(), segment),
       prss_(*context.sets, *context.replicated) {}
 
-void Reductions::Hide(ReductionId id, std::span<Fp> values) const {
+void Reductions::Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped) const {
   const std::size_t count = values.size();
   switch (layers_.reduction(id).masking) {
     case Masking::kPublic:
@@ -27,10 +31,16 @@ void Reductions::Hide(ReductionId id, std::span<Fp> values) const {
     case Masking::kUniform:
       AddTo(values, prss_.Random(LabelOf(id, Purpose::kProduct), count));
       break;
-    case Masking::kBounded:
-      AddTo(values, prss_.ShareOf(prss_.Bounded(LabelOf(id, Purpose::kProduct), count), 0));
+    case Masking::kBounded: {
+      const Label label = LabelOf(id, Purpose::kProduct);
+      auto shares = dropped != nullptr
+                        ? prss_.BoundedShares(label, count, {0, layers_.reduction(id).drop})
+                        : prss_.BoundedShares(label, count, {0});
+      AddTo(values, shares[0]);
       for (Fp& value : values) value += Fp::FromSigned(kOpenOffset);
+      if (dropped != nullptr) *dropped = std::move(shares[1]);
       break;
+    }
   }
   AddTo(values, prss_.Zero(LabelOf(id, Purpose::kProductZero), count));
 }
@@ -54,7 +64,8 @@ std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) 
       shares = prss_.Random(LabelOf(id, Purpose::kProduct), c.size());
       break;
     case Masking::kBounded:
-      shares = prss_.ShareOf(prss_.Bounded(LabelOf(id, Purpose::kProduct), c.size()), 0);
+      shares =
+          std::move(prss_.BoundedShares(LabelOf(id, Purpose::kProduct), c.size(), {0}).front());
       offset = Fp::FromSigned(kOpenOffset);
       break;
   }
@@ -62,12 +73,16 @@ std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) 
   return shares;
 }
 
-std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened) const {
+std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened,
+                                   std::vector<Fp> dropped) const {
   const Reduction& reduction = layers_.reduction(id);
   if (reduction.masking != Masking::kBounded) return Claimed(id, opened);
   const std::span<const Fp> c = Opened(id, opened);
-  const MaskParts parts = prss_.Bounded(LabelOf(id, Purpose::kProduct), c.size());
-  std::vector<Fp> shares = prss_.ShareOf(parts, reduction.drop);
+  std::vector<Fp> shares = std::move(dropped);
+  if (shares.empty()) {
+    const Label label = LabelOf(id, Purpose::kProduct);
+    shares = std::move(prss_.BoundedShares(label, c.size(), {reduction.drop}).front());
+  }
   const std::size_t sets = prss_.sets().count();
   for (std::size_t i = 0; i < c.size(); ++i) {
     shares[i] = PublicPart(c[i], reduction.drop, sets) - shares[i];

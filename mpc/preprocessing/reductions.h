@@ -16,7 +16,8 @@ using OpenedLayers = std::vector<std::vector<Fp>>;
 class Reductions {
  public:
   // `context` and `plan` outlive this.
-  Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt);
+  Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
+             const Segment& segment = {});
 
   const Plan& plan() const { return plan_; }
   const Layers& layers() const { return layers_; }
@@ -24,25 +25,32 @@ class Reductions {
   Label LabelOf(std::uint32_t operation, Purpose purpose) const {
     return {epoch_, attempt_, operation, purpose};
   }
-  // The parts of the mask that kOpen adds before it opens.
-  MaskParts OpenParts(TensorId open) const {
-    return prss_.Bounded(LabelOf(open, Purpose::kMask), plan_.ops[open].size());
+  // Of the mask that kOpen adds before it opens, and its parts.
+  Label MaskLabel(TensorId open) const {
+    return {epoch_, segment_.masks.value_or(attempt_), open, Purpose::kMask};
   }
+  MaskParts OpenParts(TensorId open) const {
+    return prss_.Bounded(MaskLabel(open), plan_.ops[open].size());
+  }
+  const Segment& segment() const { return segment_; }
 
   // Adds to this member's summands of y, one a claim, what hides y: a mask and a sharing of zero,
-  // both of degree 2t together.
-  void Hide(ReductionId id, std::span<Fp> values) const;
+  // both of degree 2t together. `dropped`, where it is given, gets what Result will need of the
+  // mask: shares of the bounded integer's parts without their dropped bits.
+  void Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped = nullptr) const;
   // The opened values of one reduction.
   std::span<const Fp> Opened(ReductionId id, const OpenedLayers& opened) const;
   // Shares of y as c claims it, before truncation: c - offset - [r].
   std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened) const;
-  // [y], truncated where the reduction says so.
-  std::vector<Fp> Result(ReductionId id, const OpenedLayers& opened) const;
+  // [y], truncated where the reduction says so. `dropped`: what Hide gave, or empty.
+  std::vector<Fp> Result(ReductionId id, const OpenedLayers& opened,
+                         std::vector<Fp> dropped = {}) const;
 
  private:
   const Plan& plan_;
   const std::uint64_t epoch_;
   const std::uint64_t attempt_;
+  const Segment segment_;
   const Layers layers_;
   const Prss prss_;
 };

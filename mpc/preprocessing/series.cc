@@ -1,5 +1,7 @@
 #include "mpc/preprocessing/series.h"
 
+#include <utility>
+
 #include "mpc/functions/trig.h"
 
 namespace mpc {
@@ -9,14 +11,15 @@ SeriesShares::SeriesShares(const Reductions& reductions, TensorId op, const Open
       op_(op),
       opened_(opened),
       layers_(reductions.layers().of(op)),
-      phases_(layers_.nodes.size()) {}
+      phases_(layers_.nodes.size()),
+      dropped_(layers_.nodes.size()) {}
 
 const std::vector<Fp>& SeriesShares::Phases(std::uint32_t node) {
   std::vector<Fp>& phases = phases_[node];
   if (phases.empty()) {
-    phases = layers_.nodes[node].leaf()
-                 ? ClearPhases(node)
-                 : reductions_.Result(layers_.nodes[node].reduction, opened_);
+    phases = layers_.nodes[node].leaf() ? ClearPhases(node)
+                                        : reductions_.Result(layers_.nodes[node].reduction, opened_,
+                                                             std::exchange(dropped_[node], {}));
   }
   return phases;
 }

@@ -21,6 +21,8 @@ class SeriesShares {
   const std::vector<Fp>& Phases(std::uint32_t node);
   // The complex products of a node's children.
   Claims Products(const ProductNode& node);
+  // Where Reductions::Hide may leave what the node's shares will be made of.
+  std::vector<Fp>& Dropped(std::uint32_t node) { return dropped_[node]; }
 
  private:
   std::vector<Fp> ClearPhases(SetIndex set);
@@ -29,8 +31,9 @@ class SeriesShares {
   const TensorId op_;
   const OpenedLayers& opened_;
   const OpLayers& layers_;
-  std::optional<MaskParts> parts_;       // Of the wire that the operation reads.
-  std::vector<std::vector<Fp>> phases_;  // By node.
+  std::optional<MaskParts> parts_;        // Of the wire that the operation reads.
+  std::vector<std::vector<Fp>> phases_;   // By node.
+  std::vector<std::vector<Fp>> dropped_;  // By node, until its phases are there.
 };
 
 }  // namespace mpc

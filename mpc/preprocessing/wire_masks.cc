@@ -39,7 +39,7 @@ WireMasks::WireMasks(const Reductions& reductions)
   for (TensorId id = static_cast<TensorId>(plan_.ops.size()); id-- > 0;) {
     const Op& op = plan_.ops[id];
     const bool linear = op.wire && op.kind != OpKind::kOpen && last_use_[id] != kNone;
-    if (!linear && !MultipliesMasks(op)) continue;
+    if (!linear && !(reductions.segment().Has(id) && MultipliesMasks(op))) continue;
     for (const TensorId input : op.inputs) {
       if (last_use_[input] == kNone) last_use_[input] = id;
     }
@@ -49,9 +49,12 @@ WireMasks::WireMasks(const Reductions& reductions)
 void WireMasks::Make(TensorId id) {
   if (last_use_[id] == kNone) return;
   const Op& op = plan_.ops[id];
-  masks_[id] = op.kind == OpKind::kOpen
-                   ? reductions_.prss().ShareOf(reductions_.OpenParts(id), op.drop)
-                   : Linear(op);
+  if (op.kind != OpKind::kOpen) {
+    masks_[id] = Linear(op);
+    return;
+  }
+  const Label label = reductions_.MaskLabel(id);
+  masks_[id] = std::move(reductions_.prss().BoundedShares(label, op.size(), {op.drop}).front());
 }
 
 void WireMasks::Release(TensorId id) {

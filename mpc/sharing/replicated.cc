@@ -202,6 +202,45 @@ MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
   return masks;
 }
 
+std::vector<std::vector<Fp>> Prss::BoundedShares(const Label& label, std::size_t count,
+                                                 std::initializer_list<unsigned> shifts) const {
+  const UInt128 low_bits = (UInt128{1} << sets_.mask_bits()) - 1;
+  std::vector<Fp> factors;
+  std::vector<proto::Prg> streams;
+  for (SetIndex set = 0; set < sets_.count(); ++set) {
+    const auto& key = keys_.keys()[set];
+    if (!key) continue;
+    factors.push_back(sets_.Factor(set, party()));
+    streams.push_back(MakeStream(*key, label, 0));
+  }
+  std::vector<std::vector<Fp>> shares(shifts.size(), std::vector<Fp>(count));
+  std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
+  std::vector<const UInt128*> vectors;
+  for (std::size_t k = 0; k < words.size(); k += kBlock) vectors.push_back(words.data() + k);
+  for (std::size_t source = 0; source < factors.size(); source += kStreams) {
+    const std::size_t sources = std::min(kStreams, factors.size() - source);
+    for (std::size_t first = 0; first < count; first += kBlock) {
+      const std::size_t size = std::min(kBlock, count - first);
+      for (std::size_t k = 0; k < sources; ++k) {
+        Fill(streams[source + k], std::span(words).subspan(k * kBlock, size), low_bits);
+      }
+      unsigned shifted = 0;
+      auto share = shares.begin();
+      for (const unsigned shift : shifts) {
+        CHECK(shift >= shifted && shift < 128);
+        for (std::size_t k = 0; shift > shifted && k < sources; ++k) {
+          for (std::size_t i = 0; i < size; ++i) words[k * kBlock + i] >>= shift - shifted;
+        }
+        shifted = shift;
+        AddCombination(std::span(factors).subspan(source, sources),
+                       std::span(vectors).first(sources), size, (share++)->data() + first);
+      }
+    }
+  }
+  proto::SecureErase(words.data(), words.size() * sizeof(UInt128));
+  return shares;
+}
+
 std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {
   CHECK(masks.parts.size() == sets_.count() * masks.count && shift < 128);
   std::vector<Fp> factors;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <vector>
 
@@ -104,6 +105,10 @@ class Prss {
   MaskParts Bounded(const Label& label, std::size_t count) const;
   // The degree-t sharing of sum over A of (parts_A >> shift), from the parts this party knows.
   std::vector<Fp> ShareOf(const MaskParts& parts, unsigned shift) const;
+  // The same for several shifts, ascending, without keeping the parts: ShareOf(Bounded(label,
+  // count), shift) each.
+  std::vector<std::vector<Fp>> BoundedShares(const Label& label, std::size_t count,
+                                             std::initializer_list<unsigned> shifts) const;
 
   const ReplicatedSets& sets() const { return sets_; }
   proto::PartyId party() const { return keys_.party(); }

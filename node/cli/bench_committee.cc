@@ -34,7 +34,8 @@ using proto::PartyId;
 
 using Word = BenchWord;
 
-constexpr std::uint32_t kAttemptsMax = 64;
+constexpr std::uint64_t kBundlesMax = 64;
+constexpr std::uint64_t kSegmentsMax = 1024;
 // The longest that a committee may say nothing to the ledger.
 constexpr int kPatienceMs = 600'000;
 
@@ -48,8 +49,7 @@ class Ledger {
         plan_(std::move(plan)),
         ids_(ids),
         options_(options),
-        members_(std::move(members)),
-        sizes_(mpc::LayerSizes(*plan_, keys.committee)) {
+        members_(std::move(members)) {
     figures_.members.resize(members_.size());
   }
 
@@ -103,42 +103,65 @@ class Ledger {
     }
   }
 
+  // All segments of a bundle, one after the other; once more with other masks when one dies.
   proto::Result<> Preprocess() {
-    const std::size_t n = members_.size();
     const std::uint64_t begin = MonotonicNs();
-    mpc::RobustDecoder masks(keys_.committee, plan_->tokens + plan_->ops.back().size());
-    for (std::uint64_t attempt = 1;; ++attempt) {
-      if (attempt > kAttemptsMax) return Fail(ErrorCode::kUnavailable, "no attempt succeeded");
-      ++figures_.attempts;
+    bool certified = false;
+    for (std::uint64_t bundle = 1; !certified; ++bundle) {
+      if (bundle > kBundlesMax) return Fail(ErrorCode::kUnavailable, "no bundle was finished");
+      const auto segments =
+          mpc::CutPlan(*plan_, keys_.sets.count(), options_.segment_values, bundle * kSegmentsMax);
+      CHECK(segments.size() < kSegmentsMax);
+      figures_.segments = static_cast<std::uint32_t>(segments.size());
       figures_.layers = 0;
-      Tell(Word::kBegin, attempt);
-      std::size_t pass = 0, fail = 0;
-      auto judged = Listen([&](std::uint16_t, const BenchMessage& message) {
-        if (message.word == Word::kCertificate && message.number == figures_.layers) {
-          ++figures_.layers;
-          Tell(Word::kFixed, message.number, message.digest);
-        }
-        if (message.word == Word::kVerdict) ++(message.number == 1 ? pass : fail);
-        return pass >= keys_.committee.quorum() || fail >= keys_.committee.validity();
-      });
-      if (!judged) return judged;
-      const bool certified = pass >= keys_.committee.quorum();
-      Tell(Word::kVerdict, certified ? 1 : 0);
-      if (certified) break;
+      certified = true;
+      for (std::size_t i = 0; certified && i < segments.size(); ++i) {
+        auto passed = Prepare(bundle * kSegmentsMax + i, segments[i]);
+        if (!passed) return tl::unexpected(passed.error());
+        certified = *passed;
+      }
     }
+    figures_.preprocessing_s = 1e-9 * static_cast<double>(MonotonicNs() - begin);
+    return {};
+  }
+
+  // One attempt; whether it was certified.
+  proto::Result<bool> Prepare(std::uint64_t attempt, const mpc::Segment& segment) {
+    ++figures_.attempts;
+    Tell(Word::kBegin, attempt, {}, SegmentBytes(segment));
+    std::uint32_t fixed = 0;
+    std::size_t pass = 0, fail = 0;
+    auto judged = Listen([&](std::uint16_t, const BenchMessage& message) {
+      if (message.word == Word::kCertificate && message.number == fixed) {
+        ++fixed;
+        Tell(Word::kFixed, message.number, message.digest);
+      }
+      if (message.word == Word::kVerdict) ++(message.number == 1 ? pass : fail);
+      return pass >= keys_.committee.quorum() || fail >= keys_.committee.validity();
+    });
+    if (!judged) return tl::unexpected(judged.error());
+    figures_.layers += fixed;
+    const bool certified = pass >= keys_.committee.quorum();
+    Tell(Word::kVerdict, certified ? 1 : 0);
+    if (!certified) return false;
+    mpc::RobustDecoder masks(keys_.committee, plan_->tokens + plan_->ops.back().size());
     std::size_t bundles = 0;
     auto done = Listen([&](std::uint16_t from, const BenchMessage& message) {
       if (message.word != Word::kBundle) return false;
-      auto shares = mpc::DecodeElements(message.rest);
-      CHECK(shares.has_value());
-      masks.Add(PartyId{from}, std::move(*shares));
-      return ++bundles == n;
+      if (!message.rest.empty()) {
+        auto shares = mpc::DecodeElements(message.rest);
+        CHECK(shares.has_value());
+        masks.Add(PartyId{from}, std::move(*shares));
+      }
+      return ++bundles == members_.size();
     });
-    if (!done) return done;
-    figures_.preprocessing_s = 1e-9 * static_cast<double>(MonotonicNs() - begin);
-    if (!masks.decoded()) return Fail(ErrorCode::kCorrupt, "the masks do not decode");
-    masks_ = masks.values();
-    return {};
+    if (!done) return tl::unexpected(done.error());
+    if (masks.decoded()) {
+      masks_ = masks.values();
+    } else if (segment.end == plan_->ops.size()) {
+      return Fail(ErrorCode::kCorrupt, "the masks do not decode");
+    }
+    return true;
   }
 
   proto::Result<> Online() {
@@ -147,15 +170,13 @@ class Ledger {
     if (!masked) return tl::unexpected(masked.error());
     Bytes tokens;
     for (const std::uint32_t token : *masked) proto::PutU32(tokens, token);
-    std::uint64_t begin = MonotonicNs();
-    std::uint64_t end = begin;
+    std::uint64_t begin = 0;  // When the last member had the input.
+    std::uint64_t end = 0;
     Tell(Word::kOnline, 0, {}, std::move(tokens));
     mpc::RobustDecoder outputs(keys_.committee, plan_->ops.back().size());
     std::size_t finished = 0;
     auto done = Listen([&](std::uint16_t from, const BenchMessage& message) {
-      if (message.word == Word::kInput && options_.input_rounds > 0) {
-        begin = std::max(begin, message.number);
-      }
+      if (message.word == Word::kInput) begin = std::max(begin, message.number);
       if (message.word != Word::kFinished) return false;
       end = std::max(end, message.number);
       auto shares = mpc::DecodeElements(message.rest);
@@ -195,7 +216,6 @@ class Ledger {
   const std::vector<std::uint32_t>& ids_;
   const CommitteeOptions options_;
   std::vector<BenchLink> members_;
-  const std::vector<std::size_t> sizes_;
   std::vector<mpc::Fp> masks_;
   CommitteeFigures figures_;
 };

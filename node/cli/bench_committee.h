@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mpc/plan/plan.h"
+#include "mpc/preprocessing/attempt.h"
 #include "proto/base/result.h"
 
 namespace node {
@@ -25,6 +26,8 @@ struct CommitteeOptions {
   bool lie = false;
   std::uint32_t delay_ms = 0;      // Of every message between members and of the ledger's.
   std::uint32_t input_rounds = 0;  // Online rounds before the clock starts.
+  // Opened values that an attempt prepares at most, about: more take several attempts.
+  std::uint64_t segment_values = mpc::kKeptValuesMax;
 };
 
 struct MemberFigures {
@@ -39,8 +42,9 @@ struct MemberFigures {
 struct CommitteeFigures {
   double preprocessing_s = 0;
   double online_s = 0;
-  std::uint32_t attempts = 0;
-  std::uint32_t layers = 0;  // Fixed in the attempt that made it.
+  std::uint32_t attempts = 0;  // Dead ones included.
+  std::uint32_t segments = 0;  // Of the plan, prepared one after the other (mpc::CutPlan).
+  std::uint32_t layers = 0;    // Fixed for the bundle.
   std::uint32_t rounds = 0;
   std::vector<MemberFigures> members;
   std::vector<double> outputs;  // In real units, row-major.

@@ -5,8 +5,11 @@
 #include <optional>
 #include <utility>
 
+#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "mpc/online/client.h"
 #include "mpc/online/session.h"
@@ -22,6 +25,7 @@ using Channel = BenchChannel;
 using Word = BenchWord;
 
 constexpr std::uint64_t kRequest = 1;
+constexpr int kHeapBytes = 1 << 29;
 
 double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
@@ -31,6 +35,97 @@ double CpuSeconds() {
   getrusage(RUSAGE_SELF, &usage);
   return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
 }
+
+mpc::Segment SegmentOf(proto::ByteSpan bytes) {
+  return {proto::GetU32(bytes.first(4)), proto::GetU32(bytes.subspan(4).first(4)),
+          proto::GetU64(bytes.subspan(8).first(8))};
+}
+
+// Slots in a file without a name.
+class SlotFile : public mpc::SlotStore {
+ public:
+  SlotFile() : file_(open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) { CHECK(file_ >= 0); }
+  SlotFile(const SlotFile&) = delete;
+  SlotFile& operator=(const SlotFile&) = delete;
+  ~SlotFile() override { close(file_); }
+
+  void Save(mpc::TensorId op, const std::vector<mpc::Fp>& slot) {
+    const auto* data = reinterpret_cast<const char*>(slot.data());
+    const std::size_t size = slot.size() * sizeof(mpc::Fp);
+    for (std::size_t done = 0; done < size;) {
+      const ssize_t wrote =
+          pwrite(file_, data + done, size - done, size_ + static_cast<off_t>(done));
+      CHECK(wrote > 0);
+      done += static_cast<std::size_t>(wrote);
+    }
+    places_[op] = {size_, slot.size()};
+    size_ += static_cast<off_t>(size);
+  }
+  std::vector<mpc::Fp> Load(mpc::TensorId op) const override {
+    const Place& place = places_.at(op);
+    std::vector<mpc::Fp> slot(place.count);
+    const std::size_t size = slot.size() * sizeof(mpc::Fp);
+    for (std::size_t done = 0; done < size;) {
+      const ssize_t got = pread(file_, reinterpret_cast<char*>(slot.data()) + done, size - done,
+                                place.offset + static_cast<off_t>(done));
+      CHECK(got > 0);
+      done += static_cast<std::size_t>(got);
+    }
+    return slot;
+  }
+
+ private:
+  struct Place {
+    off_t offset = 0;
+    std::size_t count = 0;
+  };
+
+  const int file_;
+  off_t size_ = 0;
+  std::map<mpc::TensorId, Place> places_;
+};
+
+// A bundle as its segments come: in memory while it is one, else in a file.
+class BundleStore {
+ public:
+  void Add(mpc::Bundle bundle) {
+    if (bundle_.slots.empty() || bundle.attempt != bundle_.attempt) {
+      bundle_ = std::move(bundle);
+      file_.reset();
+      return;
+    }
+    if (!file_) bundle_.store = file_ = std::make_shared<SlotFile>();
+    Save(bundle_.slots);
+    Save(bundle.slots);
+    bundle_.slots.back() = std::move(bundle.slots.back());
+  }
+  // This member's shares of the client's masks; empty until the last segment is here.
+  Bytes ClientMasks(const mpc::Plan& plan) const {
+    if (bundle_.slots.back().empty()) return {};
+    mpc::Bundle ends;
+    ends.slots.resize(plan.ops.size());
+    ends.slots.front() = file_ ? file_->Load(0) : bundle_.slots.front();
+    ends.slots.back() = bundle_.slots.back();
+    return mpc::EncodeElements(mpc::ClientMaskShares(plan, ends));
+  }
+  mpc::Bundle Take() {
+    file_.reset();
+    return std::move(bundle_);
+  }
+
+ private:
+  // All but the last, which the client is told of.
+  void Save(std::vector<std::vector<mpc::Fp>>& slots) {
+    for (mpc::TensorId op = 0; op + 1 < slots.size(); ++op) {
+      if (slots[op].empty()) continue;
+      file_->Save(op, slots[op]);
+      slots[op] = {};
+    }
+  }
+
+  mpc::Bundle bundle_;
+  std::shared_ptr<SlotFile> file_;
+};
 
 // One member's process.
 class Member {
@@ -92,8 +187,9 @@ class Member {
     switch (message.word) {
       case Word::kBegin:
         number_ = message.number;
+        attempt_.reset();
         attempt_ = std::make_unique<mpc::Attempt>(context_, plan_, plan_digest_, number_,
-                                                  std::vector<Bytes>{});
+                                                  std::vector<Bytes>{}, SegmentOf(message.rest));
         Carry(attempt_->Start());
         return Unpack(early_attempt_, kAttemptChannel);
       case Word::kFixed:
@@ -119,9 +215,8 @@ class Member {
     for (std::size_t i = 0; i < tokens.size(); i += 4) {
       masked.push_back(proto::GetU32(proto::ByteSpan(tokens).subspan(i).first(4)));
     }
-    session_ = std::make_unique<mpc::Session>(context_, plan_, std::move(*bundle_), kRequest,
-                                              std::move(masked));
-    bundle_.reset();
+    session_ =
+        std::make_unique<mpc::Session>(context_, plan_, store_.Take(), kRequest, std::move(masked));
     Carry(session_->Start());
     Unpack(early_session_, kSessionChannel);
   }
@@ -195,9 +290,8 @@ class Member {
                      [&](mpc::PostVerdict& post) { Tell(Word::kVerdict, post.pass ? 1 : 0); },
                      [&](mpc::LayerKnown&) {},
                      [&](mpc::BundleReady& ready) {
-                       bundle_ = std::make_unique<mpc::Bundle>(std::move(ready.bundle));
-                       Tell(Word::kBundle, 0, {},
-                            mpc::EncodeElements(mpc::ClientMaskShares(*plan_, *bundle_)));
+                       store_.Add(std::move(ready.bundle));
+                       Tell(Word::kBundle, 0, {}, store_.ClientMasks(*plan_));
                      },
                  },
                  output);
@@ -251,7 +345,7 @@ class Member {
 
   std::uint64_t number_ = 0;
   std::unique_ptr<mpc::Attempt> attempt_;
-  std::unique_ptr<mpc::Bundle> bundle_;
+  BundleStore store_;
   std::unique_ptr<mpc::Session> session_;
   std::vector<std::pair<PartyId, Bytes>> early_attempt_;
   std::vector<std::pair<PartyId, Bytes>> early_session_;
@@ -282,9 +376,20 @@ void WaitFor(const std::vector<BenchLink*>& links, int timeout_ms) {
   poll(polled.data(), polled.size(), timeout_ms);
 }
 
+proto::Bytes SegmentBytes(const mpc::Segment& segment) {
+  proto::Bytes bytes;
+  proto::PutU32(bytes, segment.begin);
+  proto::PutU32(bytes, segment.end);
+  proto::PutU64(bytes, *segment.masks);
+  return bytes;
+}
+
 void RunMember(mpc::PartyContext context, std::shared_ptr<const mpc::Plan> plan,
                const CommitteeOptions& options, std::map<std::uint16_t, BenchLink> peers,
                BenchLink ledger) {
+  // Long vectors come and go: what was freed is used again, not asked of the system anew.
+  mallopt(M_MMAP_THRESHOLD, kHeapBytes);
+  mallopt(M_TRIM_THRESHOLD, kHeapBytes);
   Member(std::move(context), std::move(plan), options, std::move(peers), std::move(ledger)).Run();
 }
 

@@ -10,6 +10,7 @@
 
 #include "mpc/party.h"
 #include "mpc/plan/plan.h"
+#include "mpc/preprocessing/layers.h"
 #include "node/cli/bench_committee.h"
 #include "node/cli/bench_link.h"
 #include "proto/base/check.h"
@@ -24,7 +25,7 @@ enum BenchChannel : std::uint8_t { kAttemptChannel, kSessionChannel, kLedgerChan
 
 // Between a member and the ledger: a kind, a number, a digest, more.
 enum class BenchWord : std::uint8_t {
-  kBegin,        // ledger: attempt `number`
+  kBegin,        // ledger: attempt `number` of a segment (SegmentBytes)
   kCertificate,  // member: layer `number` with the root
   kFixed,        // ledger: the same
   kVerdict,      // member: `number` is 1 for pass; ledger: 1 for certified
@@ -90,6 +91,8 @@ struct BenchKeys {
   std::vector<proto::SecretKey> secrets;
   std::vector<proto::PublicKey> publics;
 };
+
+proto::Bytes SegmentBytes(const mpc::Segment& segment);
 
 // Waits until something can be done on a link, a message is due, or the time is up.
 void WaitFor(const std::vector<BenchLink*>& links, int timeout_ms);

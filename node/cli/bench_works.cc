@@ -63,6 +63,13 @@ class Draws {
   proto::Prg prg_;
 };
 
+// With so many bits of the preprocessed phases the 2^27 products of BERT-base leak less than 2^-40
+// (mpc::PreprocessingLeakageBits).
+unsigned PhaseBits(unsigned sets) {
+  const unsigned mask_bits = 125 - static_cast<unsigned>(std::bit_width(sets - 1));
+  return (mask_bits - 70) / 2;
+}
+
 // The builder of a work and its inputs.
 class Inputs {
  public:
@@ -113,6 +120,7 @@ class Inputs {
   static mpc::BuilderOptions Options(const BenchOptions& options) {
     mpc::BuilderOptions builder;
     builder.sets = options.sets;
+    builder.phase_bits_max = PhaseBits(options.sets);
     return builder;
   }
 
@@ -326,6 +334,7 @@ proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t 
   for (std::uint32_t& id : ids) id = 1 + draws.Below(config->vocab_size - 1);
   mpc::CompileOptions compile;
   compile.builder.sets = options.sets;
+  compile.builder.phase_bits_max = PhaseBits(options.sets);
   auto plan = mpc::CompileClassifier(model, tokens, {ids}, compile);
   if (!plan) return tl::unexpected(plan.error());
   BenchWork work{shape, std::move(*plan), ids, model.Logits(ids), 0.02, 0};

@@ -84,7 +84,7 @@ class Dealer {
   };
   Dealt Deal(const Plan& plan, std::uint64_t attempt = 1) {
     Dealt dealt;
-    Bundle empty{kEpoch, attempt, PlanDigest(EncodePlan(plan)), {}};
+    Bundle empty{kEpoch, attempt, PlanDigest(EncodePlan(plan)), {}, {}};
     empty.slots.resize(plan.ops.size());
     dealt.bundles.assign(committee_.size(), empty);
     std::vector<std::vector<Fp>> masks(plan.ops.size());  // [L] of wires, in the clear.

@@ -34,10 +34,11 @@ inline std::vector<Fp> InterpolateAtZero(const std::vector<std::vector<Fp>>& vec
 // All members of one attempt, in one place.
 class Openings {
  public:
-  Openings(const Dealer& dealer, const Plan& plan, std::uint64_t attempt)
+  Openings(const Dealer& dealer, const Plan& plan, std::uint64_t attempt,
+           const Segment& segment = {})
       : dealer_(dealer), attempt_(attempt) {
     for (std::uint16_t i = 0; i < dealer.committee().size(); ++i) {
-      members_.push_back(std::make_unique<Preprocessor>(dealer.context(i), plan, attempt));
+      members_.push_back(std::make_unique<Preprocessor>(dealer.context(i), plan, attempt, segment));
     }
     opened_.resize(layers().depth());
   }

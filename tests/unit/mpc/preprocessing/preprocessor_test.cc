@@ -84,6 +84,53 @@ TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
   }
 }
 
+// The parts of a bundle come from attempts of their own and fit together.
+TEST_P(Members, SegmentsMakeOneBundle) {
+  constexpr std::uint64_t kMasks = 50;
+  Dealer dealer(GetParam(), 5);
+  const Plan plan = EveryKindPlan();
+  const auto segments = CutPlan(plan, dealer.sets().count(), 30, kMasks);
+  ASSERT_GT(segments.size(), 2u);
+  std::vector<Bundle> bundles(dealer.committee().size());
+  TensorId next = 0;
+  std::uint64_t attempt = kMasks;
+  for (const Segment& segment : segments) {
+    EXPECT_EQ(segment.begin, next);
+    next = segment.end;
+    Openings openings(dealer, plan, ++attempt, segment);
+    openings.OpenAll();
+    EXPECT_TRUE(openings.Verify());
+    const std::vector<Bundle> parts = openings.Bundles({});
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      EXPECT_EQ(parts[i].attempt, kMasks);
+      bundles[i].slots.resize(plan.ops.size());
+      for (TensorId op = 0; op < plan.ops.size(); ++op) {
+        EXPECT_TRUE(segment.Has(op) || parts[i].slots[op].empty());
+        if (segment.Has(op)) bundles[i].slots[op] = parts[i].slots[op];
+      }
+    }
+  }
+  EXPECT_EQ(next, plan.ops.size());
+  ExpectRightBundles(dealer, plan, bundles, kMasks, GetParam() == 4 ? 64 : 1024);
+}
+
+TEST_P(Members, KeptSharesChangeNothing) {
+  Dealer dealer(GetParam(), 8);
+  const Plan plan = EveryKindPlan();
+  Openings openings(dealer, plan, 1);
+  openings.OpenAll();
+  for (std::uint16_t i = 0; i < openings.size(); ++i) {
+    const Preprocessor& member = openings.member(i);
+    KeptShares kept;
+    for (std::uint32_t layer = 0; layer < openings.layers().depth(); ++layer) {
+      EXPECT_EQ(member.Message(layer, openings.opened(), &kept),
+                member.Message(layer, openings.opened()));
+    }
+    EXPECT_EQ(member.MakeBundle({}, openings.opened(), &kept).slots,
+              member.MakeBundle({}, openings.opened()).slots);
+  }
+}
+
 // A message vector says nothing but what it opens to: its degree-2t polynomial is fresh.
 TEST_P(Members, MessagesOfTwoAttemptsAreUnrelated) {
   Dealer dealer(GetParam(), 7);

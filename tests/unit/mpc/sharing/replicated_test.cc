@@ -126,6 +126,19 @@ TEST_P(Replicated, BoundedMasksAreSumsOfTheirParts) {
   }
 }
 
+TEST_P(Replicated, BoundedSharesAreThoseOfTheParts) {
+  const Group group(GetParam());
+  const std::size_t count = GetParam() > 7 ? 20 : 3 * kCount;
+  for (const Prss& prss : group.prss) {
+    const MaskParts parts = prss.Bounded(kLabel, count);
+    const auto shares = prss.BoundedShares(kLabel, count, {0, 16, 24});
+    ASSERT_EQ(shares.size(), 3u);
+    EXPECT_EQ(shares[0], prss.ShareOf(parts, 0));
+    EXPECT_EQ(shares[1], prss.ShareOf(parts, 16));
+    EXPECT_EQ(shares[2], prss.ShareOf(parts, 24));
+  }
+}
+
 TEST(Replicated, LabelsAreIndependent) {
   const Group group(4);
   const auto first = [&](const Label& label) { return group.prss[0].Random(label, 1)[0]; };

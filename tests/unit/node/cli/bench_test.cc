@@ -40,6 +40,17 @@ TEST(Bench, WorksGiveTheExactFunctions) {
   }
 }
 
+TEST(Bench, ManySegmentsAndAStoredBundleGiveTheSame) {
+  const auto work = MakeBenchWork("softmax", {.size = kSize});
+  ASSERT_TRUE(work.has_value());
+  CommitteeOptions options;
+  options.segment_values = 2'000;
+  const CommitteeFigures figures = RunWork(*work, options);
+  EXPECT_GT(figures.segments, 3u);
+  EXPECT_EQ(figures.attempts, figures.segments);
+  ExpectRight(*work, figures);
+}
+
 TEST(Bench, ALiarIsFoundAndStopsNothing) {
   const auto work = MakeBenchWork("products", {.size = kSize});
   ASSERT_TRUE(work.has_value());
