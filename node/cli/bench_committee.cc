@@ -35,7 +35,8 @@ using proto::PartyId;
 using Word = BenchWord;
 
 constexpr std::uint64_t kBundlesMax = 64;
-constexpr std::uint64_t kSegmentsMax = 1024;
+// Attempts are numbered from multiples of this, a prime: kings and senders change with the bundle.
+constexpr std::uint64_t kSegmentsMax = 1021;
 // The longest that a committee may say nothing to the ledger.
 constexpr int kPatienceMs = 600'000;
 
