@@ -74,32 +74,43 @@ std::vector<Digest> Contribution::Commitments() const {
 proto::Bytes Contribution::SealFor(const mpc::ReplicatedSets& sets, PartyId recipient,
                                    const proto::PublicKey& ephemeral,
                                    proto::ByteSpan entropy) const {
+  std::vector<KeyPart> shared;
+  for (const mpc::SetIndex set : SetsOf(sets, {party_, recipient})) shared.push_back(*parts_[set]);
+  proto::Bytes sealed = SealParts(context_, party_, recipient, ephemeral, shared, entropy);
+  EraseParts(shared);
+  return sealed;
+}
+
+proto::Bytes SealParts(const Digest& context, PartyId author, PartyId recipient,
+                       const proto::PublicKey& ephemeral, const std::vector<KeyPart>& parts,
+                       proto::ByteSpan entropy) {
   proto::Bytes plain;
-  plain.reserve(sets.count() * KeyPart{}.size());  // Not moved, so that all of it is erased.
-  for (const mpc::SetIndex set : SetsOf(sets, {party_, recipient})) {
-    plain.insert(plain.end(), parts_[set]->begin(), parts_[set]->end());
-  }
+  plain.reserve(parts.size() * KeyPart{}.size());  // Not moved, so that all of it is erased.
+  for (const KeyPart& part : parts) plain.insert(plain.end(), part.begin(), part.end());
   proto::Bytes sealed =
-      proto::Seal(ephemeral, SealContext(context_, party_, recipient).bytes, plain, entropy);
+      proto::Seal(ephemeral, SealContext(context, author, recipient).bytes, plain, entropy);
   proto::SecureErase(plain.data(), plain.size());
   return sealed;
 }
 
-proto::Result<std::vector<KeyPart>> OpenParts(const mpc::ReplicatedSets& sets,
-                                              const Digest& context, PartyId author,
+proto::Result<std::vector<KeyPart>> OpenParts(const Digest& context, PartyId author,
                                               PartyId recipient, const proto::SecretKey& ephemeral,
-                                              proto::ByteSpan sealed) {
+                                              proto::ByteSpan sealed, std::size_t count) {
   auto plain = proto::OpenSealed(ephemeral, SealContext(context, author, recipient).bytes, sealed);
   if (!plain) return tl::unexpected(plain.error());
-  std::vector<KeyPart> parts(SetsOf(sets, {author, recipient}).size());
-  const bool fits = plain->size() == parts.size() * KeyPart{}.size();
-  for (std::size_t i = 0; fits && i < parts.size(); ++i) {
+  std::vector<KeyPart> parts(count);
+  const bool fits = plain->size() == count * KeyPart{}.size();
+  for (std::size_t i = 0; fits && i < count; ++i) {
     std::copy_n(plain->begin() + static_cast<std::ptrdiff_t>(i * KeyPart{}.size()),
                 KeyPart{}.size(), parts[i].begin());
   }
   proto::SecureErase(plain->data(), plain->size());
   if (!fits) return proto::Fail(proto::ErrorCode::kCorrupt, "not as many parts as agreed");
   return parts;
+}
+
+void EraseParts(std::vector<KeyPart>& parts) {
+  proto::SecureErase(parts.data(), parts.size() * sizeof(KeyPart));
 }
 
 }  // namespace node

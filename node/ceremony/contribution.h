@@ -48,13 +48,17 @@ std::vector<mpc::SetIndex> SetsOf(const mpc::ReplicatedSets& sets,
 proto::Digest PartCommitment(const proto::Digest& context, proto::PartyId author, mpc::SetIndex set,
                              const KeyPart& part);
 
-// What SealFor made, opened: parts by SetsOf({author, recipient}). kCorrupt when it was sealed for
-// another key, place or context, or has not that many parts. Who opens checks the parts against
-// their commitments.
-proto::Result<std::vector<KeyPart>> OpenParts(const mpc::ReplicatedSets& sets,
-                                              const proto::Digest& context, proto::PartyId author,
+// Parts of `author`'s contribution for `recipient`, sealed to its ephemeral key (OnCurve, CHECKed).
+// `entropy`: 32 secret bytes, used for one content alone.
+proto::Bytes SealParts(const proto::Digest& context, proto::PartyId author,
+                       proto::PartyId recipient, const proto::PublicKey& ephemeral,
+                       const std::vector<KeyPart>& parts, proto::ByteSpan entropy);
+// What SealParts made, opened. kCorrupt when it was sealed for another key, place or context, or
+// has not `count` parts. Who opens checks the parts against their commitments, and erases them.
+proto::Result<std::vector<KeyPart>> OpenParts(const proto::Digest& context, proto::PartyId author,
                                               proto::PartyId recipient,
                                               const proto::SecretKey& ephemeral,
-                                              proto::ByteSpan sealed);
+                                              proto::ByteSpan sealed, std::size_t count);
+void EraseParts(std::vector<KeyPart>& parts);
 
 }  // namespace node

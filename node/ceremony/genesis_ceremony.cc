@@ -118,7 +118,7 @@ void Ceremony::EraseSecrets() {
   ephemeral_.reset();
   contribution_.reset();
   for (auto& [author, parts] : parts_) {
-    proto::SecureErase(parts.data(), parts.size() * sizeof(KeyPart));
+    EraseParts(parts);
   }
   parts_.clear();
 }
@@ -372,7 +372,8 @@ void Ceremony::EchoCommitments(Step& step) {
     if (commitment.parts.size() != parts || !commitment.ephemeral.OnCurve()) {
       return Fail(step, party, "sent a commitment that cannot be");
     }
-    echo.heard.push_back({digest, commitment.signature});
+    echo.commitments.push_back(digest);
+    echo.signatures.push_back(commitment.signature);
   }
   stage_ = Stage::kEchoing;
   Say(step, kEveryone, std::move(echo));
@@ -384,12 +385,14 @@ void Ceremony::Show(Step& step) {
   };
   for (const PartyId witness : parties()) {
     const Echo& echo = *heard_[Index(witness)].echo;
-    if (echo.heard.size() != heard_.size()) return Fail(step, witness, "sent an echo too short");
+    if (echo.commitments.size() != heard_.size() || echo.signatures.size() != heard_.size()) {
+      return Fail(step, witness, "sent an echo too short");
+    }
     for (const PartyId author : parties()) {
-      const auto& [digest, signature] = echo.heard[Index(author)];
+      const Digest& digest = echo.commitments[Index(author)];
       if (digest == own(author)) continue;
       // Two signed commitments of one author convict it; an unsigned one its witness.
-      if (Verify(keys_[Index(author)], digest, signature)) {
+      if (Verify(keys_[Index(author)], digest, echo.signatures[Index(author)])) {
         return Fail(step, author,
                     "signed two different commitments, as " + name(witness) + " shows");
       }
@@ -437,16 +440,17 @@ void Ceremony::CheckDealing(Step& step, PartyId from) {
 
 void Ceremony::CheckParts(Step& step, PartyId from) {
   const Heard& heard = heard_[Index(from)];
-  auto parts = OpenParts(sets_, PartsContext(), from, self_, *ephemeral_, heard.parts->sealed);
-  if (!parts) return Fail(step, from, "sent key parts that do not open: " + parts.error().message);
   // Commitments are listed by the author's sets; of those we are in the ones we share.
   const std::vector<mpc::SetIndex> committed = SetsOf(sets_, {from});
   const std::vector<mpc::SetIndex> shared = SetsOf(sets_, {from, self_});
+  auto parts =
+      OpenParts(PartsContext(), from, self_, *ephemeral_, heard.parts->sealed, shared.size());
+  if (!parts) return Fail(step, from, "sent key parts that do not open: " + parts.error().message);
   for (std::size_t i = 0; i < shared.size(); ++i) {
     const auto place = std::ranges::lower_bound(committed, shared[i]) - committed.begin();
     if (PartCommitment(PartsContext(), from, shared[i], (*parts)[i]) !=
         heard.commitment->parts[static_cast<std::size_t>(place)]) {
-      proto::SecureErase(parts->data(), parts->size() * sizeof(KeyPart));
+      EraseParts(*parts);
       return Fail(step, from, "sent a key part that it did not commit to");
     }
   }

@@ -39,13 +39,8 @@ struct Commitment {
 
 // Round 3, to everyone: the commitments heard, by party.
 struct Echo {
-  struct Heard {
-    proto::Digest commitment;  // CommitmentDigest
-    proto::Signature signature;
-
-    bool operator==(const Heard&) const = default;
-  };
-  std::vector<Heard> heard;
+  std::vector<proto::Digest> commitments;  // CommitmentDigest
+  std::vector<proto::Signature> signatures;
 
   bool operator==(const Echo&) const = default;
 };
