@@ -178,6 +178,15 @@ void AddNodeCommands(CLI::App& app, Command& run) {
       return {};
     };
   });
+  CLI::App* lock = keys->add_subcommand(
+      "lock",
+      "Encrypt a key file with a passphrase (WAXSEAL_PASSPHRASE_FD, WAXSEAL_PASSPHRASE, or "
+      "asked for); every command then asks for it");
+  lock->add_option("FILE", *path, "validator.key, keys.json or an account's key")->required();
+  lock->callback([&run, path] { run = [path] { return LockKeyFile(*path); }; });
+  CLI::App* unlock = keys->add_subcommand("unlock", "Decrypt a key file again");
+  unlock->add_option("FILE", *path, "The key file")->required();
+  unlock->callback([&run, path] { run = [path] { return UnlockKeyFile(*path); }; });
   CLI::App* show = keys->add_subcommand("show", "Print the public key of a key file");
   show->add_option("FILE", *path, "The key file")->required();
   show->callback([&run, path] {

@@ -77,6 +77,7 @@ Result<> Host::OpenStores() {
   auto replicated = mpc::ReplicatedKeys::From(sets_, self_, keys_.replicated);
   if (!replicated) return tl::unexpected(replicated.error());
   replicated_ = std::move(*replicated);
+  LockInMemory(keys_);
   context_.self = self_;
   context_.key = &keys_.validator;
   context_.keys = genesis_.keys();

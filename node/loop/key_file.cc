@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 
 #include "node/loop/files.h"
+#include "node/loop/passphrase.h"
+#include "node/loop/process_secrecy.h"
 #include "proto/base/check.h"
+#include "proto/crypto/keystore.h"
 
 namespace node {
 
@@ -27,8 +30,34 @@ Result<proto::Bytes> ReadSecretFile(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0) {
     return Fail(ErrorCode::kDenied, path + " can be read by others; run: chmod 600 " + path);
   }
-  return ReadFile(path, kKeyFileBytesMax);
+  auto bytes = ReadFile(path, kKeyFileBytesMax);
+  if (!bytes || !proto::IsLocked(*bytes)) return bytes;
+  auto passphrase = AskPassphrase("of " + path);
+  if (!passphrase) return passphrase;
+  auto unlocked = proto::UnlockWithPassphrase(*passphrase, *bytes);
+  proto::SecureErase(passphrase->data(), passphrase->size());
+  if (!unlocked) return Fail(unlocked.error().code, path + ": " + unlocked.error().message);
+  return unlocked;
 }
+
+// Texts of a document hold secrets in hexadecimal.
+void EraseTexts(json& document) {
+  if (document.is_string()) {
+    auto& text = document.get_ref<std::string&>();
+    proto::SecureErase(text.data(), text.size());
+  } else if (document.is_structured()) {
+    for (json& entry : document) EraseTexts(entry);
+  }
+}
+
+struct ErasedDocument {
+  explicit ErasedDocument(json document) : value(std::move(document)) {}
+  ErasedDocument(const ErasedDocument&) = delete;
+  ErasedDocument& operator=(const ErasedDocument&) = delete;
+  ~ErasedDocument() { EraseTexts(value); }
+
+  json value;
+};
 
 Result<proto::Bytes> HexField(const json& object, const char* name) {
   const auto field = object.find(name);
@@ -52,13 +81,14 @@ Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
   for (const auto& key : keys.replicated) {
     replicated.push_back(key ? json(proto::ToHex(*key)) : json(nullptr));
   }
-  const json document = {{"validator_public_key", keys.validator.public_key().hex()},
-                         {"validator_secret_key", proto::ToHex(keys.validator.secret_bytes())},
-                         {"coin_secret", proto::ToHex(keys.coin.secret_bytes())},
-                         {"replicated_keys", replicated},
-                         {"tls_certificate_pem", keys.tls_certificate_pem},
-                         {"tls_key_pem", keys.tls_key_pem}};
-  std::string text = document.dump(2) + "\n";
+  const ErasedDocument document(
+      json{{"validator_public_key", keys.validator.public_key().hex()},
+           {"validator_secret_key", proto::ToHex(keys.validator.secret_bytes())},
+           {"coin_secret", proto::ToHex(keys.coin.secret_bytes())},
+           {"replicated_keys", replicated},
+           {"tls_certificate_pem", keys.tls_certificate_pem},
+           {"tls_key_pem", keys.tls_key_pem}});
+  std::string text = document.value.dump(2) + "\n";
   const Result<> written = CreateFile(path, proto::AsBytes(text), 0600);
   proto::SecureErase(text.data(), text.size());
   return written;
@@ -67,8 +97,9 @@ Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
 Result<KeyFile> ReadKeyFile(const std::string& path) {
   auto bytes = ReadSecretFile(path);
   if (!bytes) return tl::unexpected(bytes.error());
-  const json document = json::parse(proto::AsText(*bytes), nullptr, false);
+  const ErasedDocument erased(json::parse(proto::AsText(*bytes), nullptr, false));
   proto::SecureErase(bytes->data(), bytes->size());
+  const json& document = erased.value;
   const auto corrupt = [&](const std::string& why) {
     return Fail(ErrorCode::kCorrupt, path + " is not a key file: " + why);
   };
@@ -123,6 +154,39 @@ Result<proto::SecretKey> ReadSecretKey(const std::string& path) {
   proto::SecureErase(text->data(), text->size());
   if (!bytes) return Fail(ErrorCode::kCorrupt, path + " holds no key: " + bytes.error().message);
   return proto::SecretKey::From(*bytes);
+}
+
+Result<> LockKeyFile(const std::string& path) {
+  auto bytes = ReadFile(path, kKeyFileBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (proto::IsLocked(*bytes)) {
+    return Fail(ErrorCode::kInvalidArgument, path + " is locked already");
+  }
+  auto passphrase = AskPassphrase("to lock " + path + " with");
+  if (!passphrase) return tl::unexpected(passphrase.error());
+  const bool empty = passphrase->empty();
+  const proto::Bytes locked = proto::LockWithPassphrase(*passphrase, *bytes, Entropy(16));
+  proto::SecureErase(bytes->data(), bytes->size());
+  proto::SecureErase(passphrase->data(), passphrase->size());
+  if (empty) return Fail(ErrorCode::kInvalidArgument, "an empty passphrase locks nothing");
+  return WriteFile(path, locked, 0600);
+}
+
+Result<> UnlockKeyFile(const std::string& path) {
+  const auto bytes = ReadFile(path, kKeyFileBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (!proto::IsLocked(*bytes)) return Fail(ErrorCode::kInvalidArgument, path + " is not locked");
+  auto unlocked = ReadSecretFile(path);
+  if (!unlocked) return tl::unexpected(unlocked.error());
+  const Result<> written = WriteFile(path, *unlocked, 0600);
+  proto::SecureErase(unlocked->data(), unlocked->size());
+  return written;
+}
+
+void LockInMemory(const KeyFile& keys) {
+  LockMemory(&keys, sizeof keys);
+  LockMemory(keys.replicated.data(), keys.replicated.size() * sizeof keys.replicated[0]);
+  LockMemory(keys.tls_key_pem.data(), keys.tls_key_pem.size());
 }
 
 proto::Bytes Entropy(std::size_t count) {

@@ -1,4 +1,6 @@
-// A validator's secrets on disk: one JSON file, readable by its owner alone (mode 0600).
+// A validator's secrets on disk: one JSON file, readable by its owner alone (mode 0600), and locked
+// with a passphrase where its operator chose so (proto/crypto/keystore.h, passphrase.h). Every
+// reader here unlocks what is locked.
 #pragma once
 
 #include <optional>
@@ -36,6 +38,14 @@ proto::Result<KeyFile> ReadKeyFile(const std::string& path);
 // A client's key: one line of hexadecimal, mode 0600.
 proto::Result<> WriteSecretKey(const std::string& path, const proto::SecretKey& key);
 proto::Result<proto::SecretKey> ReadSecretKey(const std::string& path);
+
+// Replaces a key file by itself under a passphrase, and back. What the disk keeps of the old bytes
+// is not erased.
+proto::Result<> LockKeyFile(const std::string& path);
+proto::Result<> UnlockKeyFile(const std::string& path);
+
+// Keeps the pages of these keys out of swap, as far as the process's limit allows.
+void LockInMemory(const KeyFile& keys);
 
 // `count` bytes of the operating system's entropy.
 proto::Bytes Entropy(std::size_t count);
