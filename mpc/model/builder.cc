@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "mpc/plan/evaluate.h"
@@ -81,9 +82,41 @@ std::int64_t PlanBuilder::ToInteger(double value) {
   return 0;
 }
 
+PlanBuilder::PlanBuilder(Plan plan, Decisions decisions, const BuilderOptions& options)
+    : plan_(std::move(plan)), options_(options), decisions_(std::move(decisions)) {
+  CHECK(options.margin >= 1 && options.open_bits_max <= kOpenBits);
+}
+
+void PlanBuilder::Begin(const std::string& scope) {
+  scope_ = scope;
+  repeats_.clear();
+}
+
+std::string PlanBuilder::KeyOf(const std::string& name) {
+  return scope_ + name + " " + std::to_string(repeats_[name]++);
+}
+
+const Decision* PlanBuilder::Decided(const std::string& name) const {
+  const auto repeats = repeats_.find(name);
+  const unsigned count = repeats == repeats_.end() ? 0 : repeats->second;
+  const auto found = decisions_.find(scope_ + name + " " + std::to_string(count));
+  return replays() && found != decisions_.end() ? &found->second : nullptr;
+}
+
 TensorId PlanBuilder::Push(Op op) {
   const auto id = static_cast<TensorId>(plan_.ops.size());
+  const std::string name =
+      op.kind == OpKind::kSeries ? op.name.substr(0, op.name.find(": [")) : op.name;
   Values_ values;
+  if (replays()) {
+    const Decision* decided = Decided(name);
+    if (op.bits == 0 && decided != nullptr) op.bits = decided->bits;
+    keys_.push_back(KeyOf(name));
+    plan_.ops.push_back(std::move(op));
+    values_.emplace_back();
+    series_errors_.push_back(decided != nullptr ? decided->series_error : 0);
+    return id;
+  }
   for (std::size_t text = 0; text < texts_.size() && ok(); ++text) {
     std::vector<const std::vector<double>*> inputs;
     for (const TensorId input : op.inputs) {
@@ -97,7 +130,17 @@ TensorId PlanBuilder::Push(Op op) {
   plan_.ops.push_back(std::move(op));
   values_.push_back(std::move(values));
   series_errors_.push_back(0);
+  if (!scope_.empty()) {
+    const Op& made = plan_.ops.back();
+    keys_.push_back(KeyOf(name));
+    decisions_[keys_.back()] = {Seen(id), made.frac, made.bits, made.series, 0};
+  }
   return id;
+}
+
+TensorId PlanBuilder::PushMoved(Op op) {
+  for (const TensorId input : op.inputs) op.bits = std::max(op.bits, plan_.ops[input].bits);
+  return Push(std::move(op));
 }
 
 ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
@@ -141,16 +184,28 @@ TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
   return Push(std::move(op));
 }
 
-TensorId PlanBuilder::Linear(TensorId x, const std::vector<double>& weight,
-                             const std::vector<double>& bias, bool opened,
-                             const std::string& name) {
+TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
+                             std::optional<unsigned> headroom, const std::string& name) {
   const std::uint32_t rows = op(x).rows, inner = op(x).cols;
+  const Decision* decided = Decided(name);
+  const auto known = linear_.find(scope_ + name);
+  if (decided != nullptr && known != linear_.end()) {
+    const std::uint32_t cols = plan_.constants[known->second.first].cols;
+    Op y = Make(OpKind::kLinear, {x}, rows, cols, false, decided->frac, name);
+    std::tie(y.weight, y.bias) = known->second;
+    return Push(std::move(y));
+  }
+  const auto [weight, bias] = affine();
   const auto cols = static_cast<std::uint32_t>(bias.size());
   CHECK(weight.size() == std::size_t{inner} * cols);
   unsigned frac = WeightFrac(weight);
   // Biases are integers of less than 62 bits.
   const unsigned bias_bits = BitsOf(Scaled(Largest(bias), op(x).frac));
   frac = std::min(frac, bias_bits < 61 ? 61 - bias_bits : 0);
+  if (replays()) {
+    CHECK(decided != nullptr);
+    frac = unsigned{decided->frac} - op(x).frac;
+  }
   for (;;) {
     Op y = Make(OpKind::kLinear, {x}, rows, cols, false, op(x).frac + frac, name);
     y.weight = Quantise(weight, inner, cols, frac);
@@ -158,11 +213,13 @@ TensorId PlanBuilder::Linear(TensorId x, const std::vector<double>& weight,
     WideConstant wide{y.frac, {}};
     for (const double b : bias) wide.values.push_back(ToInteger(Scaled(b, y.frac)));
     plan_.wide_constants.push_back(std::move(wide));
+    if (replays()) linear_[scope_ + name] = {y.weight, y.bias};
+    const auto repeats = repeats_;
     const TensorId id = Push(std::move(y));
     const unsigned bits = op(id).bits;
-    if (!opened || bits + kBitsForResidual <= options_.open_bits_max) return id;
+    if (replays() || !headroom || bits + *headroom <= options_.open_bits_max) return id;
     // Again, with fewer bits in the weights.
-    const unsigned excess = bits + kBitsForResidual - options_.open_bits_max;
+    const unsigned excess = bits + *headroom - options_.open_bits_max;
     if (excess > frac) {
       Refuse(name + ": the result does not fit in an opening");
       return id;
@@ -173,6 +230,8 @@ TensorId PlanBuilder::Linear(TensorId x, const std::vector<double>& weight,
     series_errors_.pop_back();
     plan_.constants.pop_back();
     plan_.wide_constants.pop_back();
+    if (!scope_.empty()) keys_.pop_back();
+    repeats_ = repeats;
   }
 }
 
@@ -183,8 +242,10 @@ TensorId PlanBuilder::Scores(TensorId q, TensorId k, std::uint32_t heads, const 
   return Push(std::move(y));
 }
 
-TensorId PlanBuilder::Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name) {
-  Op y = Make(OpKind::kMix, {p, v}, op(p).rows / heads, op(v).cols, false,
+TensorId PlanBuilder::Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name,
+                          std::uint32_t cols) {
+  if (cols == 0) cols = op(v).cols;
+  Op y = Make(OpKind::kMix, {p, v}, op(p).rows / heads, cols, false,
               unsigned{op(p).frac} + op(v).frac, name);
   y.heads = heads;
   return Push(std::move(y));
@@ -239,6 +300,66 @@ TensorId PlanBuilder::ScaleColumns(TensorId x, const std::vector<double>& weight
   return Push(std::move(y));
 }
 
+TensorId PlanBuilder::ScaleAll(TensorId x, const std::vector<double>& weight, std::uint32_t rows,
+                               unsigned weight_frac, const std::string& name) {
+  Op y = Make(OpKind::kScaleColumns, {x}, op(x).rows, op(x).cols, op(x).wire,
+              op(x).frac + weight_frac, name);
+  y.weight = Quantise(weight, rows, y.cols, weight_frac);
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Rotate(TensorId x, std::uint32_t heads, const std::vector<double>& angles,
+                             std::uint32_t rows, unsigned weight_frac, const std::string& name) {
+  Op y = Make(OpKind::kRotate, {x}, op(x).rows, op(x).cols, op(x).wire, op(x).frac + weight_frac,
+              name);
+  y.heads = heads;
+  y.weight = Quantise(angles, rows, y.cols / heads, weight_frac);
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Concat(const std::vector<TensorId>& parts, const std::string& name) {
+  std::uint32_t rows = 0;
+  bool wire = true;
+  for (const TensorId part : parts) {
+    rows += op(part).rows;
+    wire = wire && op(part).wire;
+  }
+  return PushMoved(
+      Make(OpKind::kConcat, parts, rows, op(parts[0]).cols, wire, op(parts[0]).frac, name));
+}
+
+TensorId PlanBuilder::Reshape(TensorId x, std::uint32_t rows, std::uint32_t cols,
+                              const std::string& name) {
+  return PushMoved(Make(OpKind::kReshape, {x}, rows, cols, op(x).wire, op(x).frac, name));
+}
+
+TensorId PlanBuilder::Columns(TensorId x, std::uint32_t begin, std::uint32_t cols,
+                              const std::string& name) {
+  Op y = Make(OpKind::kColumns, {x}, op(x).rows, cols, op(x).wire, op(x).frac, name);
+  y.begin = begin;
+  return PushMoved(std::move(y));
+}
+
+TensorId PlanBuilder::Compare(TensorId x, unsigned digits, unsigned digit_bits,
+                              const std::string& name) {
+  Op y = Make(OpKind::kCompare, {x}, static_cast<std::uint32_t>(op(x).size()), 2 * digits, false, 0,
+              name);
+  y.digits = static_cast<std::uint8_t>(digits);
+  y.digit_bits = static_cast<std::uint8_t>(digit_bits);
+  y.bits = 2;
+  return Push(std::move(y));
+}
+
+TensorId PlanBuilder::Lookup(TensorId x, TensorId table, unsigned digit_bits,
+                             const std::string& name) {
+  Op y = Make(OpKind::kLookup, {x}, op(x).rows, op(table).cols, false, op(table).frac, name);
+  y.digits = 1;
+  y.digit_bits = static_cast<std::uint8_t>(digit_bits);
+  y.weight = op(table).weight;
+  y.bits = op(table).bits;
+  return Push(std::move(y));
+}
+
 TensorId PlanBuilder::RowSum(TensorId x, const std::string& name) {
   return Push(Make(OpKind::kRowSum, {x}, op(x).rows, 1, op(x).wire, op(x).frac, name));
 }
@@ -246,12 +367,17 @@ TensorId PlanBuilder::RowSum(TensorId x, const std::string& name) {
 TensorId PlanBuilder::Rows(TensorId x, std::uint32_t begin, std::uint32_t rows,
                            const std::string& name) {
   Op y = Make(OpKind::kRows, {x}, rows, op(x).cols, op(x).wire, op(x).frac, name);
-  y.row_begin = begin;
+  y.begin = begin;
   y.bits = op(x).bits;
   return Push(std::move(y));
 }
 
 TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::string& name) {
+  if (const Decision* decided = Decided(name)) {
+    Op y = Make(OpKind::kSeries, {x}, op(x).rows, op(x).cols, false, decided->frac, name);
+    y.series = decided->series;
+    return Push(std::move(y));
+  }
   const Range interval = goal.interval;
   const double width = Scaled(interval.high - interval.low, op(x).frac);
   if (!(width >= 1 && width < 0x1p60) || !std::isfinite(goal.function(interval.low)) ||
@@ -280,6 +406,7 @@ TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::stri
   y.series = std::move(fit.series);
   const TensorId id = Push(std::move(y));
   series_errors_[id] = fit.error + fit.noise;
+  if (!scope_.empty()) decisions_[keys_.back()].series_error = series_errors_[id];
   return id;
 }
 
@@ -288,6 +415,7 @@ TensorId PlanBuilder::Open(TensorId x, unsigned frac, const std::string& name) {
     Refuse(name + ": " + std::to_string(op(x).bits) + " bits do not fit in an opening of " +
            std::to_string(options_.open_bits_max));
   }
+  if (const Decision* decided = Decided(name)) frac = decided->frac;
   const unsigned kept = std::min<unsigned>(frac, op(x).frac);
   Op y = Make(OpKind::kOpen, {x}, op(x).rows, op(x).cols, true, kept, name);
   y.drop = static_cast<std::uint8_t>(op(x).frac - kept);
@@ -311,6 +439,11 @@ std::vector<double> PlanBuilder::Values(TensorId id, std::size_t text) const {
 }
 
 Range PlanBuilder::Seen(TensorId id) const {
+  if (replays()) {
+    const auto found = decisions_.find(keys_[id]);
+    CHECK(found != decisions_.end());
+    return found->second.seen;
+  }
   CHECK(!values_[id].empty());
   Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
   for (const auto& text : values_[id]) {
@@ -347,6 +480,7 @@ unsigned PlanBuilder::FracThatFits(double largest) const {
 }
 
 void PlanBuilder::KeepOnly(const std::vector<TensorId>& ids, TensorId begin) {
+  if (replays()) return;
   for (TensorId id = begin; id < values_.size(); ++id) {
     if (std::find(ids.begin(), ids.end(), id) == ids.end()) values_[id].clear();
   }
@@ -358,6 +492,7 @@ void PlanBuilder::Refuse(const std::string& why) {
 
 proto::Result<Plan> PlanBuilder::Finish() {
   if (!ok()) return Fail(proto::ErrorCode::kInvalidArgument, "compiling the model: " + error_);
+  for (const Op& op : plan_.ops) CHECK(op.bits != 0 || !replays());  // Undecided: SetBits.
   if (auto valid = Validate(plan_); !valid) return tl::unexpected(valid.error());
   return std::move(plan_);
 }

@@ -7,6 +7,8 @@
 // opening, a function that cannot be fitted) is remembered and returned by Finish.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,12 +47,37 @@ struct SeriesGoal {
   unsigned harmonics_max = 32;
 };
 
+// The matrix and bias of a linear map; weight row-major [in x bias.size()].
+struct Affine {
+  std::vector<double> weight;
+  std::vector<double> bias;
+};
+
+// What a calibrated plan decided for its operations, by their keys (PlanBuilder::Begin), so that a
+// plan which repeats its steps on other shapes decides the same.
+struct Decision {
+  Range seen;
+  std::uint8_t frac = 0;
+  std::uint8_t bits = 0;
+  Series series;
+  double series_error = 0;
+};
+using Decisions = std::map<std::string, Decision>;
+
 class PlanBuilder {
  public:
   using Text = std::vector<std::uint32_t>;
   // `texts`: calibration texts of exactly plan.tokens ids each, at least one. `plan` has its head
   // filled in (architecture, tokens, vocabulary, digits, labels).
   PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options);
+  // Without texts: bounds, fraction bits and functions are those decided before. Operations whose
+  // key is not there need SetBits before Finish (CHECKed).
+  PlanBuilder(Plan plan, Decisions decisions, const BuilderOptions& options);
+
+  // An operation's key is this scope, its name, and how often the name came since the last Begin.
+  void Begin(const std::string& scope);
+  const Decisions& decisions() const { return decisions_; }
+  bool replays() const { return texts_.empty(); }
 
   // Operations; see plan.h. A weight given in real numbers is quantised to as many fraction bits,
   // up to 16, as keep it below 2^19.
@@ -58,12 +85,14 @@ class PlanBuilder {
                  const std::string& name);
   TensorId AddConstant(TensorId x, const std::vector<double>& constant, const std::string& name);
   TensorId TokenIs(std::uint32_t token, const std::string& name);
-  // `weight` row-major [x.cols x bias.size()]. If `opened`, weight bits are given up until the
-  // result fits in an opening.
-  TensorId Linear(TensorId x, const std::vector<double>& weight, const std::vector<double>& bias,
-                  bool opened, const std::string& name);
+  // With `headroom`, weight bits are given up until the result fits in an opening with that many
+  // bits to spare. When repeated, a name stands for the same constants, and `affine` is asked once.
+  TensorId Linear(TensorId x, const std::function<Affine()>& affine,
+                  std::optional<unsigned> headroom, const std::string& name);
   TensorId Scores(TensorId q, TensorId k, std::uint32_t heads, const std::string& name);
-  TensorId Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name);
+  // `cols`: of all heads together, when several share a value; else v's.
+  TensorId Mix(TensorId p, TensorId v, std::uint32_t heads, const std::string& name,
+               std::uint32_t cols = 0);
   TensorId Mul(TensorId a, TensorId b, const std::string& name);
   TensorId RowDot(TensorId a, TensorId b, const std::string& name);
   // scale_a * a + scale_b * b + shift in real units, exact: each scale times 2^(frac - its
@@ -74,12 +103,27 @@ class PlanBuilder {
   TensorId ScaleColumns(TensorId x, const std::vector<double>& weight,
                         const std::vector<double>& bias, unsigned weight_frac,
                         const std::string& name);
+  // Multiplies by a public matrix [rows x x.cols], again and again down the rows of x.
+  TensorId ScaleAll(TensorId x, const std::vector<double>& weight, std::uint32_t rows,
+                    unsigned weight_frac, const std::string& name);
+  // Turns pairs of each head; `angles` as kRotate's weight.
+  TensorId Rotate(TensorId x, std::uint32_t heads, const std::vector<double>& angles,
+                  std::uint32_t rows, unsigned weight_frac, const std::string& name);
+  TensorId Concat(const std::vector<TensorId>& parts, const std::string& name);
+  TensorId Reshape(TensorId x, std::uint32_t rows, std::uint32_t cols, const std::string& name);
+  TensorId Columns(TensorId x, std::uint32_t begin, std::uint32_t cols, const std::string& name);
+  // |x| < 2^(digits * digit_bits - 1) is the caller's promise.
+  TensorId Compare(TensorId x, unsigned digits, unsigned digit_bits, const std::string& name);
+  // `table`: the operation whose weight is looked up, an Embed.
+  TensorId Lookup(TensorId x, TensorId table, unsigned digit_bits, const std::string& name);
   TensorId RowSum(TensorId x, const std::string& name);
   TensorId Rows(TensorId x, std::uint32_t begin, std::uint32_t rows, const std::string& name);
   TensorId Series(TensorId x, const SeriesGoal& goal, const std::string& name);
   TensorId Open(TensorId x, unsigned frac, const std::string& name);
   TensorId Output(TensorId x, const std::string& name);
   const Op& op(TensorId id) const { return plan_.ops[id]; }
+  // For bounds that are known rather than measured.
+  void SetBits(TensorId id, unsigned bits) { plan_.ops[id].bits = static_cast<std::uint8_t>(bits); }
   // Real values in text i, row-major, while they are kept.
   std::vector<double> Values(TensorId id, std::size_t text) const;
   const std::vector<Text>& texts() const { return texts_; }
@@ -111,6 +155,9 @@ class PlanBuilder {
   TensorId Push(Op op);
   std::int64_t ToInteger(double value);  // Refuses what does not fit in 62 bits.
   void SetBits(Op& op, const Values_& values) const;
+  std::string KeyOf(const std::string& name);
+  const Decision* Decided(const std::string& name) const;  // Of the operation that comes next.
+  TensorId PushMoved(Op op);  // One that moves values: bounds are the inputs'.
   ConstantId Quantise(const std::vector<double>& values, std::uint32_t rows, std::uint32_t cols,
                       unsigned frac);
 
@@ -120,6 +167,12 @@ class PlanBuilder {
   std::vector<Values_> values_;        // By operation; empty when forgotten.
   std::vector<double> series_errors_;  // By operation; 0 for other kinds.
   std::string error_;
+
+  std::string scope_;
+  std::map<std::string, unsigned> repeats_;  // Of names since Begin.
+  Decisions decisions_;
+  std::vector<std::string> keys_;  // By operation, when Begin was called before all of them.
+  std::map<std::string, std::pair<ConstantId, ConstantId>> linear_;  // Weight and bias, by name.
 };
 
 }  // namespace mpc

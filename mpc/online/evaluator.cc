@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "mpc/online/operations.h"
-#include "mpc/opening/masked.h"
 #include "mpc/plan/schedule.h"
 #include "proto/base/check.h"
 
@@ -17,6 +16,7 @@ Evaluator::Evaluator(std::shared_ptr<const Plan> plan, Bundle bundle,
       masked_tokens_(std::move(masked_tokens)),
       sets_(sets),
       rounds_(OpeningRounds(*plan_)),
+      between_(OperationsBetween(*plan_)),
       tensors_(plan_->ops.size()),
       computed_(plan_->ops.size()),
       readers_(plan_->ops.size()) {
@@ -32,7 +32,7 @@ Evaluator::Evaluator(std::shared_ptr<const Plan> plan, Bundle bundle,
 
 std::size_t Evaluator::RoundSize(std::size_t round) const {
   std::size_t size = 0;
-  for (const TensorId id : rounds_.at(round)) size += plan_->ops[id].size();
+  for (const TensorId id : rounds_.at(round)) size += OpenedSize(id);
   return size;
 }
 
@@ -43,18 +43,17 @@ void Evaluator::Load(TensorId op) {
   CHECK(slot.size() == size);
 }
 
+std::size_t Evaluator::OpenedSize(TensorId id) const {
+  return plan_->ops[plan_->ops[id].inputs[0]].size();
+}
+
 void Evaluator::Release(TensorId tensor) {
   if (--readers_[tensor] == 0) tensors_[tensor].reset();
 }
 
 void Evaluator::ComputeReady() {
-  for (TensorId id = 0; id < plan_->ops.size(); ++id) {
+  for (const TensorId id : between_[round_]) {
     const Op& op = plan_->ops[id];
-    if (computed_[id] || op.kind == OpKind::kOpen) continue;
-    if (!std::all_of(op.inputs.begin(), op.inputs.end(),
-                     [&](TensorId i) { return computed_[i]; })) {
-      continue;
-    }
     Load(op.kind == OpKind::kTokenIs ? 0 : id);
     if (op.kind == OpKind::kEmbed) {
       tensors_[id] = Embed(*plan_, op, bundle_.slots[id], masked_tokens_);
@@ -87,9 +86,13 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
     Load(id);
     const TensorId input = plan_->ops[id].inputs[0];
     const std::vector<Fp>& share = tensors_[input]->share;
-    const std::vector<Fp>& slot = bundle_.slots[id];  // [r], then [L].
+    // kOpen: [r], then [L]; the others' masks come last.
+    const Op& op = plan_->ops[id];
+    const std::vector<Fp>& slot = bundle_.slots[id];
+    const std::size_t first = op.kind == OpKind::kOpen ? 0 : slot.size() - share.size();
+    const Fp offset = OpeningOffset(op);
     for (std::size_t i = 0; i < share.size(); ++i) {
-      shares.push_back(share[i] + slot[i] + Fp::FromSigned(kOpenOffset));
+      shares.push_back(share[i] + slot[first + i] + offset);
     }
     Release(input);
   }
@@ -101,17 +104,10 @@ void Evaluator::Opened(std::span<const Fp> values) {
   opening_ = false;
   for (const TensorId id : rounds_[round_]) {
     const Op& op = plan_->ops[id];
-    Tensor wire{op.rows, op.cols, true, {}, {}};
-    wire.masked.reserve(op.size());
-    wire.share.reserve(op.size());
-    const Fp* const mask = bundle_.slots[id].data() + op.size();
-    for (std::size_t i = 0; i < op.size(); ++i) {
-      wire.masked.push_back(PublicPart(values[i], op.drop, sets_));
-      wire.share.push_back(wire.masked.back() - mask[i]);
-    }
-    values = values.subspan(op.size());
+    const std::size_t count = OpenedSize(id);
+    tensors_[id] = FromOpened(*plan_, op, values.first(count), bundle_.slots[id], sets_);
+    values = values.subspan(count);
     bundle_.slots[id] = {};
-    tensors_[id] = std::move(wire);
     computed_[id] = true;
     if (readers_[id] == 0) tensors_[id].reset();
   }

@@ -40,6 +40,7 @@ class Evaluator {
 
  private:
   void Load(TensorId op);  // Its slot, if the bundle keeps it elsewhere.
+  std::size_t OpenedSize(TensorId id) const;
   void ComputeReady();
   void Release(TensorId tensor);
 
@@ -48,6 +49,7 @@ class Evaluator {
   std::vector<std::uint32_t> masked_tokens_;
   const std::size_t sets_;
   const std::vector<std::vector<TensorId>> rounds_;
+  const std::vector<std::vector<TensorId>> between_;  // What is computed before round k.
 
   std::size_t round_ = 0;  // The next to open.
   bool opening_ = false;   // Between Advance and Opened.

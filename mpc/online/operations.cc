@@ -6,6 +6,9 @@
 
 #include "mpc/field/gemm.h"
 #include "mpc/functions/trig.h"
+#include "mpc/opening/digits.h"
+#include "mpc/opening/masked.h"
+#include "mpc/plan/rotate.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -65,9 +68,10 @@ Tensor Scores(const Op& op, const Tensor& q, const Tensor& k, std::span<const Fp
   const std::size_t width = q.cols / op.heads;
   for (std::size_t head = 0; head < op.heads; ++head) {
     const std::size_t first = head * width;
+    const std::size_t key = head * k.cols / q.cols * width;
     Fp* const out = y.share.data() + head * q.rows * y.cols;
     const auto add = [&](const std::vector<Fp>& left, const std::vector<Fp>& right) {
-      AddProduct({left.data() + first, q.cols, 1}, {right.data() + first, 1, k.cols}, q.rows, width,
+      AddProduct({left.data() + first, q.cols, 1}, {right.data() + key, 1, k.cols}, q.rows, width,
                  k.rows, out, y.cols);
     };
     add(q.masked, unmasked);
@@ -79,12 +83,13 @@ Tensor Scores(const Op& op, const Tensor& q, const Tensor& k, std::span<const Fp
 Tensor Mix(const Op& op, const Tensor& p, const Tensor& v, std::span<const Fp> slot) {
   Tensor y = FromMaskProducts(op, slot);
   const std::vector<Fp> unmasked = Unmasked(v);
-  const std::size_t width = v.cols / op.heads;
+  const std::size_t width = y.cols / op.heads;
   for (std::size_t head = 0; head < op.heads; ++head) {
     const std::size_t first = head * width;
+    const std::size_t value = head * v.cols / y.cols * width;
     const std::size_t row = head * y.rows * p.cols;
     const auto add = [&](const std::vector<Fp>& left, const std::vector<Fp>& right) {
-      AddProduct({left.data() + row, p.cols, 1}, {right.data() + first, v.cols, 1}, y.rows, p.cols,
+      AddProduct({left.data() + row, p.cols, 1}, {right.data() + value, v.cols, 1}, y.rows, p.cols,
                  width, y.share.data() + first, y.cols);
     };
     add(p.masked, unmasked);
@@ -188,7 +193,7 @@ Tensor ScaleColumns(const Plan& plan, const Op& op, std::span<const Tensor* cons
   return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
     for (std::size_t i = 0; i < out.size(); ++i) {
       const std::size_t column = i % op.cols;
-      out[i] = Fp(weight[column]) * in[0][i] + Fp(bias[column]);
+      out[i] = Fp(weight[i % weight.size()]) * in[0][i] + Fp(bias[column]);
     }
   });
 }
@@ -201,7 +206,7 @@ Tensor RowSum(const Op& op, std::span<const Tensor* const> inputs) {
 }
 
 Tensor Rows(const Op& op, std::span<const Tensor* const> inputs) {
-  const std::size_t first = std::size_t{op.row_begin} * op.cols;
+  const std::size_t first = std::size_t{op.begin} * op.cols;
   return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
     std::copy_n(in[0] + first, out.size(), out.begin());
   });
@@ -211,6 +216,37 @@ Tensor AddConstant(const Plan& plan, const Op& op, std::span<const Tensor* const
   const auto& constant = plan.constants[op.weight].values;
   return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = in[0][i] + Fp(constant[i]);
+  });
+}
+
+Tensor Concat(const Op& op, std::span<const Tensor* const> inputs) {
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    auto next = out.begin();
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      next = std::copy_n(in[i], inputs[i]->size(), next);
+    }
+  });
+}
+
+Tensor Reshape(const Op& op, std::span<const Tensor* const> inputs) {
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    std::copy_n(in[0], out.size(), out.begin());
+  });
+}
+
+Tensor Columns(const Op& op, std::span<const Tensor* const> inputs) {
+  const std::size_t width = inputs[0]->cols;
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = in[0][i / op.cols * width + op.begin + i % op.cols];
+    }
+  });
+}
+
+Tensor Turned(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs) {
+  const Constant& angles = plan.constants[op.weight];
+  return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
+    Rotate(op, angles, in[0], out.data());
   });
 }
 
@@ -225,26 +261,31 @@ Fp Indicator(std::span<const Fp> one_hot, std::uint32_t masked_token, std::size_
   return one_hot[(masked_token - k) & (one_hot.size() - 1)];
 }
 
+// Rows of the table chosen by secret numbers, `masked` = number + r mod `padded`.
+Tensor Chosen(const Plan& plan, const Op& op, std::span<const Fp> slot, std::size_t padded,
+              std::span<const std::uint32_t> masked) {
+  const Constant& table = plan.constants[op.weight];
+  const std::size_t unknown = std::min<std::size_t>(kRowOfUnknown, table.rows - 1);
+  std::vector<Fp> indicators(std::size_t{op.rows} * table.rows);
+  for (std::size_t i = 0; i < op.rows; ++i) {
+    const std::span one_hot = slot.subspan(i * padded, padded);
+    Fp* const row = indicators.data() + i * table.rows;
+    for (std::size_t k = 0; k < table.rows; ++k) row[k] = Indicator(one_hot, masked[i], k);
+    for (std::size_t k = table.rows; k < padded; ++k) {
+      row[unknown] += Indicator(one_hot, masked[i], k);
+    }
+  }
+  Tensor y = Empty(op);
+  AddProduct(indicators, table.values, op.rows, table.rows, op.cols, y.share);
+  return y;
+}
+
 }  // namespace
 
 Tensor Embed(const Plan& plan, const Op& op, std::span<const Fp> slot,
              std::span<const std::uint32_t> masked_tokens) {
-  const std::size_t padded = plan.vocabulary_padded();
-  CHECK(slot.size() == op.rows * (padded + 1) && masked_tokens.size() == op.rows);
-  const std::size_t vocabulary = plan.vocabulary;
-  const std::size_t unknown = std::min(kRowOfUnknown, vocabulary - 1);
-  std::vector<Fp> indicators(op.rows * vocabulary);
-  for (std::size_t i = 0; i < op.rows; ++i) {
-    const std::span one_hot = slot.subspan(i * padded, padded);
-    Fp* const row = indicators.data() + i * vocabulary;
-    for (std::size_t k = 0; k < vocabulary; ++k) row[k] = Indicator(one_hot, masked_tokens[i], k);
-    for (std::size_t k = vocabulary; k < padded; ++k) {
-      row[unknown] += Indicator(one_hot, masked_tokens[i], k);
-    }
-  }
-  Tensor y = Empty(op);
-  AddProduct(indicators, plan.constants[op.weight].values, op.rows, vocabulary, op.cols, y.share);
-  return y;
+  CHECK(slot.size() == op.rows * (plan.vocabulary_padded() + 1) && masked_tokens.size() == op.rows);
+  return Chosen(plan, op, slot, plan.vocabulary_padded(), masked_tokens);
 }
 
 Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
@@ -256,6 +297,50 @@ Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
     y.share[i] = Indicator(slot.subspan(i * padded, padded), masked_tokens[i], op.token);
   }
   return y;
+}
+
+Fp OpeningOffset(const Op& op) {
+  switch (op.kind) {
+    case OpKind::kOpen:
+      return Fp::FromSigned(kOpenOffset);
+    case OpKind::kCompare:
+      return Fp(std::int64_t{1} << (op.masked_bits() - 1));
+    default:
+      return Fp();
+  }
+}
+
+Tensor FromOpened(const Plan& plan, const Op& op, std::span<const Fp> opened,
+                  std::span<const Fp> slot, std::size_t sets) {
+  const std::size_t count = opened.size();
+  if (op.kind == OpKind::kOpen) {
+    Tensor wire = Empty(op);
+    const std::span<const Fp> mask = slot.subspan(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      wire.masked[i] = PublicPart(opened[i], op.drop, sets);
+      wire.share[i] = wire.masked[i] - mask[i];
+    }
+    return wire;
+  }
+  const std::size_t entries = std::size_t{1} << op.digit_bits;
+  std::vector<std::uint64_t> low(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    low[i] = static_cast<std::uint64_t>(opened[i].value()) & ((1ull << op.masked_bits()) - 1);
+  }
+  if (op.kind == OpKind::kLookup) {
+    return Chosen(plan, op, slot, entries, std::vector<std::uint32_t>(low.begin(), low.end()));
+  }
+  CHECK(op.kind == OpKind::kCompare);
+  Tensor pairs = Empty(op);
+  const std::vector<std::uint8_t> order = PairOrder(op.digits);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::span<const Fp> one_hots = slot.subspan(i * op.digits * entries);
+    ComparisonPairs(
+        low[i], op.digits, op.digit_bits, order,
+        [&](unsigned digit, std::uint64_t value) { return one_hots[digit * entries + value]; },
+        &pairs.share[i * op.cols]);
+  }
+  return pairs;
 }
 
 Tensor Compute(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs,
@@ -287,6 +372,16 @@ Tensor Compute(const Plan& plan, const Op& op, std::span<const Tensor* const> in
       return Output(op, *inputs[0], slot);
     case OpKind::kAddConstant:
       return AddConstant(plan, op, inputs);
+    case OpKind::kConcat:
+      return Concat(op, inputs);
+    case OpKind::kReshape:
+      return Reshape(op, inputs);
+    case OpKind::kColumns:
+      return Columns(op, inputs);
+    case OpKind::kRotate:
+      return Turned(plan, op, inputs);
+    case OpKind::kCompare:
+    case OpKind::kLookup:
     case OpKind::kEmbed:
     case OpKind::kTokenIs:
     case OpKind::kOpen:

@@ -21,7 +21,13 @@ Tensor Embed(const Plan& plan, const Op& op, std::span<const Fp> slot,
 Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
                std::span<const std::uint32_t> masked_tokens);
 
-// Every other kind but kOpen. `inputs` as op.inputs; `slot` the operation's part of the bundle.
+// What is added to an operation's value, beside its mask, before it is opened.
+Fp OpeningOffset(const Op& op);
+// The result of an operation that opens, from the opened values; `sets` = C(n, t).
+Tensor FromOpened(const Plan& plan, const Op& op, std::span<const Fp> opened,
+                  std::span<const Fp> slot, std::size_t sets);
+
+// Every other kind. `inputs` as op.inputs; `slot` the operation's part of the bundle.
 Tensor Compute(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs,
                std::span<const Fp> slot);
 

@@ -40,7 +40,12 @@ class Counter {
           Series(op);
           break;
         case OpKind::kEmbed:
-          Embed();
+          OneHots(plan_.tokens, plan_.digit_bits_high, plan_.digit_bits_low);
+          break;
+        case OpKind::kCompare:
+        case OpKind::kLookup:
+          OneHots(plan_.ops[op.inputs[0]].size() * op.digits, (op.digit_bits + 1u) / 2,
+                  op.digit_bits / 2u);
           break;
         default:
           break;
@@ -69,23 +74,23 @@ class Counter {
   }
 
   // Squares for random bits, then one-hot vectors of ever more of them; returns the depth.
-  std::uint32_t Digit(std::uint32_t bits) {
+  std::uint32_t Digit(std::uint64_t count, std::uint32_t bits) {
     if (bits == 1) return 1;
-    return Join(bits - bits / 2, Digit(bits - bits / 2), bits / 2, Digit(bits / 2));
+    return Join(count, bits - bits / 2, Digit(count, bits - bits / 2), bits / 2,
+                Digit(count, bits / 2));
   }
-  std::uint32_t Join(std::uint32_t left, std::uint32_t left_depth, std::uint32_t right,
-                     std::uint32_t right_depth) {
+  std::uint32_t Join(std::uint64_t count, std::uint32_t left, std::uint32_t left_depth,
+                     std::uint32_t right, std::uint32_t right_depth) {
     const std::uint32_t layer = std::max(left_depth, right_depth);
-    Add(layer, plan_.tokens * ((1ull << left) - 1) * ((1ull << right) - 1));
+    Add(layer, count * ((1ull << left) - 1) * ((1ull << right) - 1));
     return layer + 1;
   }
-  void Embed() {
-    const std::uint32_t high = plan_.digit_bits_high, low = plan_.digit_bits_low;
-    Add(0, std::uint64_t{plan_.tokens} * (high + low));
+  void OneHots(std::uint64_t count, std::uint32_t high, std::uint32_t low) {
+    Add(0, count * (high + low));
     if (high > 0 && low > 0) {
-      Join(high, Digit(high), low, Digit(low));
+      Join(count, high, Digit(count, high), low, Digit(count, low));
     } else if (high + low > 0) {
-      Digit(high + low);
+      Digit(count, high + low);
     }
   }
 
@@ -101,6 +106,9 @@ std::uint64_t SlotShares(const Plan& plan, const Op& op) {
       return plan.tokens * (plan.vocabulary_padded() + 1);
     case OpKind::kOpen:
       return 2 * op.size();
+    case OpKind::kCompare:
+    case OpKind::kLookup:
+      return plan.ops[op.inputs[0]].size() * ((std::uint64_t{op.digits} << op.digit_bits) + 1);
     case OpKind::kMul:
     case OpKind::kRowDot:
     case OpKind::kScores:
@@ -122,7 +130,7 @@ Cost CountCost(const Plan& plan, const proto::Committee& committee) {
   Cost cost;
   cost.rounds = static_cast<std::uint32_t>(OpeningRounds(plan).size());
   for (const Op& op : plan.ops) {
-    if (op.kind == OpKind::kOpen) cost.openings += op.size();
+    if (Opens(op.kind)) cost.openings += plan.ops[op.inputs[0]].size();
     cost.bundle_bytes += SlotShares(plan, op) * Fp::kBytes;
   }
   cost.online_bytes = cost.openings * n * (n - 1) * Fp::kBytes;

@@ -8,6 +8,8 @@
 
 #include "mpc/field/fp.h"
 #include "mpc/field/gemm.h"
+#include "mpc/opening/digits.h"
+#include "mpc/plan/rotate.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -55,6 +57,8 @@ struct RealArithmetic {
   static double From(std::int64_t x) { return static_cast<double>(x); }
   static double Open(double y, unsigned drop) { return std::ldexp(y, -static_cast<int>(drop)); }
   static double Apply(const Series& series, double x) { return EvaluateSeries(series, x); }
+  static Int128 ToInteger(double x) { return static_cast<Int128>(std::floor(x)); }
+  static std::uint64_t Digits(unsigned) { return 0; }  // Any mask gives the right answer.
 };
 
 // The field, with the noise that masks bring.
@@ -75,6 +79,9 @@ class FieldArithmetic {
     if (sets_ % 2 == 0) sum += Int128{1} << (drop - 1);
     return Fp::FromSigned((sum >> drop) - Int128{sets_ / 2});
   }
+
+  static Int128 ToInteger(Fp x) { return x.ToSigned(); }
+  std::uint64_t Digits(unsigned bits) { return Next() >> (64 - bits); }
 
   Fp Apply(const Series& series, Fp x) {
     Fp value;
@@ -183,7 +190,7 @@ class Machine {
         if (op.bias != kNone) AddToRows(plan_.wide_constants[op.bias].values, y);
         const Constant& weight = plan_.constants[op.weight];
         for (std::size_t i = 0; i < y.size(); ++i) {
-          y[i] += (*inputs[0])[i] * Arithmetic::From(weight.values[i % op.cols]);
+          y[i] += (*inputs[0])[i] * Arithmetic::From(weight.values[i % weight.values.size()]);
         }
         break;
       }
@@ -193,8 +200,8 @@ class Machine {
         break;
       }
       case OpKind::kRows:
-        std::copy_n(inputs[0]->begin() + static_cast<std::ptrdiff_t>(op.row_begin) * op.cols,
-                    y.size(), y.begin());
+        std::copy_n(inputs[0]->begin() + static_cast<std::ptrdiff_t>(op.begin) * op.cols, y.size(),
+                    y.begin());
         break;
       case OpKind::kOpen:
         for (std::size_t i = 0; i < y.size(); ++i)
@@ -210,6 +217,34 @@ class Machine {
         }
         break;
       }
+      case OpKind::kConcat: {
+        auto next = y.begin();
+        for (const Tensor* input : inputs) next = std::copy(input->begin(), input->end(), next);
+        break;
+      }
+      case OpKind::kReshape:
+        y = *inputs[0];
+        break;
+      case OpKind::kColumns: {
+        const std::size_t cols = inputs[0]->size() / op.rows;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          y[i] = (*inputs[0])[i / op.cols * cols + op.begin + i % op.cols];
+        }
+        break;
+      }
+      case OpKind::kRotate:
+        Rotate(op, plan_.constants[op.weight], inputs[0]->data(), y.data());
+        break;
+      case OpKind::kCompare:
+        Compare(op, *inputs[0], y);
+        break;
+      case OpKind::kLookup:
+        for (std::size_t i = 0; i < op.rows; ++i) {
+          CopyRow(plan_.constants[op.weight],
+                  static_cast<std::uint64_t>(Arithmetic::ToInteger((*inputs[0])[i])),
+                  &y[i * op.cols]);
+        }
+        break;
     }
     return y;
   }
@@ -220,13 +255,32 @@ class Machine {
   }
 
   void Embed(const Op& op, Tensor& y) const {
-    const std::vector<std::int32_t>& table = plan_.constants[op.weight].values;
-    // As the protocol does: the row of tokens beyond the vocabulary is [UNK]'s place.
-    const std::size_t unknown = std::min<std::size_t>(1, plan_.vocabulary - 1);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const std::uint32_t id = ids_[i / op.cols];
-      const std::size_t row = id < plan_.vocabulary ? id : unknown;
-      y[i] = Arithmetic::From(table[row * op.cols + i % op.cols]);
+    for (std::size_t i = 0; i < op.rows; ++i) {
+      CopyRow(plan_.constants[op.weight], ids_[i], &y[i * op.cols]);
+    }
+  }
+
+  // As the protocol does: the row of numbers beyond the table is [UNK]'s place.
+  static void CopyRow(const Constant& table, std::uint64_t number, Number* to) {
+    const std::uint64_t row = number < table.rows ? number : std::min(1u, table.rows - 1);
+    for (std::size_t c = 0; c < table.cols; ++c) {
+      to[c] = Arithmetic::From(table.values[row * table.cols + c]);
+    }
+  }
+
+  // With a mask r of the arithmetic's choice.
+  void Compare(const Op& op, const Tensor& x, Tensor& y) {
+    const std::uint64_t range = std::uint64_t{1} << op.masked_bits();
+    const std::uint64_t digit = (std::uint64_t{1} << op.digit_bits) - 1;
+    const std::vector<std::uint8_t> order = PairOrder(op.digits);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::uint64_t r = arithmetic_.Digits(op.masked_bits());
+      const auto value = static_cast<std::uint64_t>(Arithmetic::ToInteger(x[i]));
+      ComparisonPairs((value + range / 2 + r) & (range - 1), op.digits, op.digit_bits, order,
+                      [&](unsigned m, std::uint64_t v) {
+                        return Arithmetic::From(((r >> (m * op.digit_bits)) & digit) == v ? 1 : 0);
+                      },
+                      &y[i * op.cols]);
     }
   }
 
@@ -234,20 +288,24 @@ class Machine {
     const std::size_t width = q.size() * op.heads / op.rows;
     const std::size_t rows = op.rows / op.heads;
     const std::size_t head_width = width / op.heads;
+    const std::size_t key_width = k.size() / op.cols;
     for (std::size_t head = 0; head < op.heads; ++head) {
       const std::size_t offset = head * head_width;
-      AddProduct(View{q.data() + offset, width, 1}, View{k.data() + offset, 1, width}, rows,
+      const std::size_t key_offset = head * key_width / width * head_width;
+      AddProduct(View{q.data() + offset, width, 1}, View{k.data() + key_offset, 1, key_width}, rows,
                  head_width, op.cols, y.data() + head * rows * op.cols, op.cols);
     }
   }
 
   static void Mix(const Op& op, const Tensor& p, const Tensor& v, Tensor& y) {
-    const std::size_t tokens = v.size() / op.cols;
+    const std::size_t tokens = p.size() / (op.heads * op.rows);
     const std::size_t head_width = op.cols / op.heads;
+    const std::size_t value_width = v.size() / tokens;
     for (std::size_t head = 0; head < op.heads; ++head) {
       const std::size_t offset = head * head_width;
+      const std::size_t value_offset = head * value_width / op.cols * head_width;
       AddProduct(View{p.data() + head * op.rows * tokens, tokens, 1},
-                 View{v.data() + offset, op.cols, 1}, op.rows, tokens, head_width,
+                 View{v.data() + value_offset, value_width, 1}, op.rows, tokens, head_width,
                  y.data() + offset, op.cols);
     }
   }

@@ -20,7 +20,7 @@ using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
 
-constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 1};
+constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 2};
 
 class Writer {
  public:
@@ -123,7 +123,9 @@ void PutOp(Writer& out, const Op& op) {
   out.U8(op.drop);
   out.U32(op.heads);
   out.U32(op.token);
-  out.U32(op.row_begin);
+  out.U32(op.begin);
+  out.U8(op.digits);
+  out.U8(op.digit_bits);
   out.U32(op.weight);
   out.U32(op.bias);
   out.Wide(op.scale);
@@ -132,7 +134,7 @@ void PutOp(Writer& out, const Op& op) {
   out.Text(op.name);
 }
 
-constexpr std::size_t kOpBytesMin = 75;  // An operation with nothing in its lists.
+constexpr std::size_t kOpBytesMin = 77;  // An operation with nothing in its lists.
 
 Op GetOp(Reader& in, bool& canonical) {
   Op op;
@@ -149,7 +151,9 @@ Op GetOp(Reader& in, bool& canonical) {
   op.drop = in.U8();
   op.heads = in.U32();
   op.token = in.U32();
-  op.row_begin = in.U32();
+  op.begin = in.U32();
+  op.digits = in.U8();
+  op.digit_bits = in.U8();
   op.weight = in.U32();
   op.bias = in.U32();
   op.scale = in.Wide();
@@ -164,9 +168,11 @@ Op GetOp(Reader& in, bool& canonical) {
 double LeakageBits(const Plan& plan, unsigned mask_bits) {
   double distance = 0;
   for (const Op& op : plan.ops) {
-    if (op.kind != OpKind::kOpen) continue;
-    const int exponent = plan.ops[op.inputs[0]].bits + 1 - static_cast<int>(mask_bits);
-    distance += static_cast<double>(op.size()) * std::ldexp(1.0, exponent);
+    if (!Opens(op.kind)) continue;
+    const Op& in = plan.ops[op.inputs[0]];
+    const unsigned bits = op.kind == OpKind::kOpen ? in.bits + 1u : op.masked_bits();
+    distance += static_cast<double>(in.size()) *
+                std::ldexp(1.0, static_cast<int>(bits) - static_cast<int>(mask_bits));
   }
   return distance > 0 ? -std::log2(distance) : std::numeric_limits<double>::infinity();
 }
@@ -203,7 +209,7 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   Reader in(bytes);
   const ByteSpan magic = in.Raw(sizeof kMagic);
   if (!in.ok() || !std::equal(magic.begin(), magic.end(), kMagic)) {
-    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 1");
+    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 2");
   }
   Plan plan;
   bool canonical = true;

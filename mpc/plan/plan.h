@@ -23,7 +23,7 @@
 namespace mpc {
 
 // Limits of a plan; Validate names the one that is broken.
-inline constexpr std::size_t kOpsMax = 1 << 14;
+inline constexpr std::size_t kOpsMax = 1 << 17;
 inline constexpr std::size_t kSideMax = 1 << 16;  // Rows or columns of a tensor.
 inline constexpr std::size_t kTensorSizeMax = 1 << 24;
 inline constexpr std::size_t kConstantSizeMax = 1 << 26;
@@ -31,6 +31,8 @@ inline constexpr std::size_t kHarmonicsMax = 32;
 inline constexpr std::size_t kNameBytesMax = 128;
 inline constexpr unsigned kPhaseBitsMax = 28;  // Their products stay below 2^kOpenBits.
 inline constexpr unsigned kVocabularyBitsMax = 20;
+inline constexpr unsigned kDigitsMax = 8;  // Of a kCompare.
+inline constexpr unsigned kDigitBitsMax = 6;
 
 using TensorId = std::uint32_t;    // The index of the operation that makes it.
 using ConstantId = std::uint32_t;  // Index into Plan::constants.
@@ -46,10 +48,11 @@ enum class OpKind : std::uint8_t {
   // frac = in.frac + weight.frac; the bias constant (optional, cols entries) has frac `frac`.
   kLinear = 3,
   // Per head: y[(head, i), j] = sum_c q[i, head*d + c] * k[j, head*d + c]; q [R x h], k [T x h]
-  // wires, h = heads * d; sharing [heads*R x T], frac = sum.
+  // wires, h = heads * d; sharing [heads*R x T], frac = sum. k may have
+  // only h / s columns: s consecutive heads of q share one of k (grouped-query attention).
   kScores = 4,
   // Per head: y[i, head*d + c] = sum_j p[(head, i), j] * v[j, head*d + c]; p [heads*R x T],
-  // v [T x h] wires; sharing [R x h], frac = sum.
+  // v [T x h] wires; sharing [R x h], frac = sum. v may be narrower, as k in kScores.
   kMix = 5,
   // Elementwise product of wires, the second of the same shape or [rows x 1] (broadcast over
   // columns). Sharing, frac = sum. Inputs may be equal (a square).
@@ -64,21 +67,48 @@ enum class OpKind : std::uint8_t {
   kAdd = 9,
   // y[i, j] = a[i, j] + scale[0] * b[j]; b [cols x 1]. Wire if both are, else sharing.
   kAddPerColumn = 10,
-  // y[i, j] = a[i, j] * weight[j] + bias[j], public; wire stays wire, sharing stays sharing.
+  // y[i, j] = a[i, j] * weight[i mod R, j] + bias[j], public, weight [R x cols] with R a divisor of
+  // the rows (1: a scale by column); wire stays wire, sharing stays sharing.
   // frac = a.frac + weight.frac.
   kScaleColumns = 11,
   // y[i] = sum over columns. Wire stays wire, sharing stays sharing. [rows x 1]
   kRowSum = 12,
-  // y = a[row_begin .. row_begin + rows). Kind kept (a slice of a wire is not fresh).
+  // y = a[begin .. begin + rows). Kind kept (a slice of a wire is not fresh).
   kRows = 13,
   // Sharing in, fresh wire out: one robust opening, the low `drop` bits dropped.
   kOpen = 14,
-  // The result for the client: y + mu with mu uniform in F_p, posted share by share. Last
-  // operation.
+  // The result for the client: y + mu with mu uniform in F_p, posted share by share; y a sharing or
+  // a wire. Last operation.
   kOutput = 15,
   // y = a + weight, the public constant of a's shape and frac. Kind kept.
   kAddConstant = 16,
+  // The inputs' rows one after another. Wire if all are, else sharing.
+  kConcat = 17,
+  // The same elements in another shape. Kind kept.
+  kReshape = 18,
+  // y = a[.., begin .. begin + cols). Kind kept.
+  kColumns = 19,
+  // Turns each head's pairs (a[j], a[j + d/2]) by public angles (RoPE): weight [R x d] holds d/2
+  // cosines, then d/2 sines; R as in kScaleColumns, d = cols / heads. Kind kept, frac = sum.
+  kRotate = 20,
+  // Is x >= 0? One opening under a mask of known digits (mpc/opening/digits.h). x a wire or a
+  // sharing, |x| < 2^(k - 1), k = digits * digit_bits; sharing [x.size() x 2 digits], frac 0: for
+  // each element the pairs (less, equal) of its digits, which products join to the answer.
+  kCompare = 21,
+  // y = rows of the public table `weight` chosen by the secret integers x (frac 0, [rows x 1], wire
+  // or sharing), 0 <= x < 2^digit_bits: one opening of x + r, r uniform. Numbers beyond the table
+  // count as row 1. Sharing.
+  kLookup = 22,
 };
+
+// Operations that end in a robust opening of their input.
+constexpr bool Opens(OpKind kind) {
+  return kind == OpKind::kOpen || kind == OpKind::kCompare || kind == OpKind::kLookup;
+}
+// Those that open under a mask of known digits.
+constexpr bool OpensDigits(OpKind kind) {
+  return kind == OpKind::kCompare || kind == OpKind::kLookup;
+}
 
 // f(x) = sum_i poly[i] x^i + sum_k cosine[k-1] cos(k w x) + sine[k-1] sin(k w x), w = 2 pi /
 // period. x is the wire's integer. All terms have out_frac fraction bits:
@@ -122,9 +152,11 @@ struct Op {
       0;  // Bound: |y| < 2^bits as an integer; the plan's promise, from calibration.
 
   std::uint8_t drop = 0;            // kOpen
-  std::uint32_t heads = 0;          // kScores, kMix
+  std::uint32_t heads = 0;          // kScores, kMix, kRotate
   std::uint32_t token = 0;          // kTokenIs
-  std::uint32_t row_begin = 0;      // kRows
+  std::uint32_t begin = 0;          // kRows, kColumns
+  std::uint8_t digits = 0;          // kCompare; 1 for kLookup
+  std::uint8_t digit_bits = 0;      // kCompare, kLookup
   ConstantId weight = kNone;        // index into Plan::constants
   ConstantId bias = kNone;          // index into Plan::wide_constants
   std::vector<std::int64_t> scale;  // kAdd: 1 or 2; kAddPerColumn: 1
@@ -133,6 +165,8 @@ struct Op {
   std::string name;                 // For people: "layer 0 gelu".
 
   std::size_t size() const { return std::size_t{rows} * cols; }
+  // k: bits of what a kCompare or kLookup opens, but for its high part.
+  unsigned masked_bits() const { return unsigned{digits} * digit_bits; }
 };
 
 struct Plan {
@@ -155,7 +189,8 @@ proto::Result<> Validate(const Plan& plan);
 
 // -log2 of the statistical distance that the plan's masked openings leak in one inference with
 // masks of `mask_bits`: the sum over all opened values of 2^(bits + 1 - mask_bits), bits that of
-// kOpen's input. Callers refuse a plan below kLeakageBitsMin.
+// kOpen's input; 2^(k - mask_bits) for kCompare and kLookup. Callers refuse a plan below
+// kLeakageBitsMin.
 inline constexpr double kLeakageBitsMin = 40;
 double LeakageBits(const Plan& plan, unsigned mask_bits);
 

@@ -167,6 +167,18 @@ class Checker {
         return CheckOutput();
       case OpKind::kAddConstant:
         return CheckAddConstant();
+      case OpKind::kConcat:
+        return CheckConcat();
+      case OpKind::kReshape:
+        return CheckReshape();
+      case OpKind::kColumns:
+        return CheckColumns();
+      case OpKind::kRotate:
+        return CheckRotate();
+      case OpKind::kCompare:
+        return CheckCompare();
+      case OpKind::kLookup:
+        return CheckLookup();
     }
     return Bad("unknown kind");
   }
@@ -179,7 +191,7 @@ class Checker {
   }
   Result<> CheckTokenIs() const {
     if (auto ok = Expect(0, plan_.tokens, 1, false); !ok) return ok;
-    if (op().token >= plan_.vocabulary) return Bad("token outside the vocabulary");
+    if (op().token >= plan_.vocabulary_padded()) return Bad("token outside the vocabulary");
     return ExpectFrac(0);
   }
   Result<> CheckLinear() const {
@@ -192,7 +204,9 @@ class Checker {
   Result<> CheckScores() const {
     if (auto ok = NeedInputs(2, true); !ok) return ok;
     const std::uint32_t heads = op().heads;
-    if (heads == 0 || in(0).cols % heads != 0 || in(0).cols != in(1).cols) return Bad("bad heads");
+    if (heads == 0 || in(0).cols % heads != 0 || !Shared(in(0).cols, in(1).cols)) {
+      return Bad("bad heads");
+    }
     if (std::uint64_t{heads} * in(0).rows > kSideMax) return Bad("bad shape");
     if (auto ok = Expect(2, heads * in(0).rows, in(1).rows, false); !ok) return ok;
     return ExpectFrac(unsigned{in(0).frac} + in(1).frac);
@@ -200,12 +214,17 @@ class Checker {
   Result<> CheckMix() const {
     if (auto ok = NeedInputs(2, true); !ok) return ok;
     const std::uint32_t heads = op().heads;
-    if (heads == 0 || in(0).rows % heads != 0 || in(1).cols % heads != 0 ||
-        in(0).cols != in(1).rows) {
+    if (heads == 0 || in(0).rows % heads != 0 || op().cols % heads != 0 ||
+        in(0).cols != in(1).rows || !Shared(op().cols, in(1).cols)) {
       return Bad("bad heads");
     }
-    if (auto ok = Expect(2, in(0).rows / heads, in(1).cols, false); !ok) return ok;
+    if (auto ok = Expect(2, in(0).rows / heads, op().cols, false); !ok) return ok;
     return ExpectFrac(unsigned{in(0).frac} + in(1).frac);
+  }
+  // Whether keys or values of `narrow` columns serve heads that have `wide` together.
+  bool Shared(std::uint32_t wide, std::uint32_t narrow) const {
+    const std::uint32_t width = wide / op().heads;
+    return width != 0 && narrow % width == 0 && wide % narrow == 0;
   }
   Result<> CheckMul() const {
     if (auto ok = NeedInputs(2, true); !ok) return ok;
@@ -259,7 +278,7 @@ class Checker {
   Result<> CheckScaleColumns() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, in(0).wire); !ok) return ok;
-    if (weight() == nullptr || weight()->rows != 1 || weight()->cols != op().cols) {
+    if (weight() == nullptr || op().rows % weight()->rows != 0 || weight()->cols != op().cols) {
       return Bad("weight does not fit");
     }
     if (auto ok = ExpectFrac(in(0).frac + weight()->frac); !ok) return ok;
@@ -273,7 +292,7 @@ class Checker {
   Result<> CheckRows() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, op().rows, in(0).cols, in(0).wire); !ok) return ok;
-    if (op().row_begin >= in(0).rows || op().rows > in(0).rows - op().row_begin) {
+    if (op().begin >= in(0).rows || op().rows > in(0).rows - op().begin) {
       return Bad("rows outside the input");
     }
     return ExpectFrac(in(0).frac);
@@ -289,7 +308,6 @@ class Checker {
   Result<> CheckOutput() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, false); !ok) return ok;
-    if (in(0).wire) return Bad("the output is a sharing");
     if (!plan_.labels.empty() && plan_.labels.size() != op().cols) return Bad("labels do not fit");
     return ExpectFrac(in(0).frac);
   }
@@ -301,6 +319,71 @@ class Checker {
       return Bad("constant does not fit");
     }
     return ExpectFrac(in(0).frac);
+  }
+
+  Result<> CheckConcat() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    std::uint64_t rows = 0;
+    bool wire = true;
+    for (std::size_t i = 0; i < op().inputs.size(); ++i) {
+      if (in(i).cols != op().cols) return Bad("the inputs' columns differ");
+      if (in(i).frac != op().frac) return Bad("the inputs' fraction bits differ");
+      rows += in(i).rows;
+      wire = wire && in(i).wire;
+    }
+    if (rows != op().rows) return Bad("shape does not follow from the inputs");
+    return Expect(op().inputs.size(), op().rows, op().cols, wire);
+  }
+  Result<> CheckReshape() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    if (in(0).size() != op().size()) return Bad("another number of elements");
+    if (auto ok = Expect(1, op().rows, op().cols, in(0).wire); !ok) return ok;
+    return ExpectFrac(in(0).frac);
+  }
+  Result<> CheckColumns() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    if (auto ok = Expect(1, in(0).rows, op().cols, in(0).wire); !ok) return ok;
+    if (op().begin >= in(0).cols || op().cols > in(0).cols - op().begin) {
+      return Bad("columns outside the input");
+    }
+    return ExpectFrac(in(0).frac);
+  }
+  Result<> CheckRotate() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    if (auto ok = Expect(1, in(0).rows, in(0).cols, in(0).wire); !ok) return ok;
+    const std::uint32_t heads = op().heads;
+    if (heads == 0 || op().cols % heads != 0 || op().cols / heads % 2 != 0) return Bad("bad heads");
+    if (weight() == nullptr || op().rows % weight()->rows != 0 ||
+        weight()->cols != op().cols / heads) {
+      return Bad("weight does not fit");
+    }
+    return ExpectFrac(in(0).frac + weight()->frac);
+  }
+  Result<> CheckCompare() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    const unsigned digits = op().digits;
+    if (digits == 0 || digits > kDigitsMax || (digits & (digits - 1)) != 0 ||
+        op().digit_bits == 0 || op().digit_bits > kDigitBitsMax || op().masked_bits() > kOpenBits) {
+      return Bad("bad digits");
+    }
+    if (in(0).size() > kSideMax) return Bad("too many comparisons at once");
+    if (in(0).bits + 1u > op().masked_bits()) return Bad("the digits do not hold the input");
+    if (auto ok = Expect(1, static_cast<std::uint32_t>(in(0).size()), 2 * digits, false); !ok) {
+      return ok;
+    }
+    return ExpectFrac(0);
+  }
+  Result<> CheckLookup() const {
+    if (auto ok = NeedInputs(1, false); !ok) return ok;
+    if (op().digits != 1 || op().digit_bits == 0 || op().digit_bits > kVocabularyBitsMax) {
+      return Bad("bad digits");
+    }
+    if (in(0).cols != 1 || in(0).frac != 0) return Bad("needs a column of integers");
+    if (weight() == nullptr || weight()->rows > std::uint64_t{1} << op().digit_bits) {
+      return Bad("table does not fit");
+    }
+    if (auto ok = Expect(1, in(0).rows, weight()->cols, false); !ok) return ok;
+    return ExpectFrac(weight()->frac);
   }
 
   const Plan& plan_;

@@ -36,6 +36,9 @@ std::size_t SlotSize(const Plan& plan, TensorId id) {
       return plan.tokens * (plan.vocabulary_padded() + 1);
     case OpKind::kOpen:
       return 2 * op.size();
+    case OpKind::kCompare:
+    case OpKind::kLookup:
+      return plan.ops[op.inputs[0]].size() * ((std::size_t{op.digits} << op.digit_bits) + 1);
     case OpKind::kMul:
     case OpKind::kRowDot:
     case OpKind::kScores:

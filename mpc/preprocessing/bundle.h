@@ -3,6 +3,8 @@
 // slots[op] holds the preprocessed shares of that operation, in this order:
 //   kEmbed   one-hot: tokens x V' shares e(r)_k, then tokens shares of the token masks r
 //   kOpen    size shares of r (the mask added before opening), then size shares of L
+//   kCompare, kLookup   for each element of the input the one-hot vectors of its mask's digits, the
+//            lowest first (2^digit_bits shares each), then a share of each element's mask R
 //   kMul, kRowDot, kScores, kMix   size shares of the product of the masks
 //   kSeries  size shares of L^2 if poly has degree 2 (else none); then for each harmonic k = 1..K
 //            size shares of 2^phase_bits cos(k w L), then size shares of 2^phase_bits sin(k w L)

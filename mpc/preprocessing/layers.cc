@@ -35,7 +35,12 @@ Layers::Layers(const Plan& plan, std::size_t sets, const Segment& segment) : ops
     const auto input = [&](std::size_t i) -> const Op& { return plan.ops[op.inputs[i]]; };
     switch (op.kind) {
       case OpKind::kEmbed:
-        AddEmbed(plan);
+        AddOneHots(id, plan.tokens, plan.digit_bits_high, plan.digit_bits_low);
+        break;
+      case OpKind::kCompare:
+      case OpKind::kLookup:
+        AddOneHots(id, plan.ops[op.inputs[0]].size() * op.digits, (op.digit_bits + 1u) / 2,
+                   op.digit_bits / 2u);
         break;
       case OpKind::kSeries:
         AddSeries(id, op, sets);
@@ -114,37 +119,38 @@ void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
 
 // Joins two one-hot vectors. They sum to one, so the entries of the product in the first row and in
 // the first column follow from the others.
-std::uint32_t Layers::JoinDigits(const Plan& plan, std::uint32_t left, std::uint32_t right) {
-  OpLayers& layers = ops_[0];
+std::uint32_t Layers::JoinDigits(TensorId id, std::size_t count, std::uint32_t left,
+                                 std::uint32_t right) {
+  OpLayers& layers = ops_[id];
   const std::size_t rows = std::size_t{1} << layers.nodes[left].leaves;
   const std::size_t cols = std::size_t{1} << layers.nodes[right].leaves;
   return AddNode(layers, left, right,
-                 {.claims = plan.tokens * (rows - 1) * (cols - 1), .pairs = plan.tokens});
+                 {.op = id, .claims = count * (rows - 1) * (cols - 1), .pairs = count});
 }
 
-std::uint32_t Layers::AddDigit(const Plan& plan, std::uint32_t first, std::uint32_t bits) {
+std::uint32_t Layers::AddDigit(TensorId id, std::size_t count, std::uint32_t first,
+                               std::uint32_t bits) {
   if (bits == 1) return first;
-  const std::uint32_t left = AddDigit(plan, first, bits - bits / 2);
-  const std::uint32_t right = AddDigit(plan, first + bits - bits / 2, bits / 2);
-  return JoinDigits(plan, left, right);
+  const std::uint32_t left = AddDigit(id, count, first, bits - bits / 2);
+  const std::uint32_t right = AddDigit(id, count, first + bits - bits / 2, bits / 2);
+  return JoinDigits(id, count, left, right);
 }
 
-void Layers::AddEmbed(const Plan& plan) {
-  const std::uint32_t high = plan.digit_bits_high;
-  const std::uint32_t low = plan.digit_bits_low;
+void Layers::AddOneHots(TensorId id, std::size_t count, std::uint32_t high, std::uint32_t low) {
   if (high + low == 0) return;  // One word: its indicator is the constant one.
-  OpLayers& layers = ops_[0];
-  layers.direct = Add({.claims = std::size_t{plan.tokens} * (high + low),
-                       .pairs = std::size_t{plan.tokens} * (high + low),
+  OpLayers& layers = ops_[id];
+  layers.direct = Add({.op = id,
+                       .claims = count * (high + low),
+                       .pairs = count * (high + low),
                        .masking = Masking::kPublic});
   layers.nodes.assign(high + low, ProductNode{.depth = 1});
   if (high == 0 || low == 0) {
-    layers.results = {AddDigit(plan, 0, high + low)};
+    layers.results = {AddDigit(id, count, 0, high + low)};
     return;
   }
-  const std::uint32_t left = AddDigit(plan, 0, high);
-  const std::uint32_t right = AddDigit(plan, high, low);
-  layers.results = {JoinDigits(plan, left, right)};
+  const std::uint32_t left = AddDigit(id, count, 0, high);
+  const std::uint32_t right = AddDigit(id, count, high, low);
+  layers.results = {JoinDigits(id, count, left, right)};
 }
 
 }  // namespace mpc

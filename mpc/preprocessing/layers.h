@@ -9,7 +9,8 @@
 //             are clear to the set's members and multiplied in a tree of ceil(log2 C(n,t)) layers
 //             to exp(i w L), the first harmonic; harmonic k is the product of harmonics floor(k/2)
 //             and ceil(k/2), ceil(log2 K) layers more
-//   kEmbed    random bits by opening squares: layer 0. One-hot vectors of ever more bits as outer
+//   kEmbed, kCompare, kLookup
+//             random bits by opening squares: layer 0. One-hot vectors of ever more bits as outer
 //             products, the high and the low digit by halves, then one of the other: for 8 + 7 bits
 //             layers 1 to 4
 //
@@ -58,9 +59,9 @@ struct ProductNode {
 
 struct OpLayers {
   std::optional<ReductionId> direct;  // Products of masks, the square of a mask, squares for bits.
-  std::vector<ProductNode> nodes;     // kSeries: phases. kEmbed: one-hot vectors.
+  std::vector<ProductNode> nodes;     // kSeries: phases. Others: one-hot vectors.
   std::vector<std::uint32_t>
-      results;  // kSeries: the nodes of the harmonics 1..K. kEmbed: the root.
+      results;  // kSeries: the nodes of the harmonics 1..K. Others: the root.
 };
 
 // A part of a plan that one attempt prepares: its operations from `begin` to `end`, and with them
@@ -97,11 +98,12 @@ class Layers {
  private:
   ReductionId Add(Reduction reduction);
   void AddSeries(TensorId id, const Op& op, std::size_t sets);
-  void AddEmbed(const Plan& plan);
+  // `count` random one-hot vectors of 2^(high + low) entries.
+  void AddOneHots(TensorId id, std::size_t count, std::uint32_t high, std::uint32_t low);
   std::uint32_t AddNode(OpLayers& layers, std::uint32_t left, std::uint32_t right,
                         Reduction reduction);
-  std::uint32_t AddDigit(const Plan& plan, std::uint32_t first, std::uint32_t bits);
-  std::uint32_t JoinDigits(const Plan& plan, std::uint32_t left, std::uint32_t right);
+  std::uint32_t AddDigit(TensorId id, std::size_t count, std::uint32_t first, std::uint32_t bits);
+  std::uint32_t JoinDigits(TensorId id, std::size_t count, std::uint32_t left, std::uint32_t right);
 
   std::vector<OpLayers> ops_;
   std::vector<Reduction> reductions_;

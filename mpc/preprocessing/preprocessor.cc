@@ -18,6 +18,23 @@ std::vector<Fp> Transpose(std::span<const Fp> values, std::size_t cols) {
   return out;
 }
 
+// Keys or values that several heads share, repeated for each head: `rows` rows of `wide` columns in
+// heads of `width`. Empty when every head has its own.
+std::vector<Fp> ForAllHeads(std::span<const Fp> values, std::size_t rows, std::size_t wide,
+                            std::size_t width) {
+  const std::size_t narrow = values.size() / rows;
+  if (narrow == wide) return {};
+  std::vector<Fp> out;
+  out.reserve(rows * wide);
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t head = 0; head < wide / width; ++head) {
+      const auto first = values.subspan(row * narrow + head * narrow / wide * width, width);
+      out.insert(out.end(), first.begin(), first.end());
+    }
+  }
+  return out;
+}
+
 void Append(std::vector<Fp>& out, std::span<const Fp> values) {
   out.insert(out.end(), values.begin(), values.end());
 }
@@ -33,11 +50,12 @@ SeriesShares& Preprocessor::Series(TensorId id, const OpenedLayers& opened, Kept
   return *series;
 }
 
-EmbedShares& Preprocessor::Embedding(const OpenedLayers& opened, KeptShares* kept,
-                                     std::optional<EmbedShares>& own) const {
-  if (kept == nullptr) return own.emplace(reductions_, opened);
-  if (!kept->embed_) kept->embed_ = std::make_unique<EmbedShares>(reductions_, opened);
-  return *kept->embed_;
+OneHotShares& Preprocessor::OneHots(TensorId id, const OpenedLayers& opened, KeptShares* kept,
+                                    std::optional<OneHotShares>& own) const {
+  if (kept == nullptr) return own.emplace(reductions_, id, opened);
+  auto& one_hots = kept->one_hots_[id];
+  if (!one_hots) one_hots = std::make_unique<OneHotShares>(reductions_, id, opened);
+  return *one_hots;
 }
 
 std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& opened,
@@ -74,12 +92,12 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
     if (masks_wanted) masks.Make(id);
     const OpLayers& op_layers = layers().of(id);
     const OpKind kind = plan.ops[id].kind;
-    if (kind == OpKind::kEmbed && op_layers.direct) {
-      std::optional<EmbedShares> own;
-      EmbedShares& embed = Embedding(opened, kept, own);
-      if (wanted(*op_layers.direct)) visit(*op_layers.direct, embed.Squares());
+    if ((kind == OpKind::kEmbed || OpensDigits(kind)) && op_layers.direct) {
+      std::optional<OneHotShares> own;
+      OneHotShares& one_hots = OneHots(id, opened, kept, own);
+      if (wanted(*op_layers.direct)) visit(*op_layers.direct, one_hots.Squares());
       for (const ProductNode& node : op_layers.nodes) {
-        if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, embed.Products(node));
+        if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, one_hots.Products(node));
       }
     } else {
       if (op_layers.direct && masks_wanted) VisitMaskProducts(id, masks, visit);
@@ -126,14 +144,18 @@ void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
       return visit(reduction, claims);
     case OpKind::kScores: {
       const std::size_t width = claims.terms * op.heads;
+      const std::vector<Fp> keys = ForAllHeads(claims.b.values, cols, width, claims.terms);
+      if (!keys.empty()) claims.b.values = keys;
       claims.extent = {op.heads, rows / op.heads, cols};
       claims.a.stride = {claims.terms, width, 0};
       claims.b.stride = {claims.terms, 0, width};
       return visit(reduction, claims);
     }
     case OpKind::kMix: {
-      const std::vector<Fp> columns = Transpose(claims.b.values, cols);
       const std::size_t width = cols / op.heads;
+      const std::vector<Fp> values = ForAllHeads(claims.b.values, claims.terms, cols, width);
+      const std::vector<Fp> columns =
+          Transpose(values.empty() ? claims.b.values : std::span<const Fp>(values), cols);
       claims.b.values = columns;
       claims.extent = {rows, op.heads, width};
       claims.a.stride = {claims.terms, rows * claims.terms, 0};
@@ -158,10 +180,17 @@ Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLa
     std::vector<Fp>& slot = bundle.slots[id];
     slot.reserve(SlotSize(plan, id));
     if (op.kind == OpKind::kEmbed) {
-      std::optional<EmbedShares> own;
-      EmbedShares& embed = Embedding(opened, kept, own);
-      Append(slot, embed.Indicators());
-      Append(slot, embed.TokenMasks());
+      std::optional<OneHotShares> own;
+      OneHotShares& one_hots = OneHots(id, opened, kept, own);
+      Append(slot, one_hots.Indicators());
+      Append(slot, one_hots.Numbers());
+      if (kept != nullptr) kept->one_hots_[id].reset();
+    } else if (OpensDigits(op.kind)) {
+      std::optional<OneHotShares> own;
+      OneHotShares& one_hots = OneHots(id, opened, kept, own);
+      Append(slot, one_hots.Indicators());
+      Append(slot, one_hots.Masks());
+      if (kept != nullptr) kept->one_hots_[id].reset();
     } else if (op.kind == OpKind::kOpen) {
       const Label label = reductions_.MaskLabel(id);
       for (const auto& shares : prss.BoundedShares(label, op.size(), {0, op.drop})) {

@@ -7,13 +7,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "mpc/preprocessing/bundle.h"
 #include "mpc/preprocessing/claims.h"
-#include "mpc/preprocessing/embed.h"
+#include "mpc/preprocessing/one_hot.h"
 #include "mpc/preprocessing/reductions.h"
 #include "mpc/preprocessing/series.h"
 #include "mpc/preprocessing/wire_masks.h"
@@ -29,7 +30,7 @@ class KeptShares {
  private:
   friend class Preprocessor;
   std::vector<std::unique_ptr<SeriesShares>> series_;  // By operation.
-  std::unique_ptr<EmbedShares> embed_;
+  std::map<TensorId, std::unique_ptr<OneHotShares>> one_hots_;
 };
 
 class Preprocessor {
@@ -62,8 +63,8 @@ class Preprocessor {
   // An operation's shares: the kept ones, or others that live as long as `own`.
   SeriesShares& Series(TensorId id, const OpenedLayers& opened, KeptShares* kept,
                        std::optional<SeriesShares>& own) const;
-  EmbedShares& Embedding(const OpenedLayers& opened, KeptShares* kept,
-                         std::optional<EmbedShares>& own) const;
+  OneHotShares& OneHots(TensorId id, const OpenedLayers& opened, KeptShares* kept,
+                        std::optional<OneHotShares>& own) const;
   void VisitMaskProducts(TensorId id, const WireMasks& masks, const VisitClaims& visit) const;
 
   const Reductions reductions_;

@@ -25,12 +25,12 @@ class Reductions {
   Label LabelOf(std::uint32_t operation, Purpose purpose) const {
     return {epoch_, attempt_, operation, purpose};
   }
-  // Of the mask that kOpen adds before it opens, and its parts.
+  // Of the mask that an operation adds before it opens, and its parts.
   Label MaskLabel(TensorId open) const {
     return {epoch_, segment_.masks.value_or(attempt_), open, Purpose::kMask};
   }
   MaskParts OpenParts(TensorId open) const {
-    return prss_.Bounded(MaskLabel(open), plan_.ops[open].size());
+    return prss_.Bounded(MaskLabel(open), plan_.ops[plan_.ops[open].inputs[0]].size());
   }
   const Segment& segment() const { return segment_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mpc/plan/rotate.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -90,7 +91,7 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
     }
     case OpKind::kScaleColumns: {
       const std::vector<std::int32_t>& weight = plan_.constants[op.weight].values;
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(weight[i % cols]) * a[i];
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(weight[i % weight.size()]) * a[i];
       return out;
     }
     case OpKind::kRowSum: {
@@ -99,11 +100,29 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
       return out;
     }
     case OpKind::kRows:
-      std::copy_n(a.begin() + static_cast<std::ptrdiff_t>(op.row_begin * cols), out.size(),
+      std::copy_n(a.begin() + static_cast<std::ptrdiff_t>(op.begin * cols), out.size(),
                   out.begin());
       return out;
     case OpKind::kAddConstant:
+    case OpKind::kReshape:
       return a;
+    case OpKind::kConcat: {
+      auto next = out.begin();
+      for (const TensorId input : op.inputs) {
+        next = std::copy(Of(input).begin(), Of(input).end(), next);
+      }
+      return out;
+    }
+    case OpKind::kColumns: {
+      const std::size_t width = a.size() / op.rows;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] = a[i / cols * width + op.begin + i % cols];
+      }
+      return out;
+    }
+    case OpKind::kRotate:
+      Rotate(op, plan_.constants[op.weight], a.data(), out.data());
+      return out;
     default:
       CHECK(false);  // Validate: no other operation makes a wire.
   }

@@ -5,7 +5,8 @@
 #include <sstream>
 #include <utility>
 
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/compile.h"
+#include "mpc/model/load.h"
 #include "mpc/plan/plan.h"
 #include "mpc/plan/schedule.h"
 #include "mpc/preprocessing/attempt.h"
@@ -65,7 +66,7 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
                             kTextFileBytesMax);
   if (!sentences && !calibration.empty()) return tl::unexpected(sentences.error());
   const proto::Bytes calibration_bytes = sentences ? std::move(*sentences) : proto::Bytes();
-  auto reference = mpc::LoadFloatModel({*config, *weights, *vocab, calibration_bytes});
+  auto reference = mpc::LoadFloatModel({*config, {*weights}});
   if (!reference) return Fail(reference.error().code, directory + ": " + reference.error().message);
   auto tokenizer = mpc::Tokenizer::FromVocab(*vocab);
   if (!tokenizer) return tl::unexpected(tokenizer.error());
@@ -95,7 +96,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   compile_options.builder.sets = static_cast<unsigned>(sets.count());
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
-    const auto plan = mpc::CompileClassifier(model.reference, tokens, sentences, compile_options);
+    const auto plan = mpc::Compile(model.reference, {tokens}, sentences, compile_options);
     if (!plan) return tl::unexpected(plan.error());
     if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
       return tl::unexpected(fits.error());

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "mpc/model/bert.h"
+#include "mpc/model/float_model.h"
 #include "mpc/model/tokenizer.h"
 #include "node/cli/client.h"
 #include "proto/wire/ledger.h"

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/encoder_plan.h"
 #include "mpc/online/session.h"
 #include "mpc/plan/cost.h"
 #include "tests/unit/mpc/dealer.h"
@@ -67,10 +67,10 @@ void Run(const std::string& folder, std::uint32_t tokens, std::uint16_t n) {
   const proto::Bytes config = Read(folder + "/config.json");
   const proto::Bytes weights = Read(folder + "/model.safetensors");
   const proto::Bytes vocab = Read(folder + "/vocab.txt");
-  const FloatModel model = Need(LoadFloatModel({config, weights, vocab, {}}));
+  const FloatModel model = Need(LoadFloatModel({config, {weights}}));
   const Tokenizer tokenizer = Need(Tokenizer::FromVocab(vocab));
   const auto texts = CalibrationTexts(folder + "/calibration.txt", tokenizer, tokens);
-  const auto plan = std::make_shared<const Plan>(Need(CompileClassifier(model, tokens, texts)));
+  const auto plan = std::make_shared<const Plan>(Need(CompileEncoder(model, tokens, texts)));
 
   Dealer dealer(n);
   const Cost cost = CountCost(*plan, dealer.committee());

@@ -17,7 +17,7 @@
 #include <map>
 #include <string>
 
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/encoder_plan.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/evaluate.h"
 
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
   const proto::Bytes config = Read(folder + "config.json");
   const proto::Bytes weights = Read(folder + "model.safetensors");
   const proto::Bytes vocab = Read(option("--vocab", folder + "vocab.txt"));
-  const FloatModel model = Need(mpc::LoadFloatModel({config, weights, {}, {}}));
+  const FloatModel model = Need(mpc::LoadFloatModel({config, {weights}}));
   const auto tokenizer = Need(mpc::Tokenizer::FromVocab(vocab));
   const std::uint32_t tokens = number("--tokens", "64");
 
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   compile.exponent_max = std::stod(option("--exponent", "7"));
   compile.builder.sets = number("--sets", "4");
   auto start = Clock::now();
-  const Plan plan = Need(mpc::CompileClassifier(model, tokens, calibration, compile));
+  const Plan plan = Need(mpc::CompileEncoder(model, tokens, calibration, compile));
   std::printf("compiled in %.1f s: %zu operations, %zu bytes\n", Seconds(start), plan.ops.size(),
               mpc::EncodePlan(plan).size());
   if (options.contains("--ops")) {

@@ -26,7 +26,7 @@ constexpr std::uint64_t kPatience = 400;  // Milliseconds until something is tri
 mpc::Plan AllRows() {
   mpc::Plan plan = mpc::SmallPlan();
   mpc::Op& rows = plan.ops[plan.ops.size() - 2];
-  rows.row_begin = 0;
+  rows.begin = 0;
   rows.rows = plan.tokens;
   plan.ops.back().rows = plan.tokens;
   plan.labels.clear();

@@ -102,16 +102,16 @@ inline Plan EveryKindPlan() {
   Op& both = add(OpKind::kAdd, {waves, last()}, 3, 4, false, 32);
   both.scale = {1 << 12, 1 << 3};  // 20 and 30 fraction bits become 32; the second counts twice.
   const TensorId joined = last();
-  add(OpKind::kRows, {scores}, 4, 3, false, 32).row_begin = 1;
+  add(OpKind::kRows, {scores}, 4, 3, false, 32).begin = 1;
   add(OpKind::kRowSum, {last()}, 4, 1, false, 32);
   add(OpKind::kAddPerColumn, {joined, last()}, 3, 4, false, 32).scale = {1};
   const TensorId result = last();
-  add(OpKind::kRows, {result}, 1, 4, false, 32).row_begin = 2;
-  add(OpKind::kRows, {result}, 1, 4, false, 32).row_begin = 0;
+  add(OpKind::kRows, {result}, 1, 4, false, 32).begin = 2;
+  add(OpKind::kRows, {result}, 1, 4, false, 32).begin = 0;
   Op& ends = add(OpKind::kAdd, {last() - 1, last()}, 1, 4, false, 32);
   ends.scale = {1, -1};
   add(OpKind::kRowSum, {result}, 3, 1, false, 32);
-  add(OpKind::kRows, {last()}, 1, 1, false, 32).row_begin = 1;
+  add(OpKind::kRows, {last()}, 1, 1, false, 32).begin = 1;
   Op& shifted = add(OpKind::kAdd, {last() - 2, last()}, 1, 4, false, 32);
   shifted.scale = {2, 1};
   add(OpKind::kOutput, {last()}, 1, 4, false, 32);

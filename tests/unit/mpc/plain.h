@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mpc/plan/plan.h"
+#include "proto/base/check.h"
 
 namespace mpc {
 
@@ -99,7 +100,7 @@ inline std::vector<std::vector<double>> PlainValues(const Plan& plan,
             for (std::size_t k = 0; k < in(0).cols; ++k) y += at(0, i, k);
             break;
           case OpKind::kRows:
-            y = at(0, op.row_begin + i, j);
+            y = at(0, op.begin + i, j);
             break;
           case OpKind::kOpen:
           case OpKind::kOutput:
@@ -108,6 +109,8 @@ inline std::vector<std::vector<double>> PlainValues(const Plan& plan,
           case OpKind::kAddConstant:
             y = at(0, i, j) + weight(i, j);
             break;
+          default:  // Not in EveryKindPlan: see digits_test.cc.
+            CHECK(false);
         }
         values[id].push_back(y);
       }

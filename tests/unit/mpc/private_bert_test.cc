@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/encoder_plan.h"
 #include "mpc/online/session.h"
 #include "tests/unit/mpc/dealer.h"
 #include "tests/unit/mpc/model/small_model.h"
@@ -45,7 +45,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, PrivateBert, testing::Values(4, 7));
 TEST_P(PrivateBert, AnswersLikeTheFloatModel) {
   const SmallModelFiles files;
   const FloatModel model = LoadFloatModel(files.files()).value();
-  const auto plan = std::make_shared<const Plan>(CompileClassifier(model, 6, Texts()).value());
+  const auto plan = std::make_shared<const Plan>(CompileEncoder(model, 6, Texts()).value());
   const proto::Digest digest = PlanDigest(EncodePlan(*plan));
   Dealer dealer(GetParam());  // Of keys alone.
   const auto n = dealer.committee().size();

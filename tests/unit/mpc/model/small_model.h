@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "mpc/model/bert.h"
+#include "mpc/model/load.h"
 #include "tests/unit/mpc/model/files.h"
 
 namespace mpc {
@@ -68,8 +68,7 @@ struct SmallModelFiles {
     safetensors = writer.Finish();
   }
   ModelFiles files() const {
-    return {proto::AsBytes(config), safetensors, proto::AsBytes(vocab),
-            proto::AsBytes(calibration)};
+    return {proto::AsBytes(config), {safetensors}};
   }
 };
 

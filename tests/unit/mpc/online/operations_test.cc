@@ -287,7 +287,7 @@ TEST_P(Operations, LinearMapsOfWiresAndSharings) {
            row_sum([&](std::size_t i) { return x.mask[i]; }));
 
     Op rows = MakeOp(OpKind::kRows, 2, 4, wire);
-    rows.row_begin = 1;
+    rows.begin = 1;
     expect(
         rows, {&x}, [&](std::size_t i) { return v(x, i + 4); },
         [&](std::size_t i) { return x.mask[i + 4]; });

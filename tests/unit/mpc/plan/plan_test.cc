@@ -87,7 +87,7 @@ TEST(Plan, ValidateRefusesWhatAReaderCouldNotRun) {
        }},
       {"poly degree", [](Plan& p) { p.ops[4].series.poly.assign(4, 1); }},
       {"product of a sharing", [](Plan& p) { p.ops[6].inputs[1] = 4; }},
-      {"row outside", [](Plan& p) { p.ops[7].row_begin = 3; }},
+      {"row outside", [](Plan& p) { p.ops[7].begin = 3; }},
       {"unknown kind", [](Plan& p) { p.ops[6].kind = static_cast<OpKind>(99); }},
       {"second embedding", [](Plan& p) { p.ops[3].kind = OpKind::kEmbed; }},
       {"no output", [](Plan& p) { p.ops.pop_back(); }},

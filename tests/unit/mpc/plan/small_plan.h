@@ -44,7 +44,7 @@ inline Plan SmallPlan() {
   add(OpKind::kOpen, {4}, 3, true, 8, 12).drop = 22;     // 5
   add(OpKind::kMul, {5, 1}, 3, false, 16, 22);           // 6
   Op& mean = add(OpKind::kRows, {6}, 1, false, 16, 22);  // 7
-  mean.row_begin = 2;
+  mean.begin = 2;
   add(OpKind::kOutput, {7}, 1, false, 16, 22);  // 8
   return plan;
 }

@@ -1,4 +1,4 @@
-#include "mpc/model/bert.h"
+#include "mpc/model/load.h"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ TEST(Bert, EqualsPyTorchOnATrainedModel) {
   const auto config = ReadData("models/bert-tiny-sst2/config.json");
   const auto weights = ReadData("models/bert-tiny-sst2/model.safetensors");
   if (!config || !weights) GTEST_SKIP() << "needs models/bert-tiny-sst2 under WAXSEAL_DATA";
-  const auto model = LoadFloatModel({*config, *weights, {}, {}});
+  const auto model = LoadFloatModel({*config, {*weights}});
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->config.labels, (std::vector<std::string>{"negative", "positive"}));
   ExpectNear(
@@ -54,7 +54,7 @@ TEST(Bert, NamesTheTensorThatIsMissingOrMisshapen) {
       const SmallModelFiles small;
       const proto::Bytes bytes = writer->Finish();
       ModelFiles files = small.files();
-      files.safetensors = bytes;
+      files.safetensors = {bytes};
       const auto model = LoadFloatModel(files);
       ASSERT_FALSE(model) << name;
       EXPECT_NE(model.error().message.find(name), std::string::npos) << model.error().message;

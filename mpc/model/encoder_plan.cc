@@ -1,4 +1,4 @@
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/encoder_plan.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "mpc/model/blocks.h"
+#include "mpc/model/select.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -18,16 +20,6 @@ using proto::Fail;
 using proto::Result;
 using Text = std::vector<std::uint32_t>;
 using Reals = std::vector<double>;
-
-// Bits by which a wire's smallest value exceeds its unit where relative precision counts.
-constexpr int kPrecision = 21;
-constexpr int kHalvingsMax = 8;
-
-// A hidden state before LayerNorm's gamma and beta: gamma * normal + beta.
-struct Hidden {
-  TensorId normal = 0;
-  const NormWeights* norm = nullptr;
-};
 
 // The embedding tables, scaled so that the sums have variance about 1 (LayerNorm divides the scale
 // out again), and the exact range of that variance over all tokens and positions.
@@ -109,129 +101,37 @@ class Compiler {
         config_(model.config),
         tokens_(tokens),
         options_(options),
-        b_(std::move(head), std::move(texts), options.builder) {}
+        b_(std::move(head), std::move(texts), options.builder),
+        blocks_(b_, options) {}
 
   Result<Plan> Run() {
     Hidden hidden = Embed();
     for (std::size_t i = 0; i < model_.layers.size() && b_.ok(); ++i) {
-      layer_ = "layer " + std::to_string(i) + " ";
+      blocks_.set_prefix("layer " + std::to_string(i) + " ");
       hidden = Layer(hidden, model_.layers[i], i + 1 == model_.layers.size());
     }
-    if (b_.ok()) Classify(hidden);
+    if (b_.ok()) Finish(hidden);
     return b_.Finish();
   }
 
  private:
   unsigned wire_frac() const { return options_.builder.wire_frac; }
-  std::string Name(const char* what) const { return layer_ + what; }
+  std::string Name(const char* what) const { return blocks_.Name(what); }
+  bool first_alone() const {
+    return config_.task == Task::kClassify || config_.pooling == Pooling::kFirst;
+  }
 
   Hidden Embed() {
     const Embeddings tables = ScaledEmbeddings(model_, tokens_);
-    layer_ = "embedding ";
+    blocks_.set_prefix("embedding ");
     const TensorId words = b_.Embed(tables.words, config_.hidden_size, wire_frac(), Name("words"));
     const TensorId sum = b_.AddConstant(words, tables.positions, Name("positions"));
     const TensorId pads = b_.TokenIs(config_.pad_token_id, Name("pads"));
     const TensorId text = b_.Add(pads, -1, std::nullopt, 0, 1, 0, Name("no pads"));
     text_ = b_.Open(text, 0, Name("text"));
-    return Normalise(sum, &model_.embeddings_norm, tables.epsilon, tables.variance);
+    return blocks_.LayerNorm(sum, &model_.embeddings_norm, tables.epsilon, tables.variance);
   }
 
-  // LayerNorm of the rows of a sharing. `variance`: its range where it is known.
-  Hidden Normalise(TensorId sharing, const NormWeights* norm, double epsilon,
-                   std::optional<Range> variance) {
-    const double width = b_.op(sharing).cols;
-    const TensorId x = b_.Open(sharing, wire_frac(), Name("residual"));
-    const TensorId sum = b_.RowSum(x, Name("row sums"));
-    const unsigned frac = b_.op(x).frac;
-    const TensorId centred = b_.Add(x, width, sum, -1, 0, frac, Name("centred"));
-    const TensorId squares = b_.RowDot(x, x, Name("squares"));
-    const TensorId square = b_.Mul(sum, sum, Name("squared sums"));
-    const TensorId spread =
-        b_.Add(squares, width, square, -1, epsilon * width * width, 2 * frac, Name("variances"));
-    Range range = b_.WidenedPositive(spread);
-    if (variance) range = {variance->low * width * width, variance->high * width * width};
-    const TensorId z =
-        b_.Open(spread, PlanBuilder::FracFor(range.low, kPrecision, 2 * frac), Name("variance"));
-    const TensorId root = InverseRoot(z, range);
-    const TensorId normal = b_.Mul(centred, root, Name("normalised"));
-    return {b_.Open(normal, wire_frac(), Name("normal")), norm};
-  }
-
-  SeriesGoal RowGoal(Range range, double largest) const {
-    SeriesGoal goal;
-    goal.interval = range;
-    goal.target = options_.inverse_error;
-    goal.harmonics_min = 8;
-    goal.out_frac = std::min(60u, b_.FracThatFits(largest));
-    return goal;
-  }
-
-  TensorId InverseRoot(TensorId z, Range range) {
-    SeriesGoal goal = RowGoal(range, 1 / std::sqrt(range.low));
-    goal.function = [](double x) { return 1 / std::sqrt(x); };
-    goal.weight = [](double x) { return std::sqrt(x); };
-    goal.error_max = 0.2;
-    const unsigned frac =
-        PlanBuilder::FracFor(1 / std::sqrt(range.high), kPrecision, goal.out_frac);
-    const TensorId rough = b_.Series(z, goal, Name("1/sqrt"));
-    TensorId r = b_.Open(rough, frac, Name("inverse root"));
-    // An error e becomes 3/2 e^2 by r (3 - z r^2) / 2.
-    for (double error = b_.SeriesError(rough); Improve(error); error = 1.5 * error * error) {
-      const TensorId zr = b_.Open(b_.Mul(z, r, Name("z r")), 24, Name("root"));
-      const TensorId zrr = b_.Mul(zr, r, Name("z r^2"));
-      const TensorId rest =
-          b_.Add(zrr, -0.5, std::nullopt, 0, 1.5, b_.op(zrr).frac + 1u, Name("Newton"));
-      const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
-      r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse root"));
-    }
-    return r;
-  }
-
-  TensorId Inverse(TensorId z, Range range) {
-    SeriesGoal goal = RowGoal(range, 1 / range.low);
-    goal.function = [](double x) { return 1 / x; };
-    goal.weight = [](double x) { return x; };
-    goal.error_max = 0.3;
-    const unsigned frac = PlanBuilder::FracFor(1 / range.high, kPrecision, goal.out_frac);
-    const TensorId rough = b_.Series(z, goal, Name("1/sum"));
-    TensorId r = b_.Open(rough, frac, Name("inverse sum"));
-    // An error e becomes e^2 by r (2 - z r).
-    for (double error = b_.SeriesError(rough); Improve(error); error *= error) {
-      const TensorId zr = b_.Mul(z, r, Name("z r"));
-      const TensorId rest = b_.Add(zr, -1, std::nullopt, 0, 2, b_.op(zr).frac, Name("Newton"));
-      const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
-      r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse sum"));
-    }
-    return r;
-  }
-
-  // Newton steps are worth their rounds while the error is clearly beyond the target.
-  bool Improve(double error) const { return b_.ok() && error > 3 * options_.inverse_error; }
-
-  // weight' = diag(gamma) weight * scale, bias' = (bias + beta weight) * scale: a linear map of a
-  // hidden state, as a map of its normal wire.
-  TensorId Linear(const Hidden& hidden, const DenseWeights& dense, double scale, bool opened,
-                  const char* name) {
-    Reals weight(dense.weight.size());
-    Reals bias(dense.bias.begin(), dense.bias.end());
-    for (std::size_t i = 0; i < dense.in; ++i) {
-      for (std::size_t o = 0; o < dense.out; ++o) {
-        const double w = dense.weight[i * dense.out + o];
-        weight[i * dense.out + o] = hidden.norm->gamma[i] * w * scale;
-        bias[o] += hidden.norm->beta[i] * w;
-      }
-    }
-    for (double& value : bias) value *= scale;
-    return b_.Linear(hidden.normal, weight, bias, opened, Name(name));
-  }
-  TensorId Plain(TensorId x, const DenseWeights& dense, bool opened, const char* name) {
-    return b_.Linear(x, Reals(dense.weight.begin(), dense.weight.end()),
-                     Reals(dense.bias.begin(), dense.bias.end()), opened, Name(name));
-  }
-  TensorId OpenLinear(const Hidden& hidden, const DenseWeights& dense, double scale,
-                      const char* name) {
-    return b_.Open(Linear(hidden, dense, scale, true, name), wire_frac(), Name(name));
-  }
   // A linear map's sharing plus the hidden state itself.
   TensorId Residual(TensorId sharing, const Hidden& hidden) {
     const Reals gamma(hidden.norm->gamma.begin(), hidden.norm->gamma.end());
@@ -243,50 +143,42 @@ class Compiler {
     return b_.Add(sharing, 1, scaled, 1, 0, frac, Name("residual sum"));
   }
 
-  Hidden Layer(const Hidden& in, const BertLayerWeights& weights, bool last) {
-    const double root = 1 / std::sqrt(config_.hidden_size / config_.num_attention_heads);
+  // A norm whose operations' names say which.
+  Hidden Normalise(TensorId sharing, const NormWeights* norm, const char* which) {
+    const std::string prefix = blocks_.prefix();
+    blocks_.set_prefix(prefix + which);
+    const Hidden hidden = blocks_.LayerNorm(sharing, norm, config_.layer_norm_eps, {});
+    blocks_.set_prefix(prefix);
+    return hidden;
+  }
+
+  Hidden Layer(const Hidden& in, const LayerWeights& weights, bool last) {
+    const double root = 1 / std::sqrt(config_.head_width);
     Hidden queries = in;
-    if (last) queries.normal = b_.Rows(in.normal, 0, 1, Name("[CLS]"));
-    const TensorId q = OpenLinear(queries, weights.query, root, "query");
-    const TensorId all_keys = OpenLinear(in, weights.key, 1, "key");
-    const TensorId v = OpenLinear(in, weights.value, 1, "value");
+    if (last && first_alone()) queries.normal = b_.Rows(in.normal, 0, 1, Name("first token"));
+    const TensorId q = blocks_.OpenLinear(queries, weights.query, root, "query");
+    const TensorId all_keys = blocks_.OpenLinear(in, weights.key, 1, "key");
+    const TensorId v = blocks_.OpenLinear(in, weights.value, 1, "value");
     const TensorId k =
         b_.Open(b_.Mul(all_keys, text_, Name("keys")), wire_frac(), Name("text keys"));
     const TensorId s = b_.Scores(q, k, config_.num_attention_heads, Name("scores"));
     b_.KeepOnly({text_, queries.normal, s, v});
     const TensorId p = Softmax(s);
     const TensorId mixed = b_.Mix(p, v, config_.num_attention_heads, Name("mix"));
-    const TensorId attended = Plain(mixed, weights.attention_output, true, "attention output");
+    const TensorId attended =
+        blocks_.Plain(mixed, weights.attention_output, true, "attention output");
     const TensorId sum = Residual(attended, queries);
     b_.KeepOnly({text_, sum});
-    layer_ += "attention norm ";
-    const Hidden middle = Normalise(sum, &weights.attention_norm, config_.layer_norm_eps, {});
-    layer_.resize(layer_.size() - std::string_view("attention norm ").size());
+    const Hidden middle = Normalise(sum, &weights.attention_norm, "attention norm ");
     b_.KeepOnly({text_, middle.normal});
-    const TensorId inner = OpenLinear(middle, weights.intermediate, 1, "intermediate");
-    const TensorId activated = Gelu(inner);
-    const TensorId out = Plain(activated, weights.output, true, "output");
+    const TensorId inner = blocks_.OpenLinear(middle, weights.intermediate, 1, "intermediate");
+    const TensorId activated = blocks_.Activate(config_.activation, inner);
+    const TensorId out = blocks_.Plain(activated, weights.output, true, "output");
     const TensorId end = Residual(out, middle);
     b_.KeepOnly({text_, end});
-    layer_ += "output norm ";
-    const Hidden hidden = Normalise(end, &weights.output_norm, config_.layer_norm_eps, {});
+    const Hidden hidden = Normalise(end, &weights.output_norm, "output norm ");
     b_.KeepOnly({text_, hidden.normal});
     return hidden;
-  }
-
-  TensorId Gelu(TensorId x) {
-    SeriesGoal goal;
-    goal.function = [](double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); };
-    goal.interval = b_.Widened(x);
-    // A single row is cheap enough for a better fit.
-    goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
-    goal.error_max = 2e-2;
-    goal.harmonics_max = 20;
-    // Few fraction bits must do for phases and for their online factors: larger committees' noise
-    // is met halfway.
-    goal.phase_bits = 22 + static_cast<unsigned>(std::bit_width(options_.builder.sets / 4)) / 2;
-    goal.out_frac = std::min(38u, options_.builder.open_bits_max - 19);
-    return b_.Series(x, goal, Name("GELU"));
   }
 
   struct Masking {
@@ -347,14 +239,7 @@ class Compiler {
     const TensorId masked = b_.AddPerColumn(centred, text_, m.bias * scale, Name("masked scores"));
     const TensorId x = b_.Open(masked, 18, Name("exponents"));
 
-    SeriesGoal goal;
-    goal.function = [](double v) { return std::exp(v); };
-    goal.weight = [](double v) { return 1 / std::max(std::exp(v), 1.0); };
-    goal.interval = m.exponent;
-    goal.target = options_.exp_error;
-    goal.harmonics_max = 16;
-    goal.out_frac = std::min(48u, b_.FracThatFits(std::exp(m.exponent.high)));
-    TensorId powers = b_.Series(x, goal, Name("exp"));
+    TensorId powers = blocks_.Exp(x, m.exponent);
     TensorId u = b_.Open(powers, 18, Name("powers"));
     for (int i = 0; i < m.halvings; ++i) {
       const TensorId begin = u + 1;
@@ -371,7 +256,7 @@ class Compiler {
     Range range = b_.WidenedPositive(sums);
     const TensorId z =
         b_.Open(sums, PlanBuilder::FracFor(range.low, kPrecision, b_.op(sums).frac), Name("sums"));
-    const TensorId r = Inverse(z, range);
+    const TensorId r = blocks_.Inverse(z, range);
     return b_.Open(b_.Mul(u, r, Name("probabilities")), 20, Name("probabilities"));
   }
 
@@ -382,49 +267,68 @@ class Compiler {
     const Range range{seen.low / 1.3, seen.high * 1.3};
     const TensorId z =
         b_.Open(sums, PlanBuilder::FracFor(range.low, 16, b_.op(sums).frac), Name("level sums"));
-    SeriesGoal goal;
-    const double tokens = tokens_;
-    goal.function = [tokens](double v) { return tokens / v; };
-    goal.weight = [tokens](double v) { return v / tokens; };
-    goal.interval = range;
-    goal.target = 0.2;
-    goal.error_max = 0.6;
-    goal.out_frac = std::min(52u, b_.FracThatFits(tokens / range.low));
-    const unsigned frac = PlanBuilder::FracFor(tokens / range.high, 12, goal.out_frac);
-    return b_.Open(b_.Series(z, goal, Name("coarse 1/sum")), frac, Name("level"));
+    return blocks_.CoarseInverse(z, range, tokens_);
   }
 
+  void Finish(const Hidden& hidden) {
+    if (config_.task == Task::kClassify) return Classify(hidden);
+    const std::uint32_t heads = 1;
+    blocks_.set_prefix("");
+    const Reals gamma(hidden.norm->gamma.begin(), hidden.norm->gamma.end());
+    const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
+    const TensorId state = b_.ScaleColumns(hidden.normal, gamma, beta, 16, Name("gamma, beta"));
+    if (config_.pooling == Pooling::kFirst) {
+      b_.Output(state, "embedding");
+    } else {  // The sum over the text's tokens: the client knows their number.
+      const TensorId weights = b_.Reshape(text_, 1, tokens_, "text");
+      b_.Output(b_.Mix(weights, state, heads, "sum over the text"), "embedding");
+    }
+  }
+
+  // tanh, or DistilBERT's ReLU, between two linear maps of the first token.
   void Classify(const Hidden& hidden) {
-    layer_ = "pooler ";
-    const TensorId pooled = OpenLinear(hidden, model_.pooler, 1, "dense");
-    SeriesGoal goal;
-    goal.function = [](double v) { return std::tanh(v); };
-    goal.interval = b_.Widened(pooled);
-    goal.target = 1e-4;
-    goal.out_frac = 40;
-    const TensorId activated = b_.Series(pooled, goal, Name("tanh"));
-    layer_ = "";
-    b_.Output(Plain(activated, model_.classifier, false, "classifier"), "logits");
+    blocks_.set_prefix("pooler ");
+    const TensorId pooled = blocks_.OpenLinear(hidden, model_.pooler, 1, "dense");
+    TensorId activated;
+    if (config_.family == Family::kDistilbert) {
+      activated = b_.Open(Relu(b_, pooled), wire_frac(), Name("ReLU"));
+    } else {
+      SeriesGoal goal;
+      goal.function = [](double v) { return std::tanh(v); };
+      goal.interval = b_.Widened(pooled);
+      goal.target = 1e-4;
+      goal.out_frac = 40;
+      activated = b_.Series(pooled, goal, Name("tanh"));
+    }
+    blocks_.set_prefix("");
+    b_.Output(blocks_.Plain(activated, model_.classifier, false, "classifier"), "logits");
   }
 
   const FloatModel& model_;
-  const BertConfig& config_;
+  const ModelConfig& config_;
   const std::uint32_t tokens_;
   const CompileOptions& options_;
   PlanBuilder b_;
+  Blocks blocks_;
   TensorId text_ = 0;  // Wire [tokens x 1]: 1 for text, 0 for padding.
-  std::string layer_;  // What the names of operations begin with.
 };
+
+std::string ArchitectureOf(const ModelConfig& config) {
+  std::string name = config.family == Family::kBert      ? "bert"
+                     : config.family == Family::kRoberta ? "roberta"
+                                                         : "distilbert";
+  if (config.task == Task::kClassify) return name + "-classifier";
+  return name + (config.pooling == Pooling::kMean ? "-embedding-mean" : "-embedding-first");
+}
 
 }  // namespace
 
-Result<Plan> CompileClassifier(const FloatModel& model, std::uint32_t tokens,
-                               const std::vector<Text>& calibration,
-                               const CompileOptions& options) {
+Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
+                            const std::vector<Text>& calibration, const CompileOptions& options) {
   const auto bad = [](const std::string& what) {
     return Fail(ErrorCode::kInvalidArgument, "compiling the model: " + what);
   };
-  const BertConfig& config = model.config;
+  const ModelConfig& config = model.config;
   if (tokens < 2 || tokens > config.max_position_embeddings) {
     return bad("the length must be from 2 to " + std::to_string(config.max_position_embeddings));
   }
@@ -436,7 +340,7 @@ Result<Plan> CompileClassifier(const FloatModel& model, std::uint32_t tokens,
     }
   }
   Plan head;
-  head.architecture = "bert-classifier";
+  head.architecture = ArchitectureOf(config);
   head.tokens = tokens;
   head.vocabulary = config.vocab_size;
   const auto bits = static_cast<std::uint32_t>(std::bit_width(config.vocab_size - 1));
@@ -446,17 +350,6 @@ Result<Plan> CompileClassifier(const FloatModel& model, std::uint32_t tokens,
   std::vector<Text> texts =
       CalibrationTexts(calibration, tokens, config.pad_token_id, options.texts_max);
   return Compiler(model, tokens, std::move(texts), options, std::move(head)).Run();
-}
-
-Result<Text> PadText(const Text& ids, std::uint32_t tokens, std::uint32_t pad) {
-  if (ids.size() > tokens) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the text has " + std::to_string(ids.size()) + " tokens, more than the " +
-                    std::to_string(tokens) + " that the model's length allows");
-  }
-  Text padded = ids;
-  padded.resize(tokens, pad);
-  return padded;
 }
 
 }  // namespace mpc

@@ -1,4 +1,5 @@
-// Compiles a BERT classifier to a plan for texts of up to `tokens` tokens.
+// Compiles an encoder (BERT, RoBERTa, DistilBERT) that classifies or embeds to a plan for texts of
+// up to `tokens` tokens.
 //
 // The text is padded with [PAD] to `tokens`; its length stays hidden. What the plan computes, and
 // where it differs from the model:
@@ -12,7 +13,9 @@
 //               it; gamma and beta go into the weights of what reads it
 //   exp, 1/x, 1/sqrt, GELU, tanh   series on calibrated intervals; where 1/x or 1/sqrt is not good
 //               enough over its interval, a Newton step
-//   last layer  only the row of [CLS], which is all that the pooler reads
+//   last layer  only the first row, where that is all that is read
+//   embedding   the first row, or the sum of the text's rows, which the client divides by its
+//   length
 // GELU and tanh are not opened: what follows them is linear.
 //
 // Calibration: intervals and bounds are those that the plan itself takes on the calibration texts
@@ -22,29 +25,15 @@
 
 #include <vector>
 
-#include "mpc/model/bert.h"
-#include "mpc/model/builder.h"
+#include "mpc/model/compile.h"
 #include "mpc/plan/plan.h"
 
 namespace mpc {
 
-struct CompileOptions {
-  BuilderOptions builder;
-  std::size_t texts_max = 200;  // Calibration texts used.
-  double gelu_error = 2e-3;     // Largest absolute error of GELU.
-  double exp_error = 3e-4;      // Of exp, relative to the greater of it and 1.
-  double inverse_error = 1e-4;  // Relative, of 1/x and 1/sqrt, Newton steps included.
-  double exponent_max = 7;      // Of exp; larger exponents are halved before and squared after.
-};
-
 // `calibration`: texts as ids with [CLS] and [SEP], at least one. kInvalidArgument, in a sentence,
 // when `tokens` is not from 2 to the model's positions or some function cannot be fitted.
-proto::Result<Plan> CompileClassifier(const FloatModel& model, std::uint32_t tokens,
-                                      const std::vector<std::vector<std::uint32_t>>& calibration,
-                                      const CompileOptions& options = {});
-
-// The text padded to the plan's length; kInvalidArgument when it is too long for it.
-proto::Result<std::vector<std::uint32_t>> PadText(const std::vector<std::uint32_t>& ids,
-                                                  std::uint32_t tokens, std::uint32_t pad);
+proto::Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
+                                   const std::vector<std::vector<std::uint32_t>>& calibration,
+                                   const CompileOptions& options = {});
 
 }  // namespace mpc

@@ -1,4 +1,6 @@
-// The token masks of one attempt: for each token a uniform r in [0, V') and its one-hot vector.
+// Masks with known digits, of one kEmbed, kCompare or kLookup: uniform numbers of some bits, each
+// with its one-hot vector. For kEmbed a number is a token's mask r in [0, V'); for the others a
+// digit of the mask R of an element (mpc/opening/digits.h).
 //
 // Random bits come from opened squares (Damgard et al., TCC 2006): for a uniform a and s the root
 // of c = a^2 that is itself a square, a / s is 1 or -1, either with probability one half, and b =
@@ -12,36 +14,40 @@
 
 namespace mpc {
 
-class EmbedShares {
+class OneHotShares {
  public:
-  // The arguments outlive this. The plan has at least one mask bit, but for Indicators and
-  // TokenMasks.
-  EmbedShares(const Reductions& reductions, const OpenedLayers& opened);
+  // The arguments outlive this. There is at least one bit, but for Indicators and Numbers.
+  OneHotShares(const Reductions& reductions, TensorId op, const OpenedLayers& opened);
 
   // The squares to open: layer 0. The views hold until the next call.
   Claims Squares();
   // The products of a node's children that are not implied: rows and columns from 1.
   Claims Products(const ProductNode& node);
 
-  // tokens x V' shares of the one-hot vectors, and tokens shares of r. Need all layers.
+  // Shares of the one-hot vectors, one after another, and of the numbers. Need all layers.
   std::vector<Fp> Indicators();
-  std::vector<Fp> TokenMasks();
+  std::vector<Fp> Numbers();
+  // Shares of R, one an element of the input. Not for kEmbed.
+  std::vector<Fp> Masks();
 
  private:
+  static std::size_t Count(const Plan& plan, TensorId op);
+  static std::size_t Bits(const Plan& plan, TensorId op);
   std::vector<Fp> RandomElements() const;
   const std::vector<Fp>& Bits();
-  // tokens x 2^leaves shares of a node's one-hot vectors. Kept.
+  // count x 2^leaves shares of a node's one-hot vectors. Kept.
   const std::vector<Fp>& OneHot(std::uint32_t node);
   std::vector<Fp> LeafOneHot(std::uint32_t bit);
   std::vector<Fp> JoinedOneHot(const ProductNode& node);
 
   const Reductions& reductions_;
+  const TensorId op_;
   const OpenedLayers& opened_;
   const OpLayers& layers_;
-  const std::size_t tokens_;
-  const std::size_t bit_count_;  // Of one token.
+  const std::size_t count_;
+  const std::size_t bit_count_;  // Of one number.
   std::vector<Fp> elements_;
-  std::vector<Fp> bits_;  // tokens x bit_count.
+  std::vector<Fp> bits_;  // count x bit_count.
   std::vector<std::vector<Fp>> one_hots_;
 };
 

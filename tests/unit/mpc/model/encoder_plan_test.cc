@@ -1,4 +1,5 @@
-#include "mpc/model/bert_plan.h"
+#include "mpc/model/encoder_plan.h"
+#include "mpc/model/tokenizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -53,7 +54,7 @@ std::size_t Label(const std::vector<double>& logits) {
 
 TEST(BertPlan, ComputesTheModelOnTextsOfEveryLength) {
   const FloatModel model = SmallModel();
-  const auto plan = CompileClassifier(model, 6, SmallTexts());
+  const auto plan = CompileEncoder(model, 6, SmallTexts());
   ASSERT_TRUE(plan) << plan.error().message;
   ASSERT_TRUE(Validate(*plan));
   // Other texts than the calibration's, of 2 to 6 tokens.
@@ -67,7 +68,7 @@ TEST(BertPlan, ComputesTheModelOnTextsOfEveryLength) {
 }
 
 TEST(BertPlan, CostsAndLeaksAsPromised) {
-  const auto plan = CompileClassifier(SmallModel(), 6, SmallTexts()).value();
+  const auto plan = CompileEncoder(SmallModel(), 6, SmallTexts()).value();
   // Embedding 4 rounds, two layers of at most 40, pooler 1.
   EXPECT_LE(OpeningRounds(plan).size(), 4u + 2 * 40 + 1);
   for (const int size : {4, 7, 10, 13}) {
@@ -84,7 +85,7 @@ TEST(BertPlan, CostsAndLeaksAsPromised) {
 
 TEST(BertPlan, EqualModelsGiveEqualPlans) {
   const auto digest = [](std::uint32_t tokens) {
-    return PlanDigest(EncodePlan(CompileClassifier(SmallModel(), tokens, SmallTexts()).value()));
+    return PlanDigest(EncodePlan(CompileEncoder(SmallModel(), tokens, SmallTexts()).value()));
   };
   const proto::Digest five = digest(5);
   EXPECT_EQ(five, digest(5));
@@ -93,15 +94,15 @@ TEST(BertPlan, EqualModelsGiveEqualPlans) {
 
 TEST(BertPlan, RefusesWhatItCannotCompile) {
   const FloatModel model = SmallModel();
-  EXPECT_FALSE(CompileClassifier(model, 1, SmallTexts()));
-  EXPECT_FALSE(CompileClassifier(model, 7, SmallTexts()));  // Positions end at 6.
-  EXPECT_FALSE(CompileClassifier(model, 6, {}));
-  EXPECT_FALSE(CompileClassifier(model, 6, {{2}}));
-  EXPECT_FALSE(CompileClassifier(model, 6, {{2, 11, 3}}));
+  EXPECT_FALSE(CompileEncoder(model, 1, SmallTexts()));
+  EXPECT_FALSE(CompileEncoder(model, 7, SmallTexts()));  // Positions end at 6.
+  EXPECT_FALSE(CompileEncoder(model, 6, {}));
+  EXPECT_FALSE(CompileEncoder(model, 6, {{2}}));
+  EXPECT_FALSE(CompileEncoder(model, 6, {{2, 11, 3}}));
   // Openings too narrow for the values.
   CompileOptions narrow;
   narrow.builder.open_bits_max = 30;
-  const auto plan = CompileClassifier(model, 6, SmallTexts(), narrow);
+  const auto plan = CompileEncoder(model, 6, SmallTexts(), narrow);
   ASSERT_FALSE(plan);
   EXPECT_NE(plan.error().message.find("fit"), std::string::npos) << plan.error().message;
 }
@@ -110,7 +111,7 @@ TEST(BertPlan, RefusesWeightsBeyondReason) {
   const auto compile = [](const std::function<void(FloatModel&)>& spoil) {
     FloatModel model = SmallModel();
     spoil(model);
-    const auto plan = CompileClassifier(model, 6, SmallTexts());
+    const auto plan = CompileEncoder(model, 6, SmallTexts());
     EXPECT_FALSE(plan);
     return plan ? "" : plan.error().message;
   };
@@ -168,7 +169,7 @@ void ExpectAgreement(const FloatModel& model, const Tokenizer& tokenizer,
   for (const std::string& text : calibration) samples.push_back(tokenizer.Encode(text));
   CompileOptions options;
   options.texts_max = 80;
-  const auto plan = CompileClassifier(model, tokens, samples, options);
+  const auto plan = CompileEncoder(model, tokens, samples, options);
   ASSERT_TRUE(plan) << plan.error().message;
   double worst = 0;
   for (const std::string& text : texts) {
@@ -195,7 +196,7 @@ TEST(BertPlan, TheShippedModelKeepsItsLogits) {
   const auto vocab = ReadFile(folder + "vocab.txt");
   const auto calibration = ReadFile(folder + "calibration.txt");
   ASSERT_TRUE(config && weights && vocab && calibration) << folder;
-  ExpectAgreement(LoadFloatModel({*config, *weights, {}, {}}).value(),
+  ExpectAgreement(LoadFloatModel({*config, {*weights}}).value(),
                   Tokenizer::FromVocab(*vocab).value(), Lines(*calibration, false),
                   {"a wonderful, moving film", "Dull.", "not bad at all, but not good either",
                    "the best thing about this mess is that it ends after ninety minutes",
@@ -217,7 +218,7 @@ TEST(BertPlan, ATrainedModelKeepsItsLogits) {
   for (std::size_t i = 0; i < all.size(); i += 701) calibration.push_back(all[i]);
   std::vector<std::string> texts = Lines(*dev, true);
   texts.resize(25);
-  ExpectAgreement(LoadFloatModel({*config, *weights, {}, {}}).value(),
+  ExpectAgreement(LoadFloatModel({*config, {*weights}}).value(),
                   Tokenizer::FromVocab(*vocab).value(), calibration, texts, 32);
 }
 

@@ -1,0 +1,179 @@
+#include "mpc/model/blocks.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+namespace mpc {
+
+namespace {
+
+using Reals = std::vector<double>;
+
+double ActivationAt(Activation activation, double v) {
+  switch (activation) {
+    case Activation::kGelu:
+      return 0.5 * v * (1 + std::erf(v / std::numbers::sqrt2));
+    case Activation::kGeluTanh:
+      return 0.5 * v *
+             (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
+    case Activation::kSilu:
+      return v / (1 + std::exp(-v));
+  }
+  return v;
+}
+
+}  // namespace
+
+Hidden Blocks::LayerNorm(TensorId sharing, const NormWeights* norm, double epsilon,
+                         std::optional<Range> variance) {
+  return NormOf(b_.Open(sharing, wire_frac(), Name("hidden")), norm, epsilon, false, variance);
+}
+
+Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool rms,
+                      std::optional<Range> variance) {
+  const double width = b_.op(x).cols;
+  const unsigned frac = b_.op(x).frac;
+  TensorId centred = x;
+  const TensorId squares = b_.RowDot(x, x, Name("squares"));
+  TensorId spread;
+  if (rms) {
+    spread = b_.Add(squares, 1, std::nullopt, 0, epsilon * width, 2 * frac, Name("mean squares"));
+  } else {
+    // d = h x - sum(x), and h^2 variance = h sum(x^2) - sum(x)^2: exact.
+    const TensorId sum = b_.RowSum(x, Name("sums"));
+    centred = b_.Add(x, width, sum, -1, 0, frac, Name("centred"));
+    const TensorId square = b_.Mul(sum, sum, Name("squared sums"));
+    spread =
+        b_.Add(squares, width, square, -1, epsilon * width * width, 2 * frac, Name("variances"));
+  }
+  Range range = b_.WidenedPositive(spread);
+  if (variance) range = {variance->low * width * width, variance->high * width * width};
+  const TensorId z =
+      b_.Open(spread, PlanBuilder::FracFor(range.low, kPrecision, 2 * frac), Name("variance"));
+  const TensorId root = InverseRoot(z, range);
+  const TensorId normal = b_.Mul(centred, root, Name("normalised"));
+  // x / sqrt(sum of squares) is too small by sqrt(h).
+  const double scale = rms ? std::sqrt(width) : 1;
+  const auto more = static_cast<unsigned>(std::ilogb(scale));
+  return {b_.Open(normal, wire_frac() + more, Name("normal")), norm, scale};
+}
+
+SeriesGoal Blocks::RowGoal(Range range, double largest) const {
+  SeriesGoal goal;
+  goal.interval = range;
+  goal.target = options_.inverse_error;
+  goal.harmonics_min = 8;
+  goal.out_frac = std::min(60u, b_.FracThatFits(largest));
+  return goal;
+}
+
+TensorId Blocks::InverseRoot(TensorId z, Range range) {
+  SeriesGoal goal = RowGoal(range, 1 / std::sqrt(range.low));
+  goal.function = [](double x) { return 1 / std::sqrt(x); };
+  goal.weight = [](double x) { return std::sqrt(x); };
+  goal.error_max = 0.2;
+  const unsigned frac = PlanBuilder::FracFor(1 / std::sqrt(range.high), kPrecision, goal.out_frac);
+  const TensorId rough = b_.Series(z, goal, Name("1/sqrt"));
+  TensorId r = b_.Open(rough, frac, Name("inverse root"));
+  // An error e becomes 3/2 e^2 by r (3 - z r^2) / 2.
+  for (double error = b_.SeriesError(rough); Improve(error); error = 1.5 * error * error) {
+    const TensorId zr = b_.Open(b_.Mul(z, r, Name("z r")), 24, Name("root"));
+    const TensorId zrr = b_.Mul(zr, r, Name("z r^2"));
+    const TensorId rest =
+        b_.Add(zrr, -0.5, std::nullopt, 0, 1.5, b_.op(zrr).frac + 1u, Name("Newton"));
+    const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
+    r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse root"));
+  }
+  return r;
+}
+
+TensorId Blocks::Inverse(TensorId z, Range range) {
+  SeriesGoal goal = RowGoal(range, 1 / range.low);
+  goal.function = [](double x) { return 1 / x; };
+  goal.weight = [](double x) { return x; };
+  goal.error_max = 0.3;
+  const unsigned frac = PlanBuilder::FracFor(1 / range.high, kPrecision, goal.out_frac);
+  const TensorId rough = b_.Series(z, goal, Name("1/sum"));
+  TensorId r = b_.Open(rough, frac, Name("inverse sum"));
+  // An error e becomes e^2 by r (2 - z r).
+  for (double error = b_.SeriesError(rough); Improve(error); error *= error) {
+    const TensorId zr = b_.Mul(z, r, Name("z r"));
+    const TensorId rest = b_.Add(zr, -1, std::nullopt, 0, 2, b_.op(zr).frac, Name("Newton"));
+    const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
+    r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse sum"));
+  }
+  return r;
+}
+
+TensorId Blocks::CoarseInverse(TensorId z, Range range, double numerator) {
+  SeriesGoal goal;
+  goal.function = [numerator](double v) { return numerator / v; };
+  goal.weight = [numerator](double v) { return v / numerator; };
+  goal.interval = range;
+  goal.target = 0.2;
+  goal.error_max = 0.6;
+  goal.out_frac = std::min(52u, b_.FracThatFits(numerator / range.low));
+  const unsigned frac = PlanBuilder::FracFor(numerator / range.high, 12, goal.out_frac);
+  return b_.Open(b_.Series(z, goal, Name("coarse 1/sum")), frac, Name("level"));
+}
+
+TensorId Blocks::Activate(Activation activation, TensorId x) {
+  SeriesGoal goal;
+  goal.function = [activation](double v) { return ActivationAt(activation, v); };
+  goal.interval = b_.Widened(x);
+  // A single row is cheap enough for a better fit.
+  goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
+  goal.error_max = 2e-2;
+  goal.harmonics_max = 20;
+  // Few fraction bits must do for phases and for their online factors: larger committees' noise
+  // is met halfway.
+  goal.phase_bits = 22 + static_cast<unsigned>(std::bit_width(options_.builder.sets / 4)) / 2;
+  goal.out_frac = std::min(38u, options_.builder.open_bits_max - 19);
+  return b_.Series(x, goal, Name(activation == Activation::kSilu ? "SiLU" : "GELU"));
+}
+
+TensorId Blocks::Exp(TensorId x, Range interval, double terms) {
+  SeriesGoal goal;
+  goal.function = [](double v) { return std::exp(v); };
+  goal.weight = [](double v) { return 1 / std::max(std::exp(v), 1.0); };
+  goal.interval = interval;
+  goal.target = options_.exp_error;
+  goal.harmonics_max = 16;
+  goal.out_frac = std::min(48u, b_.FracThatFits(terms * std::exp(interval.high)));
+  return b_.Series(x, goal, Name("exp"));
+}
+
+TensorId Blocks::Linear(const Hidden& hidden, const DenseWeights& dense, double scale,
+                        std::optional<unsigned> headroom, const char* name) {
+  const auto affine = [&] {
+    Affine folded{Reals(dense.weight.size()), Reals(dense.bias.begin(), dense.bias.end())};
+    for (std::size_t i = 0; i < dense.in; ++i) {
+      for (std::size_t o = 0; o < dense.out; ++o) {
+        const double w = dense.weight[i * dense.out + o];
+        folded.weight[i * dense.out + o] = hidden.norm->gamma[i] * hidden.scale * w * scale;
+        folded.bias[o] += hidden.norm->beta[i] * w;
+      }
+    }
+    for (double& value : folded.bias) value *= scale;
+    return folded;
+  };
+  return b_.Linear(hidden.normal, affine, headroom, Name(name));
+}
+
+TensorId Blocks::Plain(TensorId x, const DenseWeights& dense, bool opened, const char* name) {
+  const auto affine = [&] {
+    return Affine{Reals(dense.weight.begin(), dense.weight.end()),
+                  Reals(dense.bias.begin(), dense.bias.end())};
+  };
+  return b_.Linear(x, affine, opened ? std::optional(kResidualHeadroom) : std::nullopt, Name(name));
+}
+
+TensorId Blocks::OpenLinear(const Hidden& hidden, const DenseWeights& dense, double scale,
+                            const char* name) {
+  return b_.Open(Linear(hidden, dense, scale, kResidualHeadroom, name), wire_frac(), Name(name));
+}
+
+}  // namespace mpc

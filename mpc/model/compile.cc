@@ -1,0 +1,32 @@
+#include "mpc/model/compile.h"
+
+#include "mpc/model/decoder_plan.h"
+#include "mpc/model/encoder_plan.h"
+
+namespace mpc {
+
+proto::Result<Plan> Compile(const FloatModel& model, const Length& length,
+                            const std::vector<std::vector<std::uint32_t>>& calibration,
+                            const CompileOptions& options) {
+  if (model.config.decoder()) return CompileDecoder(model, length, calibration, options);
+  return CompileEncoder(model, length.tokens, calibration, options);
+}
+
+std::uint32_t PadToken(const ModelConfig& config) {
+  return config.decoder() ? config.vocab_size : config.pad_token_id;
+}
+
+proto::Result<std::vector<std::uint32_t>> PadText(const std::vector<std::uint32_t>& ids,
+                                                  std::uint32_t tokens, std::uint32_t pad,
+                                                  bool before) {
+  if (ids.size() > tokens) {
+    return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                       "the text has " + std::to_string(ids.size()) + " tokens, more than the " +
+                           std::to_string(tokens) + " that the model's length allows");
+  }
+  std::vector<std::uint32_t> padded = ids;
+  padded.insert(before ? padded.begin() : padded.end(), tokens - ids.size(), pad);
+  return padded;
+}
+
+}  // namespace mpc
