@@ -1,5 +1,7 @@
 #include "mpc/model/compile.h"
 
+#include <bit>
+
 #include "mpc/model/decoder_plan.h"
 #include "mpc/model/encoder_plan.h"
 
@@ -13,7 +15,8 @@ proto::Result<Plan> Compile(const FloatModel& model, const Length& length,
 }
 
 std::uint32_t PadToken(const ModelConfig& config) {
-  return config.decoder() ? config.vocab_size : config.pad_token_id;
+  if (!config.decoder()) return config.pad_token_id;
+  return (1u << std::bit_width(config.vocab_size)) - 1;
 }
 
 proto::Result<std::vector<std::uint32_t>> PadText(const std::vector<std::uint32_t>& ids,

@@ -30,8 +30,8 @@ proto::Result<Plan> Compile(const FloatModel& model, const Length& length,
                             const std::vector<std::vector<std::uint32_t>>& calibration,
                             const CompileOptions& options = {});
 
-// The id that pads a text to the plan's length: the model's own, or for text to be continued one
-// beyond the vocabulary.
+// The id that pads a text to the plan's length: the model's own, or for text to be continued V' -
+// 1, which lies beyond the vocabulary.
 std::uint32_t PadToken(const ModelConfig& config);
 
 // The text padded to the plan's length, after it or (`before`) ahead of it; kInvalidArgument when

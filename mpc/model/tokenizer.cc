@@ -1,230 +1,186 @@
 #include "mpc/model/tokenizer.h"
 
 #include <algorithm>
-#include <optional>
+#include <charconv>
+#include <utility>
 
-#include <unicode/uchar.h>
-#include <unicode/unorm2.h>
-#include <unicode/ustring.h>
-#include <unicode/utf.h>
-#include <unicode/utf16.h>
-#include <unicode/utf8.h>
+#include <nlohmann/json.hpp>
 
-#include "proto/base/check.h"
+#include "mpc/model/bpe.h"
+#include "mpc/model/sentencepiece.h"
+#include "mpc/model/tokenizer_json.h"
+#include "mpc/model/wordpiece.h"
 
 namespace mpc {
 
 namespace {
 
+using proto::Bytes;
+using proto::ByteSpan;
 using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
-using Utf16 = std::u16string;
+using Model = std::shared_ptr<const TokenizerModel>;
 
-constexpr std::size_t kVocabularyMax = 1 << 20;
-constexpr std::size_t kPieceBytesMax = 512;
-constexpr std::size_t kWordCharactersMax = 100;
+constexpr std::string_view kMagic = "WXTOKEN1";
+constexpr std::size_t kPackedFilesMax = 8;
+constexpr std::size_t kFileNameMax = 64;
 
-bool IsBlank(UChar32 c) {
-  const auto category = u_charType(c);
-  return c == '\t' || c == '\n' || c == '\r' || category == U_SPACE_SEPARATOR;
-}
-
-// What Python's str.split cuts at beyond IsBlank, once control characters are gone.
-bool IsSeparator(UChar32 c) {
-  const auto category = u_charType(c);
-  return IsBlank(c) || category == U_LINE_SEPARATOR || category == U_PARAGRAPH_SEPARATOR;
-}
-
-bool IsControl(UChar32 c) {
-  return c == 0 || c == 0xfffd || (U_GET_GC_MASK(c) & U_GC_C_MASK) != 0;
-}
-
-bool IsPunctuation(UChar32 c) {
-  const bool ascii = (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
-                     (c >= 123 && c <= 126);
-  return ascii || (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0;
-}
-
-// Blocks that BERT calls CJK: each of their characters is a word.
-bool IsCjk(UChar32 c) {
-  constexpr UChar32 kBlocks[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
-                                    {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF},
-                                    {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
-  return std::any_of(std::begin(kBlocks), std::end(kBlocks),
-                     [c](const auto& block) { return block[0] <= c && c <= block[1]; });
-}
-
-void Append(Utf16& text, UChar32 c) {
-  if (U_IS_BMP(c)) {
-    text.push_back(static_cast<char16_t>(c));
-  } else {
-    text.push_back(U16_LEAD(c));
-    text.push_back(U16_TRAIL(c));
-  }
-}
-
-template <class Visit>
-void ForEachCharacter(const Utf16& text, Visit visit) {
-  for (std::size_t i = 0; i < text.size();) {
-    UChar32 c = 0;
-    U16_NEXT(text.data(), i, text.size(), c);
-    visit(c);
-  }
-}
-
-// Calls an ICU function that writes at most `capacity` units and tells how many there are.
-template <class Call>
-Utf16 Converted(std::size_t size, Call call) {
-  Utf16 out(size + 16, u'\0');
-  for (;;) {
-    UErrorCode status = U_ZERO_ERROR;
-    const std::int32_t needed = call(out.data(), static_cast<std::int32_t>(out.size()), &status);
-    const bool fits = static_cast<std::size_t>(needed) <= out.size();
-    out.resize(static_cast<std::size_t>(needed));
-    if (fits) {
-      CHECK(U_SUCCESS(status));
-      return out;
+// For models without a tokenizer: ids in decimal, white space between them.
+class Numbers final : public TokenizerModel {
+ public:
+  std::vector<std::uint32_t> Encode(std::string_view text) const override {
+    std::vector<std::uint32_t> ids;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (at != end) {
+      std::uint32_t id = 0;
+      const auto [next, error] = std::from_chars(at, end, id);
+      if (error == std::errc() && id < size()) ids.push_back(id);
+      at = next == at ? at + 1 : next;
     }
+    return ids;
   }
-}
+  std::string Decode(std::span<const std::uint32_t> ids) const override {
+    std::string text;
+    for (const std::uint32_t id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+    return text;
+  }
+  std::uint32_t size() const override { return kVocabularyPiecesMax; }
+};
 
-// Each character on its own, so that a final sigma is a sigma, as in the original.
-Utf16 Lowered(UChar32 c) {
-  Utf16 upper;
-  Append(upper, c);
-  if (u_tolower(c) == c) return upper;
-  return Converted(upper.size(), [&](char16_t* out, std::int32_t capacity, UErrorCode* status) {
-    return u_strToLower(out, capacity, upper.data(), static_cast<std::int32_t>(upper.size()), "",
-                        status);
-  });
-}
-
-// Blanks become spaces, control characters and malformed bytes go, CJK characters stand alone, the
-// rest is lowered.
-Utf16 Clean(std::string_view text) {
-  Utf16 clean;
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  for (std::size_t i = 0; i < text.size();) {
-    UChar32 c = 0;
-    U8_NEXT(bytes, i, text.size(), c);
-    if (c < 0) continue;
-    if (IsBlank(c)) {
-      clean.push_back(u' ');
-    } else if (IsCjk(c)) {
-      clean.push_back(u' ');
-      Append(clean, c);
-      clean.push_back(u' ');
-    } else if (!IsControl(c)) {
-      clean += Lowered(c);
+Result<Model> ReadVocabAndMerges(ByteSpan vocab_json, ByteSpan merges_txt,
+                                 std::string_view family) {
+  const auto bad = [](const std::string& what) { return Fail(ErrorCode::kInvalidArgument, what); };
+  const std::string_view text = proto::AsText(vocab_json);
+  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_object()) return bad("vocab.json: not a JSON object");
+  Bpe::Vocabulary vocabulary;
+  for (const auto& [piece, id] : root.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kVocabularyPiecesMax) {
+      return bad("vocab.json: an id is no number below 2^20");
     }
+    vocabulary.emplace(piece, id.get<std::uint32_t>());
   }
-  return clean;
-}
-
-Utf16 Decomposed(const Utf16& text) {
-  UErrorCode no_data = U_ZERO_ERROR;
-  const UNormalizer2* nfd = unorm2_getNFDInstance(&no_data);
-  CHECK(U_SUCCESS(no_data));
-  return Converted(text.size(), [&](char16_t* out, std::int32_t capacity, UErrorCode* status) {
-    return unorm2_normalize(nfd, text.data(), static_cast<std::int32_t>(text.size()), out, capacity,
-                            status);
-  });
-}
-
-// Words and punctuation marks, before the vocabulary is consulted.
-std::vector<std::u32string> SplitWords(std::string_view text) {
-  const Utf16 plain = Decomposed(Clean(text));
-  std::vector<std::u32string> words;
-  bool open = false;  // The last word may grow.
-  ForEachCharacter(plain, [&](UChar32 c) {
-    if (u_charType(c) == U_NON_SPACING_MARK) return;
-    const bool alone = IsPunctuation(c);
-    if (IsSeparator(c)) {
-      open = false;
-    } else if (open && !alone) {
-      words.back().push_back(static_cast<char32_t>(c));
-    } else {
-      words.emplace_back(1, static_cast<char32_t>(c));
-      open = !alone;
-    }
-  });
-  return words;
-}
-
-std::string ToUtf8(std::u32string_view text) {
-  std::string out;
-  for (const char32_t c : text) {
-    std::uint8_t bytes[U8_MAX_LENGTH];
-    std::size_t size = 0;
-    U8_APPEND_UNSAFE(bytes, size, static_cast<UChar32>(c));
-    out.append(reinterpret_cast<const char*>(bytes), size);
-  }
-  return out;
-}
-
-}  // namespace
-
-Result<Tokenizer> Tokenizer::FromVocab(proto::ByteSpan vocab_txt) {
-  const auto bad = [](const std::string& what) {
-    return Fail(ErrorCode::kInvalidArgument, "vocab.txt: " + what);
-  };
-  Tokenizer tokenizer;
-  std::string_view rest = proto::AsText(vocab_txt);
+  Bpe::Merges merges;
+  std::string_view rest = proto::AsText(merges_txt);
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
-    const std::string where = "line " + std::to_string(tokenizer.pieces_.size() + 1);
-    if (line.size() > kPieceBytesMax) return bad(where + " is longer than 512 bytes");
-    if (tokenizer.pieces_.size() == kVocabularyMax) return bad("more than 2^20 pieces");
-    if (!tokenizer.ids_.emplace(line, tokenizer.size()).second)
-      return bad(where + " is a repetition");
-    tokenizer.pieces_.emplace_back(line);
+    if (line.empty() || line.starts_with("#version")) continue;
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos) return bad("merges.txt: a line is no pair");
+    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   }
-  const std::pair<const char*, std::uint32_t*> specials[] = {{"[PAD]", &tokenizer.pad_},
-                                                             {"[UNK]", &tokenizer.unknown_},
-                                                             {"[CLS]", &tokenizer.first_},
-                                                             {"[SEP]", &tokenizer.last_}};
-  for (const auto& [name, id] : specials) {
-    const auto found = tokenizer.ids_.find(name);
-    if (found == tokenizer.ids_.end()) return bad(std::string("no piece ") + name);
-    *id = found->second;
+  BpeOptions options;
+  auto cutter = Cutter::From(kGpt2Pattern);
+  if (!cutter) return tl::unexpected(cutter.error());
+  options.cutters.push_back(std::move(*cutter));
+  const auto id_of = [&](const char* name) -> std::optional<std::uint32_t> {
+    const auto found = vocabulary.find(name);
+    return found == vocabulary.end() ? std::nullopt : std::optional(found->second);
+  };
+  for (const char* name : {"<s>", "</s>", "<pad>", "<mask>", "<unk>", "<|endoftext|>"}) {
+    if (const auto id = id_of(name)) options.special.push_back(*id);
   }
-  return tokenizer;
+  if (family == "roberta") {
+    if (!id_of("<s>") || !id_of("</s>")) return bad("vocab.json: no <s> and </s>");
+    options.first = {*id_of("<s>")};
+    options.last = {*id_of("</s>")};
+    options.pad = id_of("<pad>").value_or(0);
+  }
+  auto bpe = Bpe::From(std::move(vocabulary), merges, std::move(options));
+  if (!bpe) return tl::unexpected(bpe.error());
+  return std::make_shared<const Bpe>(std::move(*bpe));
+}
+
+template <class Made>
+Result<Model> Shared(Result<Made> made) {
+  if (!made) return tl::unexpected(made.error());
+  return std::make_shared<const Made>(std::move(*made));
+}
+
+Result<Model> Read(const TokenizerFiles& files) {
+  const auto has = [&](const char* name) { return files.contains(name); };
+  const auto family = files.find("family");
+  const std::string kin = family == files.end() ? "" : std::string(proto::AsText(family->second));
+  if (has("tokenizer.model")) return ParseSentencePiece(files.at("tokenizer.model"), kin);
+  if (has("vocab.txt")) return Shared(WordPiece::FromVocab(files.at("vocab.txt")));
+  if (has("tokenizer.json")) return ParseTokenizerJson(files.at("tokenizer.json"));
+  for (const auto& [vocab, merges] :
+       {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
+    if (has(vocab) && has(merges)) {
+      return ReadVocabAndMerges(files.at(vocab), files.at(merges), kin);
+    }
+  }
+  for (const char* name : {"tok512.bin", "tokenizer.bin"}) {
+    if (has(name)) return Shared(Bpe::FromScores(files.at(name)));
+  }
+  return std::make_shared<const Numbers>();
+}
+
+}  // namespace
+
+std::vector<std::string> TokenizerFileNames() {
+  return {"tokenizer.model", "vocab.txt", "tokenizer.json", "vocab.json",   "merges.txt",
+          "encoder.json",    "vocab.bpe", "tok512.bin",     "tokenizer.bin"};
+}
+
+Result<Tokenizer> Tokenizer::From(const TokenizerFiles& files) {
+  auto model = Read(files);
+  if (!model) return tl::unexpected(model.error());
+  return Tokenizer(std::move(*model));
+}
+
+Result<Tokenizer> Tokenizer::FromVocab(ByteSpan vocab_txt) {
+  return From({{"vocab.txt", Bytes(vocab_txt.begin(), vocab_txt.end())}});
 }
 
 std::vector<std::uint32_t> Tokenizer::Encode(std::string_view text) const {
-  text = text.substr(0, kTextBytesMax);
-  std::vector<std::uint32_t> ids = {first_};
-  for (const std::u32string& word : SplitWords(text)) EncodeWord(word, ids);
-  ids.push_back(last_);
-  return ids;
+  return model_->Encode(text.substr(0, kTextBytesMax));
 }
 
-void Tokenizer::EncodeWord(std::u32string_view word, std::vector<std::uint32_t>& ids) const {
-  const std::size_t before = ids.size();
-  if (word.size() > kWordCharactersMax) {
-    ids.push_back(unknown_);
-    return;
+Bytes PackTokenizer(const TokenizerFiles& files) {
+  Bytes out(kMagic.begin(), kMagic.end());
+  proto::PutU32(out, static_cast<std::uint32_t>(files.size()));
+  for (const auto& [name, bytes] : files) {
+    proto::PutU32(out, static_cast<std::uint32_t>(name.size()));
+    out.insert(out.end(), name.begin(), name.end());
+    proto::PutU32(out, static_cast<std::uint32_t>(bytes.size()));
+    out.insert(out.end(), bytes.begin(), bytes.end());
   }
-  for (std::size_t start = 0; start < word.size();) {
-    std::size_t end = word.size();
-    for (; end > start; --end) {
-      const std::string piece = (start > 0 ? "##" : "") + ToUtf8(word.substr(start, end - start));
-      const auto found = ids_.find(piece);
-      if (found == ids_.end()) continue;
-      ids.push_back(found->second);
-      break;
-    }
-    if (end == start) {
-      ids.resize(before);
-      ids.push_back(unknown_);
-      return;
-    }
-    start = end;
+  return out;
+}
+
+Result<TokenizerFiles> UnpackTokenizer(ByteSpan bytes) {
+  const auto bad = [] {
+    return Fail(ErrorCode::kInvalidArgument, "a packed tokenizer is malformed");
+  };
+  TokenizerFiles files;
+  if (bytes.size() < kMagic.size() + 4 || proto::AsText(bytes.first(kMagic.size())) != kMagic) {
+    return bad();
   }
+  const std::uint32_t count = proto::GetU32(bytes.subspan(kMagic.size()));
+  bytes = bytes.subspan(kMagic.size() + 4);
+  if (count > kPackedFilesMax) return bad();
+  const auto take = [&](std::size_t most) -> std::optional<ByteSpan> {
+    if (bytes.size() < 4) return std::nullopt;
+    const std::uint32_t size = proto::GetU32(bytes);
+    if (size > most || size > bytes.size() - 4) return std::nullopt;
+    const ByteSpan taken = bytes.subspan(4, size);
+    bytes = bytes.subspan(4 + size);
+    return taken;
+  };
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto name = take(kFileNameMax);
+    const auto file = name ? take(bytes.size()) : std::nullopt;
+    if (!file) return bad();
+    files.emplace(proto::AsText(*name), Bytes(file->begin(), file->end()));
+  }
+  if (!bytes.empty() || files.size() != count) return bad();
+  return files;
 }
 
 }  // namespace mpc

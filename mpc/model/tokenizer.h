@@ -1,15 +1,15 @@
-// BERT's uncased WordPiece tokenizer, equal to Hugging Face's BertTokenizer (do_lower_case,
-// strip_accents, tokenize_chinese_chars).
+// Text to a model's tokens and back, from any of the files that models come with.
 //
-// Control characters go; white space, CJK characters and punctuation cut; words are lowered and
-// lose their accents (NFD, category Mn); each word is matched greedily, the longest piece first,
-// pieces inside a word carry "##", and a word that does not match, or has more than 100 characters,
-// is [UNK]. Unlike the original, a special token's name in a text ("[PAD]") is text: a sender
-// cannot forge padding. Bytes that are not UTF-8 are dropped, and so is all beyond the first MiB.
+// The client alone tokenizes; nothing here runs on a validator. Unlike the originals, a special
+// token's name in a text ("[PAD]", "<s>") is text: a sender cannot forge one. Bytes that are not
+// UTF-8 become U+FFFD, as Python's errors="replace" does (WordPiece drops that character). All
+// beyond the first MiB is dropped.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,26 +20,51 @@
 namespace mpc {
 
 inline constexpr std::size_t kTextBytesMax = 1 << 20;
+inline constexpr std::size_t kVocabularyPiecesMax = 1 << 20;
+
+// One algorithm with its vocabulary.
+class TokenizerModel {
+ public:
+  virtual ~TokenizerModel() = default;
+  // With the special tokens that the model wants around a text.
+  virtual std::vector<std::uint32_t> Encode(std::string_view text) const = 0;
+  // Special tokens and ids beyond the vocabulary are left out.
+  virtual std::string Decode(std::span<const std::uint32_t> ids) const = 0;
+  virtual std::uint32_t size() const = 0;
+  virtual std::uint32_t pad() const { return 0; }
+};
+
+// Files by name, as in a model's directory; the first found counts:
+//   tokenizer.model                WordPiece's sisters BPE and Unigram, by the SentencePiece
+//   library vocab.txt                      WordPiece tokenizer.json                 WordPiece,
+//   byte-level BPE, BPE with byte fallback, Unigram vocab.json + merges.txt        byte-level BPE
+//   tok512.bin, tokenizer.bin      llama2.c's: BPE by scores
+//   none                           numbers: a text is ids in decimal
+// "family" may name the architecture's family where the files do not say which special tokens they
+// take ("roberta", "llama", "gpt2").
+using TokenizerFiles = std::map<std::string, proto::Bytes>;
+
+// The names looked for, in that order.
+std::vector<std::string> TokenizerFileNames();
 
 class Tokenizer {
  public:
-  // vocab.txt: a piece a line, its id the line's number. Must have [PAD], [UNK], [CLS] and [SEP].
+  static proto::Result<Tokenizer> From(const TokenizerFiles& files);
   static proto::Result<Tokenizer> FromVocab(proto::ByteSpan vocab_txt);
 
-  // [CLS], the text's pieces, [SEP]; of any length.
   std::vector<std::uint32_t> Encode(std::string_view text) const;
-
-  std::uint32_t size() const { return static_cast<std::uint32_t>(pieces_.size()); }
-  const std::string& piece(std::uint32_t id) const { return pieces_.at(id); }
-  std::uint32_t pad() const { return pad_; }
-  std::uint32_t unknown() const { return unknown_; }
+  std::string Decode(std::span<const std::uint32_t> ids) const { return model_->Decode(ids); }
+  std::uint32_t size() const { return model_->size(); }
+  std::uint32_t pad() const { return model_->pad(); }
 
  private:
-  void EncodeWord(std::u32string_view word, std::vector<std::uint32_t>& ids) const;
-
-  std::vector<std::string> pieces_;
-  std::map<std::string, std::uint32_t, std::less<>> ids_;
-  std::uint32_t pad_ = 0, unknown_ = 0, first_ = 0, last_ = 0;
+  explicit Tokenizer(std::shared_ptr<const TokenizerModel> model) : model_(std::move(model)) {}
+  std::shared_ptr<const TokenizerModel> model_;
 };
+
+// All files in one, for the ledger's manifest to name by one hash. Of files that From does not look
+// at, none are kept.
+proto::Bytes PackTokenizer(const TokenizerFiles& files);
+proto::Result<TokenizerFiles> UnpackTokenizer(proto::ByteSpan bytes);
 
 }  // namespace mpc

@@ -1,0 +1,263 @@
+#include "mpc/model/tokenizer_json.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "mpc/model/bpe.h"
+#include "mpc/model/unigram.h"
+#include "mpc/model/wordpiece.h"
+
+namespace mpc {
+
+namespace {
+
+using nlohmann::json;
+using proto::Result;
+using Model = std::shared_ptr<const TokenizerModel>;
+
+constexpr char kSpaceMark[] = "\xe2\x96\x81";  // U+2581
+constexpr std::size_t kStepsMax = 32;
+
+tl::unexpected<proto::Error> Bad(const std::string& what) {
+  return proto::Fail(proto::ErrorCode::kInvalidArgument, "tokenizer.json: " + what);
+}
+
+json Field(const json& from, const char* name) {
+  if (!from.is_object()) return {};
+  const auto found = from.find(name);
+  return found == from.end() ? json() : *found;
+}
+std::string Text(const json& value) {
+  return value.is_string() ? value.get<std::string>() : "";
+}
+std::string TypeOf(const json& step) {
+  return Text(Field(step, "type")).substr(0, 64);
+}
+bool Flag(const json& from, const char* name, bool otherwise) {
+  const json value = Field(from, name);
+  return value.is_boolean() ? value.get<bool>() : otherwise;
+}
+
+// A step, or the steps of a Sequence; `list` is its field's name.
+std::vector<json> Steps(const json& step, const char* list) {
+  if (step.is_null()) return {};
+  if (TypeOf(step) != "Sequence") return {step};
+  std::vector<json> steps;
+  for (const json& one : Field(step, list)) {
+    if (steps.size() == kStepsMax) break;
+    steps.push_back(one);
+  }
+  return steps;
+}
+
+Result<> ReadNormalizer(const json& normalizer, BpeOptions& options) {
+  for (const json& step : Steps(normalizer, "normalizers")) {
+    const std::string type = TypeOf(step);
+    if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
+      if (options.normal || !options.prepend.empty()) return Bad("normalizers in an unusual order");
+      options.normal = type == "NFC"    ? NormalForm::kNfc
+                       : type == "NFD"  ? NormalForm::kNfd
+                       : type == "NFKC" ? NormalForm::kNfkc
+                                        : NormalForm::kNfkd;
+    } else if (type == "Prepend") {
+      options.prepend = Text(Field(step, "prepend"));
+    } else if (type == "Replace" && Text(Field(Field(step, "pattern"), "String")) == " " &&
+               Text(Field(step, "content")) == kSpaceMark) {
+      options.spaces_marked = true;
+    } else {
+      return Bad("normalizer " + type +
+                 " is not supported (supported: NFC, NFD, NFKC, NFKD, Prepend, Replace of spaces)");
+    }
+  }
+  return {};
+}
+
+Result<> ReadPreTokenizer(const json& pre, BpeOptions& options) {
+  const auto cut = [&](std::string_view pattern) -> Result<> {
+    auto cutter = Cutter::From(pattern);
+    if (!cutter) return tl::unexpected(cutter.error());
+    options.cutters.push_back(std::move(*cutter));
+    return {};
+  };
+  for (const json& step : Steps(pre, "pretokenizers")) {
+    const std::string type = TypeOf(step);
+    if (type == "ByteLevel") {
+      options.byte_level = true;
+      options.prefix_space = Flag(step, "add_prefix_space", true);
+      if (!Flag(step, "use_regex", true)) continue;
+      if (auto ok = cut(kGpt2Pattern); !ok) return ok;
+    } else if (type == "Split" && Text(Field(step, "behavior")) == "Isolated" &&
+               !Flag(step, "invert", false) && Field(Field(step, "pattern"), "Regex").is_string()) {
+      if (auto ok = cut(Text(Field(Field(step, "pattern"), "Regex"))); !ok) return ok;
+    } else if (type == "Metaspace" && Text(Field(step, "replacement")) == kSpaceMark) {
+      options.spaces_marked = true;
+      const std::string scheme = Text(Field(step, "prepend_scheme"));
+      const bool prepended =
+          scheme.empty() ? Flag(step, "add_prefix_space", true) : scheme != "never";
+      if (prepended) options.prepend = " ";
+      if (Flag(step, "split", true)) {
+        if (auto ok = cut("\xe2\x96\x81[^\xe2\x96\x81]*"); !ok) return ok;
+      }
+    } else {
+      return Bad("pre-tokenizer " + type +
+                 " is not supported (supported: BertPreTokenizer, ByteLevel, Split isolated by a "
+                 "pattern, Metaspace)");
+    }
+  }
+  return {};
+}
+
+Result<> ReadPostProcessor(const json& post, const std::map<std::string, std::uint32_t>& specials,
+                           BpeOptions& options) {
+  const auto named = [&](const json& pair) -> std::vector<std::uint32_t> {
+    if (!pair.is_array() || pair.size() != 2 || !pair[1].is_number_unsigned()) return {};
+    return {pair[1].get<std::uint32_t>()};
+  };
+  for (const json& step : Steps(post, "processors")) {
+    const std::string type = TypeOf(step);
+    if (type == "ByteLevel") continue;
+    if (type == "RobertaProcessing" || type == "BertProcessing") {
+      options.first = named(Field(step, "cls"));
+      options.last = named(Field(step, "sep"));
+      // RobertaProcessing says again whether a space goes before the text, for offsets alone.
+    } else if (type == "TemplateProcessing") {
+      bool before = true;
+      for (const json& part : Field(step, "single")) {
+        if (part.contains("Sequence")) {
+          before = false;
+          continue;
+        }
+        const std::string name = Text(Field(Field(part, "SpecialToken"), "id"));
+        const auto known = specials.find(name);
+        if (known == specials.end())
+          return Bad("the template names no token: " + name.substr(0, 64));
+        (before ? options.first : options.last).push_back(known->second);
+      }
+    } else {
+      return Bad("post-processor " + type +
+                 " is not supported (supported: ByteLevel, RobertaProcessing, BertProcessing, "
+                 "TemplateProcessing)");
+    }
+  }
+  return {};
+}
+
+Result<Model> ReadWordPiece(const json& model, const json& normalizer, const json& pre) {
+  if (TypeOf(normalizer) != "BertNormalizer" || TypeOf(pre) != "BertPreTokenizer" ||
+      !Flag(normalizer, "lowercase", true) || !Flag(normalizer, "strip_accents", true) ||
+      !Flag(normalizer, "handle_chinese_chars", true) || !Flag(normalizer, "clean_text", true) ||
+      Text(Field(model, "continuing_subword_prefix")) != "##") {
+    return Bad("WordPiece other than uncased BERT's is not supported");
+  }
+  std::vector<std::string> pieces;
+  const json vocabulary = Field(model, "vocab");
+  if (!vocabulary.is_object()) return Bad("the vocabulary is no object");
+  pieces.resize(vocabulary.size());
+  for (const auto& [piece, id] : vocabulary.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= pieces.size() ||
+        !pieces[id.get<std::size_t>()].empty() || piece.find('\n') != std::string::npos) {
+      return Bad("the vocabulary's ids are not 0, 1, 2, ..");
+    }
+    pieces[id.get<std::size_t>()] = piece;
+  }
+  std::string lines;
+  for (const std::string& piece : pieces) lines += piece + "\n";
+  auto made = WordPiece::FromVocab(proto::AsBytes(lines));
+  if (!made) return tl::unexpected(made.error());
+  return std::make_shared<const WordPiece>(std::move(*made));
+}
+
+Result<Model> ReadBpe(const json& model, BpeOptions options,
+                      const std::map<std::string, std::uint32_t>& specials) {
+  Bpe::Vocabulary vocabulary;
+  const json pieces = Field(model, "vocab");
+  if (!pieces.is_object()) return Bad("the vocabulary is no object");
+  for (const auto& [piece, id] : pieces.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kVocabularyPiecesMax) {
+      return Bad("an id is no number below 2^20");
+    }
+    vocabulary.emplace(piece, id.get<std::uint32_t>());
+  }
+  for (const auto& [piece, id] : specials) vocabulary.emplace(piece, id);
+  Bpe::Merges merges;
+  for (const json& merge : Field(model, "merges")) {
+    if (merge.is_array() && merge.size() == 2) {
+      merges.emplace_back(Text(merge[0]), Text(merge[1]));
+    } else {
+      const std::string line = Text(merge);
+      const std::size_t space = line.find(' ');
+      if (space == std::string::npos) return Bad("a merge is no pair");
+      merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    }
+  }
+  const json unknown = Field(model, "unk_token");
+  if (unknown.is_string()) {
+    const auto found = vocabulary.find(Text(unknown));
+    if (found != vocabulary.end()) options.unknown = found->second;
+  }
+  options.unknown_fused = Flag(model, "fuse_unk", false);
+  options.whole_first = Flag(model, "ignore_merges", false);
+  if (!Text(Field(model, "continuing_subword_prefix")).empty() ||
+      !Text(Field(model, "end_of_word_suffix")).empty()) {
+    return Bad("BPE with affixes is not supported");
+  }
+  auto made = Bpe::From(std::move(vocabulary), merges, std::move(options));
+  if (!made) return tl::unexpected(made.error());
+  return std::make_shared<const Bpe>(std::move(*made));
+}
+
+Result<Model> ReadUnigram(const json& model, BpeOptions options) {
+  std::vector<Unigram::Piece> pieces;
+  for (const json& piece : Field(model, "vocab")) {
+    if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number()) {
+      return Bad("a piece has no text and score");
+    }
+    pieces.push_back({piece[0].get<std::string>(), piece[1].get<double>()});
+  }
+  const json unknown = Field(model, "unk_id");
+  if (unknown.is_number_unsigned()) options.unknown = unknown.get<std::uint32_t>();
+  auto made =
+      Unigram::From(std::move(pieces), Flag(model, "byte_fallback", false), std::move(options));
+  if (!made) return tl::unexpected(made.error());
+  return std::make_shared<const Unigram>(std::move(*made));
+}
+
+}  // namespace
+
+Result<Model> ParseTokenizerJson(proto::ByteSpan bytes) {
+  const std::string_view text = proto::AsText(bytes);
+  const json root = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object()) return Bad("not a JSON object");
+  const json model = Field(root, "model");
+  const json normalizer = Field(root, "normalizer"), pre = Field(root, "pre_tokenizer");
+  std::string type = TypeOf(model);
+  if (type.empty() && model.contains("merges")) type = "BPE";
+  if (type == "WordPiece") return ReadWordPiece(model, normalizer, pre);
+  if (type != "BPE" && type != "Unigram") {
+    return Bad("model " + type + " is not supported (supported: WordPiece, BPE, Unigram)");
+  }
+  std::map<std::string, std::uint32_t> specials;
+  BpeOptions options;
+  options.byte_level = false;
+  for (const json& token : Field(root, "added_tokens")) {
+    const json id = Field(token, "id");
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kVocabularyPiecesMax) {
+      return Bad("an added token's id is no number below 2^20");
+    }
+    specials.emplace(Text(Field(token, "content")), id.get<std::uint32_t>());
+    if (Flag(token, "special", false)) options.special.push_back(id.get<std::uint32_t>());
+  }
+  for (const char* name : {"[PAD]", "<pad>"}) {
+    if (specials.contains(name)) options.pad = specials.at(name);
+  }
+  if (auto ok = ReadNormalizer(normalizer, options); !ok) return tl::unexpected(ok.error());
+  if (auto ok = ReadPreTokenizer(pre, options); !ok) return tl::unexpected(ok.error());
+  if (auto ok = ReadPostProcessor(Field(root, "post_processor"), specials, options); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  return type == "BPE" ? ReadBpe(model, std::move(options), specials)
+                       : ReadUnigram(model, std::move(options));
+}
+
+}  // namespace mpc

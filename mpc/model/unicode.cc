@@ -1,0 +1,161 @@
+#include "mpc/model/unicode.h"
+
+#include <unicode/locid.h>
+#include <unicode/normalizer2.h>
+#include <unicode/regex.h>
+#include <unicode/uchar.h>
+#include <unicode/unistr.h>
+#include <unicode/utf8.h>
+
+#include "proto/base/check.h"
+
+namespace mpc {
+
+namespace {
+
+constexpr std::int32_t kRegexTimeMax = 2000;       // In ICU's units, about milliseconds.
+constexpr std::int32_t kRegexStackMax = 64 << 20;  // Bytes.
+
+std::string ToUtf8(const icu::UnicodeString& text) {
+  std::string out;
+  text.toUTF8String(out);
+  return out;
+}
+
+icu::UnicodeString FromUtf8(std::string_view text) {
+  return icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
+}
+
+}  // namespace
+
+std::string ReplaceBadUtf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  for (std::size_t i = 0; i < text.size();) {
+    UChar32 c = 0;
+    U8_NEXT_OR_FFFD(bytes, i, text.size(), c);
+    AppendUtf8(out, static_cast<char32_t>(c));
+  }
+  return out;
+}
+
+void AppendUtf8(std::string& to, char32_t character) {
+  std::uint8_t bytes[U8_MAX_LENGTH];
+  std::size_t size = 0;
+  U8_APPEND_UNSAFE(bytes, size, static_cast<UChar32>(character));
+  to.append(reinterpret_cast<const char*>(bytes), size);
+}
+
+char32_t FirstCharacter(std::string_view utf8) {
+  if (utf8.empty()) return 0;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
+  std::size_t i = 0;
+  UChar32 c = 0;
+  U8_NEXT_OR_FFFD(bytes, i, utf8.size(), c);
+  return static_cast<char32_t>(c);
+}
+
+std::string Normalized(std::string_view utf8, NormalForm form) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* normalizer = nullptr;
+  switch (form) {
+    case NormalForm::kNfc:
+      normalizer = icu::Normalizer2::getNFCInstance(status);
+      break;
+    case NormalForm::kNfd:
+      normalizer = icu::Normalizer2::getNFDInstance(status);
+      break;
+    case NormalForm::kNfkc:
+      normalizer = icu::Normalizer2::getNFKCInstance(status);
+      break;
+    case NormalForm::kNfkd:
+      normalizer = icu::Normalizer2::getNFKDInstance(status);
+      break;
+  }
+  CHECK(U_SUCCESS(status));
+  const icu::UnicodeString normal = normalizer->normalize(FromUtf8(utf8), status);
+  CHECK(U_SUCCESS(status));
+  return ToUtf8(normal);
+}
+
+std::string Lowercased(std::string_view utf8) {
+  std::string out;
+  for (const std::string_view character : Characters(utf8)) {
+    icu::UnicodeString one = FromUtf8(character);
+    out += ToUtf8(one.toLower(icu::Locale::getRoot()));
+  }
+  return out;
+}
+
+std::string StrippedOfAccents(std::string_view utf8) {
+  std::string out;
+  for (const std::string_view character : Characters(utf8)) {
+    if (u_charType(static_cast<UChar32>(FirstCharacter(character))) != U_NON_SPACING_MARK) {
+      out += character;
+    }
+  }
+  return out;
+}
+
+std::string ReplacedAll(std::string text, std::string_view from, std::string_view to) {
+  if (from.empty()) return text;
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+std::vector<std::string_view> Characters(std::string_view utf8) {
+  std::vector<std::string_view> characters;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
+  for (std::size_t i = 0; i < utf8.size();) {
+    const std::size_t begin = i;
+    U8_FWD_1(bytes, i, utf8.size());
+    characters.push_back(utf8.substr(begin, i - begin));
+  }
+  return characters;
+}
+
+struct Cutter::Regex {
+  std::unique_ptr<icu::RegexPattern> pattern;
+};
+
+proto::Result<Cutter> Cutter::From(std::string_view pattern) {
+  // ICU's \s is not Unicode's white space.
+  std::string text = ReplacedAll(ReplaceBadUtf8(pattern), "\\s", "\\p{White_Space}");
+  text = ReplacedAll(std::move(text), "\\S", "\\P{White_Space}");
+  UErrorCode status = U_ZERO_ERROR;
+  auto regex = std::make_shared<Regex>();
+  UParseError where;
+  regex->pattern.reset(icu::RegexPattern::compile(FromUtf8(text), 0, where, status));
+  if (U_FAILURE(status)) {
+    return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                       std::string("a regular expression of the tokenizer is not understood: ") +
+                           u_errorName(status));
+  }
+  Cutter cutter;
+  cutter.regex_ = std::move(regex);
+  return cutter;
+}
+
+std::vector<std::string> Cutter::Cut(std::string_view utf8) const {
+  std::vector<std::string> pieces;
+  const icu::UnicodeString text = FromUtf8(utf8);
+  UErrorCode status = U_ZERO_ERROR;
+  const std::unique_ptr<icu::RegexMatcher> matcher(regex_->pattern->matcher(text, status));
+  CHECK(U_SUCCESS(status));
+  matcher->setTimeLimit(kRegexTimeMax, status);
+  matcher->setStackLimit(kRegexStackMax, status);
+  std::int32_t end = 0;
+  while (matcher->find(status) && U_SUCCESS(status)) {
+    const std::int32_t begin = matcher->start(status);
+    if (begin > end) pieces.push_back(ToUtf8(text.tempSubStringBetween(end, begin)));
+    end = matcher->end(status);
+    if (end > begin) pieces.push_back(ToUtf8(text.tempSubStringBetween(begin, end)));
+  }
+  if (end < text.length()) pieces.push_back(ToUtf8(text.tempSubStringBetween(end)));
+  return pieces;
+}
+
+}  // namespace mpc
