@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -150,6 +151,16 @@ Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size
   return masks;
 }
 
+// A file of the packed tokenizer that holds numbers.
+std::vector<std::uint32_t> Numbers(const mpc::TokenizerFiles& files, const char* name) {
+  std::vector<std::uint32_t> numbers;
+  const auto found = files.find(name);
+  if (found == files.end()) return numbers;
+  std::istringstream in{std::string(proto::AsText(found->second))};
+  for (std::uint32_t number = 0; in >> number;) numbers.push_back(number);
+  return numbers;
+}
+
 Result<std::optional<json>> WhenStatus(const Client& client, std::uint64_t request,
                                        const std::function<bool(const json&)>& wanted) {
   auto record = client.Any("request", {{"id", request}});
@@ -237,22 +248,32 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   const proto::Manifest& manifest = found->manifest;
   const auto vocabulary = FetchModelFile(client, manifest.tokenizer_digest);
   if (!vocabulary) return tl::unexpected(vocabulary.error());
-  const auto tokenizer = mpc::Tokenizer::FromVocab(*vocabulary);
+  const auto files = mpc::UnpackTokenizer(*vocabulary);
+  if (!files) return tl::unexpected(files.error());
+  const auto tokenizer = mpc::Tokenizer::From(*files);
   if (!tokenizer) return tl::unexpected(tokenizer.error());
 
   Answer answer;
+  answer.architecture = manifest.architecture;
   answer.model = found->id.hex();
   answer.tokens = tokenizer->Encode(text);
   answer.text_tokens = answer.tokens.size();
   const auto bucket = std::ranges::find_if(
       manifest.buckets, [&](const proto::Bucket& b) { return b.tokens >= answer.tokens.size(); });
+  if (answer.tokens.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "the text has no tokens of this model");
+  }
   if (bucket == manifest.buckets.end()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the text has " + std::to_string(answer.tokens.size()) + " tokens; model " +
                     manifest.name + " takes at most " +
                     std::to_string(manifest.buckets.back().tokens) + ", so shorten it");
   }
-  answer.tokens.resize(bucket->tokens, tokenizer->pad());
+  // What fills it up stands after a text to be judged, and before one to be continued.
+  const bool writes = answer.writes();
+  const auto pads = Numbers(*files, "pad");
+  answer.tokens.insert(writes ? answer.tokens.begin() : answer.tokens.end(),
+                       bucket->tokens - answer.text_tokens, pads.empty() ? 0 : pads.front());
   answer.labels = bucket->labels;
 
   progress("opening a request for " + std::to_string(bucket->tokens) + " tokens");
@@ -330,11 +351,25 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
     if (!value) return Fail(ErrorCode::kDenied, "the ledger's output is not of the field");
     output.push_back(*value);
   }
-  for (const auto logit : mpc::UnmaskOutput(output, all.subspan(bucket->tokens))) {
-    answer.logits.push_back(
-        std::ldexp(static_cast<double>(logit), -static_cast<int>(bucket->output_frac)));
+  const std::vector<std::uint32_t> ends = Numbers(*files, "eos");
+  for (const auto value : mpc::UnmaskOutput(output, all.subspan(bucket->tokens))) {
+    if (!writes) {
+      answer.logits.push_back(
+          std::ldexp(static_cast<double>(value), -static_cast<int>(bucket->output_frac)));
+    } else if (value < 0 || value >= bucket->vocabulary_padded) {
+      return Fail(ErrorCode::kCorrupt, "the answer holds what is no token");
+    } else if (std::ranges::find(ends, static_cast<std::uint32_t>(value)) == ends.end()) {
+      answer.written.push_back(static_cast<std::uint32_t>(value));
+    } else {
+      break;
+    }
   }
   proto::SecureErase(masks->values.data(), masks->values.size() * sizeof(mpc::Fp));
+  if (writes) answer.text = tokenizer->Decode(answer.written);
+  if (answer.architecture.ends_with("-embedding-mean")) {
+    for (double& value : answer.logits) value /= static_cast<double>(answer.text_tokens);
+  }
+  if (answer.labels.empty()) return answer;
   const auto best = std::ranges::max_element(answer.logits);
   answer.best = static_cast<std::size_t>(best - answer.logits.begin());
   double sum = 0;
@@ -345,26 +380,40 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   return answer;
 }
 
+bool Answer::writes() const {
+  return architecture.ends_with("-generator");
+}
+
 json ToJson(const Answer& answer) {
+  json common = {{"request", answer.request},
+                 {"model", answer.model},
+                 {"text_tokens", answer.text_tokens},
+                 {"padded_tokens", answer.tokens.size()},
+                 {"proof_height", answer.proof_height},
+                 {"seconds", answer.seconds},
+                 {"wait_seconds", answer.wait_seconds},
+                 {"wrong_mask_shares", answer.wrong_masks},
+                 {"silent_mask_shares", answer.silent_masks},
+                 {"named", answer.record.value("named", json::array())}};
+  if (answer.writes()) {
+    common["text"] = answer.text;
+    common["tokens"] = answer.written;
+    return common;
+  }
+  if (answer.labels.empty()) {
+    common["embedding"] = answer.logits;
+    return common;
+  }
   json probabilities = json::object();
   for (std::size_t i = 0; i < answer.probabilities.size(); ++i) {
     probabilities[i < answer.labels.size() ? answer.labels[i] : std::to_string(i)] =
         answer.probabilities[i];
   }
-  return {{"request", answer.request},
-          {"model", answer.model},
-          {"label", answer.best < answer.labels.size() ? answer.labels[answer.best]
-                                                       : std::to_string(answer.best)},
-          {"probabilities", probabilities},
-          {"logits", answer.logits},
-          {"text_tokens", answer.text_tokens},
-          {"padded_tokens", answer.tokens.size()},
-          {"proof_height", answer.proof_height},
-          {"seconds", answer.seconds},
-          {"wait_seconds", answer.wait_seconds},
-          {"wrong_mask_shares", answer.wrong_masks},
-          {"silent_mask_shares", answer.silent_masks},
-          {"named", answer.record.value("named", json::array())}};
+  common["label"] =
+      answer.best < answer.labels.size() ? answer.labels[answer.best] : std::to_string(answer.best);
+  common["probabilities"] = probabilities;
+  common["logits"] = answer.logits;
+  return common;
 }
 
 }  // namespace node

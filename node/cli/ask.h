@@ -17,11 +17,14 @@ struct Answer {
   std::uint64_t request = 0;
   std::string model;  // Its id.
   std::vector<std::string> labels;
-  std::vector<double> logits;
+  std::string architecture;           // The manifest's.
+  std::vector<double> logits;         // A classifier's; the sentence's vector; empty of a text.
   std::vector<double> probabilities;  // Softmax of the logits, on the client.
   std::size_t best = 0;               // Index of the largest.
   std::vector<std::uint32_t> tokens;  // Padded to the bucket.
   std::vector<std::uint32_t> masked_tokens;
+  std::vector<std::uint32_t> written;     // A generator's tokens, up to the end token.
+  std::string text;                       // And what they say.
   std::size_t text_tokens = 0;            // Without padding.
   std::uint64_t proof_height = 0;         // The signed block that the result was proved under.
   double seconds = 0;                     // From the submission to the proved result.
@@ -29,6 +32,8 @@ struct Answer {
   std::vector<std::string> wrong_masks;   // Validators whose mask shares were wrong.
   std::vector<std::string> silent_masks;  // That gave none in time.
   nlohmann::json record;                  // The request's record, as proved.
+
+  bool writes() const;  // Whether the model continues texts.
 };
 
 // `model`: an id, or a name that one registered model alone has.

@@ -24,6 +24,7 @@ int RunCli(int argc, char** argv) {
   AddNetworkCommands(app, run);
   AddModelCommands(app, run);
   AddRequestCommands(app, run);
+  AddEvalCommand(app, run);
   AddDemoCommand(app, run);
   CLI::App* bench = app.add_subcommand("bench", "Measure on this machine");
   bench->require_subcommand(1);

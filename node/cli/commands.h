@@ -22,6 +22,7 @@ void AddGenesisCommands(CLI::App& app, Command& run);  // genesis
 void AddNetworkCommands(CLI::App& app, Command& run);  // localnet
 void AddModelCommands(CLI::App& app, Command& run);    // model, pool
 void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account
+void AddEvalCommand(CLI::App& app, Command& run);     // eval
 void AddDemoCommand(CLI::App& app, Command& run);      // demo
 void AddLedgerBench(CLI::App& bench, Command& run);    // bench ledger
 void AddMpcBench(CLI::App& bench, Command& run);       // bench mpc, bench inference

@@ -143,8 +143,8 @@ Result<> Demo::Serve() {
   report_["model"] = {{"id", id->hex()},
                       {"name", package->manifest.name},
                       {"tokens", cost.tokens},
-                      {"online_openings", cost.openings},
-                      {"online_rounds", cost.rounds},
+                      {"online_openings", cost.counted.openings},
+                      {"online_rounds", cost.counted.rounds},
                       {"statistical_distance_log2", -cost.leakage_bits}};
   return WaitForPool(kDemoBundles);
 }

@@ -5,8 +5,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "mpc/sharing/replicated.h"
 #include "node/cli/commands.h"
+#include "node/cli/evaluation.h"
 #include "node/cli/package.h"
+#include "proto/crypto/hash.h"
 
 namespace node {
 
@@ -23,20 +26,82 @@ struct RegisterOptions {
   PackageOptions package;
 };
 
+json ToJson(const Package::Cost& cost) {
+  return {{"tokens", cost.tokens},
+          {"openings", cost.counted.openings},
+          {"rounds", cost.counted.rounds},
+          {"online_bytes", cost.counted.online_bytes},
+          {"preprocessing_products", cost.counted.products_total},
+          {"preprocessing_bytes", cost.counted.preprocessing_bytes},
+          {"bundle_bytes", cost.counted.bundle_bytes},
+          {"leakage_bits", cost.leakage_bits}};
+}
+
+void SayCosts(const Package& package) {
+  for (const Package::Cost& cost : package.costs) {
+    SayProgress(std::to_string(cost.tokens) + " tokens: " + std::to_string(cost.counted.openings) +
+                " online openings in " + std::to_string(cost.counted.rounds) + " rounds, " +
+                std::to_string(cost.counted.online_bytes >> 20) + " MiB online and " +
+                std::to_string(cost.counted.preprocessing_bytes >> 20) +
+                " MiB before, all members together, statistical distance 2^-" +
+                std::to_string(static_cast<int>(cost.leakage_bits)));
+  }
+}
+
+struct ImportOptions {
+  RegisterOptions model;
+  std::uint16_t validators = 4;
+  std::string out;
+  bool as_json = false;
+};
+
+Result<> Import(const ImportOptions& options) {
+  const RegisterOptions& o = options.model;
+  if (options.validators % 3 != 1 || options.validators > mpc::kReplicatedPartiesMax) {
+    return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                       "the committee must have 4, 7, 10 or 13 members");
+  }
+  const auto model = ReadModel(o.directory, o.vocabulary, o.calibration);
+  if (!model) return tl::unexpected(model.error());
+  // Whoever registers the package will be its owner.
+  const auto nobody = proto::SecretKey::From(proto::Sha256(proto::AsBytes("nobody")).span());
+  if (!nobody) return tl::unexpected(nobody.error());
+  const Progress progress = options.as_json ? Progress([](const std::string&) {}) : SayProgress;
+  const auto package = MakePackage(*model, proto::Committee(options.validators),
+                                   nobody->public_key(), o.package, progress);
+  if (!package) return tl::unexpected(package.error());
+  json report = {{"name", package->manifest.name},
+                 {"architecture", package->manifest.architecture},
+                 {"buckets", json::array()}};
+  for (std::size_t i = 0; i < package->plans.size(); ++i) {
+    json bucket = ToJson(package->costs[i]);
+    bucket["error"] = ToJson(ExpectedError(*model, package->plans[i], options.validators));
+    report["buckets"].push_back(std::move(bucket));
+  }
+  if (!options.as_json) SayCosts(*package);
+  const std::string out = options.out.empty() ? package->manifest.name + ".package" : options.out;
+  if (auto written = WritePackage(*package, out); !written) return written;
+  report["package"] = out;
+  PrintJson(report);
+  return {};
+}
+
+Result<Package> PackageFor(const RegisterOptions& options, const Client& client) {
+  if (IsPackage(options.directory)) {
+    return ReadPackage(options.directory, client.key().public_key());
+  }
+  const auto model = ReadModel(options.directory, options.vocabulary, options.calibration);
+  if (!model) return tl::unexpected(model.error());
+  return MakePackage(*model, client.genesis().committee(), client.key().public_key(),
+                     options.package, SayProgress);
+}
+
 Result<> Register(const RegisterOptions& options) {
   const auto client = options.access.Open();
   if (!client) return tl::unexpected(client.error());
-  const auto model = ReadModel(options.directory, options.vocabulary, options.calibration);
-  if (!model) return tl::unexpected(model.error());
-  const auto package = MakePackage(*model, client->genesis().committee(),
-                                   client->key().public_key(), options.package, SayProgress);
+  const auto package = PackageFor(options, *client);
   if (!package) return tl::unexpected(package.error());
-  for (const Package::Cost& cost : package->costs) {
-    SayProgress(std::to_string(cost.tokens) + " tokens: " + std::to_string(cost.openings) +
-                " online openings in " + std::to_string(cost.rounds) +
-                " rounds, statistical distance 2^-" +
-                std::to_string(static_cast<int>(cost.leakage_bits)));
-  }
+  SayCosts(*package);
   const auto id = RegisterPackage(*client, *package, SayProgress);
   if (!id) return tl::unexpected(id.error());
   std::printf("%s\n", id->hex().c_str());
@@ -52,6 +117,26 @@ Result<> Show(const Access& access, const std::string& method) {
   return {};
 }
 
+void AddImportOptions(CLI::App& command, RegisterOptions& options) {
+  command
+      .add_option("DIRECTORY", options.directory,
+                  "With config.json, model.safetensors (or shards and their index) and a tokenizer")
+      ->required();
+  command.add_option("--name", options.package.name, "The model's name; else the directory's");
+  command.add_option("--vocab", options.vocabulary,
+                     "The tokenizer's file, where it is not in the directory");
+  command.add_option("--sample,--calibration", options.calibration,
+                     "Text, a sentence a line, to measure the ranges of values on; else the "
+                     "directory's calibration.txt, else the text that ships with the project");
+  command.add_option("--tokens", options.package.tokens, "Lengths to serve, comma separated")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      .add_option("--generate", options.package.generate,
+                  "Tokens of an answer, of a model that writes text")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Command& run) {
@@ -59,31 +144,37 @@ void AddModelCommands(CLI::App& app, Command& run) {
   model->require_subcommand(1);
   const auto options = std::make_shared<RegisterOptions>();
   CLI::App* add = model->add_subcommand(
-      "register", "Compile a Hugging Face directory, put it on the ledger, hand out its files");
+      "register",
+      "Put a model on the ledger and hand out its files: an imported package, or a Hugging Face "
+      "directory, which is imported first");
   options->access.AddTo(*add);
-  add->add_option("DIRECTORY", options->directory, "With config.json and model.safetensors")
-      ->required();
-  add->add_option("--name", options->package.name, "The model's name; else the directory's");
-  add->add_option("--vocab", options->vocabulary, "vocab.txt, where it is not in the directory");
-  add->add_option("--calibration", options->calibration,
-                  "Text, a sentence a line, to measure the ranges of values on; else the "
-                  "directory's calibration.txt");
-  add->add_option("--tokens", options->package.tokens, "Lengths to serve, comma separated")
-      ->delimiter(',')
-      ->capture_default_str();
+  AddImportOptions(*add, *options);
   add->add_option("--price", options->package.price, "Of one request")->capture_default_str();
   add->add_option("--pool", options->package.pool_target, "Bundles to keep ready for each length")
       ->capture_default_str();
   add->callback([&run, options] { run = [options] { return Register(*options); }; });
 
-  const auto access = std::make_shared<Access>();
-  CLI::App* list = model->add_subcommand("list", "List the registered models");
-  access->AddTo(*list);
-  list->callback([&run, access] { run = [access] { return Show(*access, "models"); }; });
+  const auto imported = std::make_shared<ImportOptions>();
+  CLI::App* import = model->add_subcommand(
+      "import", "Compile a Hugging Face directory to a package and say what it costs");
+  AddImportOptions(*import, imported->model);
+  import->add_option("--validators", imported->validators, "Members of the committee")
+      ->capture_default_str();
+  import->add_option("--out", imported->out, "Directory of the package; else NAME.package");
+  import->add_flag("--json", imported->as_json, "Print one JSON object");
+  import->callback([&run, imported] { run = [imported] { return Import(*imported);
+};
+}  // namespace node
+);
 
-  CLI::App* pool = app.add_subcommand("pool", "Show the preprocessed bundles of each model");
-  access->AddTo(*pool);
-  pool->callback([&run, access] { run = [access] { return Show(*access, "pool"); }; });
+const auto access = std::make_shared<Access>();
+CLI::App* list = model->add_subcommand("list", "List the registered models");
+access->AddTo(*list);
+list->callback([&run, access] { run = [access] { return Show(*access, "models"); }; });
+
+CLI::App* pool = app.add_subcommand("pool", "Show the preprocessed bundles of each model");
+access->AddTo(*pool);
+pool->callback([&run, access] { run = [access] { return Show(*access, "pool"); }; });
 }
 
 }  // namespace node

@@ -6,9 +6,7 @@
 #include <utility>
 
 #include "mpc/model/compile.h"
-#include "mpc/model/load.h"
 #include "mpc/plan/plan.h"
-#include "mpc/plan/schedule.h"
 #include "mpc/preprocessing/attempt.h"
 #include "mpc/sharing/replicated.h"
 #include "node/cli/verify.h"
@@ -25,59 +23,14 @@ using proto::Result;
 
 namespace {
 
-constexpr std::size_t kModelBytesMax = std::size_t{4} << 30;
-constexpr std::size_t kTextFileBytesMax = std::size_t{64} << 20;
 constexpr std::chrono::seconds kActivationPatience{300};
-
-std::vector<std::string> Lines(proto::ByteSpan bytes) {
-  std::vector<std::string> lines;
-  std::istringstream in{std::string(proto::AsText(bytes))};
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-std::string BaseName(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
+constexpr char kPackageFile[] = "package.json";
 
 proto::PackageFile Describe(const std::string& name, const proto::Bytes& bytes) {
   return {name, proto::Sha256(bytes), bytes.size()};
 }
 
 }  // namespace
-
-Result<LocalModel> ReadModel(const std::string& directory, const std::string& vocabulary,
-                             const std::string& calibration) {
-  const auto config = ReadFile(directory + "/config.json", kTextFileBytesMax);
-  if (!config) return tl::unexpected(config.error());
-  const auto weights = ReadFile(directory + "/model.safetensors", kModelBytesMax);
-  if (!weights) return tl::unexpected(weights.error());
-  auto vocab =
-      ReadFile(vocabulary.empty() ? directory + "/vocab.txt" : vocabulary, kTextFileBytesMax);
-  if (!vocab) {
-    return Fail(vocab.error().code,
-                vocab.error().message + "; name the tokenizer's vocab.txt with --vocab");
-  }
-  auto sentences = ReadFile(calibration.empty() ? directory + "/calibration.txt" : calibration,
-                            kTextFileBytesMax);
-  if (!sentences && !calibration.empty()) return tl::unexpected(sentences.error());
-  const proto::Bytes calibration_bytes = sentences ? std::move(*sentences) : proto::Bytes();
-  auto reference = mpc::LoadFloatModel({*config, {*weights}});
-  if (!reference) return Fail(reference.error().code, directory + ": " + reference.error().message);
-  auto tokenizer = mpc::Tokenizer::FromVocab(*vocab);
-  if (!tokenizer) return tl::unexpected(tokenizer.error());
-  if (tokenizer->size() > reference->config.vocab_size) {
-    return Fail(ErrorCode::kInvalidArgument,
-                directory + ": the tokenizer has " + std::to_string(tokenizer->size()) +
-                    " pieces and the model only " + std::to_string(reference->config.vocab_size));
-  }
-  return LocalModel{BaseName(directory), std::move(*reference), std::move(*tokenizer),
-                    std::move(*vocab), Lines(calibration_bytes)};
-}
 
 Result<Package> MakePackage(const LocalModel& model, const proto::Committee& committee,
                             const proto::PublicKey& owner, const PackageOptions& options,
@@ -96,7 +49,8 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   compile_options.builder.sets = static_cast<unsigned>(sets.count());
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
-    const auto plan = mpc::Compile(model.reference, {tokens}, sentences, compile_options);
+    auto plan =
+        mpc::Compile(model.reference, {tokens, options.generate}, sentences, compile_options);
     if (!plan) return tl::unexpected(plan.error());
     if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
       return tl::unexpected(fits.error());
@@ -109,11 +63,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
                   "the plan's openings would leak 2^-" + std::to_string(cost.leakage_bits) +
                       " of statistical distance, more than the 2^-40 that is allowed");
     }
-    const auto rounds = mpc::OpeningRounds(*plan);
-    cost.rounds = rounds.size();
-    for (const auto& round : rounds) {
-      for (const mpc::TensorId op : round) cost.openings += plan->ops[op].size();
-    }
+    cost.counted = mpc::CountCost(*plan, committee);
     package.costs.push_back(cost);
 
     proto::Bytes encoded = mpc::EncodePlan(*plan);
@@ -128,16 +78,105 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.bundle_price = options.price / 2;
     bucket.pool_target = options.pool_target;
     bucket.layers = mpc::LayerCount(*plan, committee);
-    manifest.architecture = plan->architecture;
+    package.plans.push_back(std::move(*plan));
+    manifest.architecture = package.plans.back().architecture;
     manifest.buckets.push_back(std::move(bucket));
     char name[32];  // Files ascend by name.
     std::snprintf(name, sizeof name, "plan-%05u.bin", tokens);
     manifest.files.push_back(Describe(name, encoded));
     package.files.push_back(std::move(encoded));
   }
-  manifest.files.push_back(Describe("vocab.txt", model.vocabulary));
+  proto::Bytes tokenizer = mpc::PackTokenizer(model.tokenizer_files);
+  manifest.files.push_back(Describe("tokenizer.bin", tokenizer));
   manifest.tokenizer_digest = manifest.files.back().digest;
-  package.files.push_back(model.vocabulary);
+  package.files.push_back(std::move(tokenizer));
+  if (auto fits = proto::CheckManifest(manifest); !fits) return tl::unexpected(fits.error());
+  return package;
+}
+
+Result<> WritePackage(const Package& package, const std::string& directory) {
+  if (auto made = MakeDirectories(directory); !made) return made;
+  const proto::Manifest& manifest = package.manifest;
+  json buckets = json::array();
+  for (const proto::Bucket& bucket : manifest.buckets) {
+    buckets.push_back({{"tokens", bucket.tokens},
+                       {"vocabulary_padded", bucket.vocabulary_padded},
+                       {"outputs", bucket.outputs},
+                       {"output_frac", bucket.output_frac},
+                       {"labels", bucket.labels},
+                       {"price", bucket.price},
+                       {"bundle_price", bucket.bundle_price},
+                       {"pool_target", bucket.pool_target},
+                       {"layers", bucket.layers}});
+  }
+  json files = json::array();
+  for (std::size_t i = 0; i < package.files.size(); ++i) {
+    const std::string& name = manifest.files[i].name;
+    files.push_back(name);
+    if (auto ok = WriteFile(directory + "/" + name, package.files[i]); !ok) return ok;
+  }
+  const json root = {{"name", manifest.name},
+                     {"architecture", manifest.architecture},
+                     {"files", files},
+                     {"buckets", buckets}};
+  return WriteFile(directory + "/" + kPackageFile, proto::AsBytes(root.dump(2) + "\n"));
+}
+
+bool IsPackage(const std::string& directory) {
+  return FileExists(directory + "/" + kPackageFile);
+}
+
+// The plans come first, one a bucket, then the tokenizer; as MakePackage writes them.
+Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey& owner) {
+  const auto bad = [&](const std::string& what) {
+    return Fail(ErrorCode::kInvalidArgument, directory + "/" + kPackageFile + ": " + what);
+  };
+  const auto bytes = ReadFile(directory + "/" + kPackageFile, proto::kManifestBytesMax * 4);
+  if (!bytes) return tl::unexpected(bytes.error());
+  const json root = json::parse(proto::AsText(*bytes), nullptr, false);
+  if (!root.is_object() || !root.contains("files") || !root.contains("buckets")) {
+    return bad("names no files and buckets");
+  }
+  Package package;
+  proto::Manifest& manifest = package.manifest;
+  manifest.owner = owner;
+  const auto text = [&](const char* name) {
+    const auto found = root.find(name);
+    return found != root.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  manifest.name = text("name");
+  manifest.architecture = text("architecture");
+  for (const json& entry : root["files"]) {
+    const std::string name = entry.is_string() ? entry.get<std::string>() : "";
+    if (name.empty() || name.find('/') != std::string::npos) return bad("a file's name is no name");
+    auto file = ReadFile(directory + "/" + name);
+    if (!file) return tl::unexpected(file.error());
+    manifest.files.push_back(Describe(name, *file));
+    package.files.push_back(std::move(*file));
+  }
+  if (manifest.files.size() != root["buckets"].size() + 1) return bad("not a plan a bucket");
+  manifest.tokenizer_digest = manifest.files.back().digest;
+  for (const json& entry : root["buckets"]) {
+    if (!entry.is_object()) return bad("a bucket is no object");
+    proto::Bucket bucket;
+    const auto number = [&](const char* name) {
+      const auto found = entry.find(name);
+      return found != entry.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+    };
+    bucket.tokens = static_cast<std::uint32_t>(number("tokens"));
+    bucket.vocabulary_padded = static_cast<std::uint32_t>(number("vocabulary_padded"));
+    bucket.plan_digest = manifest.files[manifest.buckets.size()].digest;
+    bucket.outputs = static_cast<std::uint32_t>(number("outputs"));
+    bucket.output_frac = static_cast<std::uint32_t>(number("output_frac"));
+    for (const json& label : entry.value("labels", json::array())) {
+      bucket.labels.push_back(label.is_string() ? label.get<std::string>() : "");
+    }
+    bucket.price = number("price");
+    bucket.bundle_price = number("bundle_price");
+    bucket.pool_target = static_cast<std::uint32_t>(number("pool_target"));
+    bucket.layers = static_cast<std::uint32_t>(number("layers"));
+    manifest.buckets.push_back(std::move(bucket));
+  }
   if (auto fits = proto::CheckManifest(manifest); !fits) return tl::unexpected(fits.error());
   return package;
 }

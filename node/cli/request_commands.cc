@@ -41,6 +41,11 @@ Result<> RunAsk(const AskOptions& options) {
     PrintJson(ToJson(*answer));
     return {};
   }
+  if (answer->writes()) {
+    std::printf("%s\n", answer->text.c_str());
+  } else if (answer->labels.empty()) {
+    PrintJson(answer->logits);
+  }
   for (std::size_t i = 0; i < answer->probabilities.size(); ++i) {
     std::printf("%s%-10s %6.2f %%\n", i == answer->best ? "* " : "  ",
                 i < answer->labels.size() ? answer->labels[i].c_str() : std::to_string(i).c_str(),

@@ -1,0 +1,47 @@
+// How faithful a model's plan is: its answers beside the float model's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "mpc/plan/plan.h"
+#include "node/cli/model_files.h"
+
+namespace node {
+
+// What answers to texts came to. A text of which the float model's two best labels or tokens lie
+// within kGap of each other has no right answer, and counts apart.
+struct Agreement {
+  static constexpr double kGap = 0.02;
+
+  std::size_t texts = 0;
+  std::size_t same = 0;         // The same label, or the same tokens up to the first in doubt.
+  std::size_t right = 0;        // Of those with a known label, by the plan,
+  std::size_t right_float = 0;  // and by the float model.
+  std::size_t labelled = 0;
+  double worst_difference = 0;  // Of logits, or of an embedding's elements.
+  double mean_difference = 0;
+  double least_cosine = 1;      // Of embeddings.
+  std::size_t tokens = 0;       // Generated and compared,
+  std::size_t tokens_same = 0;  // and equal.
+  std::size_t excesses = 0;     // Texts in which a value left its bound (fixed point alone).
+};
+nlohmann::json ToJson(const Agreement& agreement);
+
+// One text's answer, as `outputs` in real units: logits, a vector (not yet divided by the text's
+// length), or tokens.
+void Compare(const LocalModel& model, const std::vector<std::uint32_t>& ids,
+             std::optional<std::uint32_t> label, std::vector<double> outputs, Agreement& agreement);
+
+// The plan in the protocol's integers, with its noise, on this machine alone.
+std::vector<double> EvaluateHere(const LocalModel& model, const mpc::Plan& plan,
+                                 const std::vector<std::uint32_t>& ids, std::uint16_t validators,
+                                 std::uint64_t seed, bool* within_bounds);
+
+// On some of the model's own calibration texts.
+Agreement ExpectedError(const LocalModel& model, const mpc::Plan& plan, std::uint16_t validators);
+
+}  // namespace node

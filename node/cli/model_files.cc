@@ -1,0 +1,210 @@
+#include "node/cli/model_files.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "mpc/model/compile.h"
+#include "mpc/model/load.h"
+#include "node/cli/commands.h"
+#include "node/loop/files.h"
+
+namespace node {
+
+using nlohmann::json;
+using proto::Bytes;
+using proto::ErrorCode;
+using proto::Fail;
+using proto::Result;
+
+namespace {
+
+constexpr std::size_t kModelBytesMax = std::size_t{32} << 30;
+constexpr std::size_t kTextFileBytesMax = std::size_t{64} << 20;
+constexpr std::size_t kShardsMax = 256;
+constexpr char kShippedSample[] = "mpc/model/sample.txt";
+
+std::string BaseName(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+// The shards that an index names, each once, in the order of their names.
+Result<std::vector<std::string>> ShardNames(proto::ByteSpan index) {
+  const auto bad = [](const std::string& what) {
+    return Fail(ErrorCode::kInvalidArgument, "model.safetensors.index.json: " + what);
+  };
+  const std::string_view text = proto::AsText(index);
+  const json root = json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
+    return bad("has no weight_map");
+  }
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : root["weight_map"].items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : "";
+    if (name.empty() || name.find('/') != std::string::npos || !name.ends_with(".safetensors")) {
+      return bad("a shard's name is no file's in this directory");
+    }
+    names.insert(name);
+    if (names.size() > kShardsMax) return bad("names more than 256 shards");
+  }
+  if (names.empty()) return bad("names no shard");
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<std::vector<Bytes>> ReadWeights(const std::string& directory) {
+  std::vector<std::string> names = {"model.safetensors"};
+  if (!FileExists(directory + "/" + names[0]) &&
+      FileExists(directory + "/model.safetensors.index.json")) {
+    const auto index = ReadFile(directory + "/model.safetensors.index.json", kTextFileBytesMax);
+    if (!index) return tl::unexpected(index.error());
+    auto shards = ShardNames(*index);
+    if (!shards) return tl::unexpected(shards.error());
+    names = std::move(*shards);
+  }
+  std::vector<Bytes> files;
+  for (const std::string& name : names) {
+    auto file = ReadFile(directory + "/" + name, kModelBytesMax);
+    if (!file) return tl::unexpected(file.error());
+    files.push_back(std::move(*file));
+  }
+  return files;
+}
+
+// sentence-transformers says how token vectors become the sentence's.
+Result<> ReadPooling(const std::string& directory, mpc::FloatModel& model) {
+  const std::string path = directory + "/1_Pooling/config.json";
+  if (model.config.task != mpc::Task::kEmbed || !FileExists(path)) return {};
+  const auto bytes = ReadFile(path, kTextFileBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  const json pooling = json::parse(proto::AsText(*bytes), nullptr, false);
+  const auto mode = [&](const char* name) {
+    return pooling.is_object() && pooling.value(name, json()) == json(true);
+  };
+  if (mode("pooling_mode_mean_tokens")) {
+    model.config.pooling = mpc::Pooling::kMean;
+  } else if (mode("pooling_mode_cls_token")) {
+    model.config.pooling = mpc::Pooling::kFirst;
+  } else {
+    return Fail(ErrorCode::kInvalidArgument,
+                path + ": this pooling is not supported (supported: mean tokens, first token)");
+  }
+  return {};
+}
+
+Result<mpc::TokenizerFiles> ReadTokenizer(const std::string& directory,
+                                          const std::string& vocabulary) {
+  mpc::TokenizerFiles files;
+  const auto read = [&](const std::string& name, const std::string& path) -> Result<> {
+    auto bytes = ReadFile(path, kTextFileBytesMax);
+    if (!bytes) return tl::unexpected(bytes.error());
+    files.emplace(name, std::move(*bytes));
+    return {};
+  };
+  if (!vocabulary.empty()) {
+    const std::string name = BaseName(vocabulary);
+    const auto known = mpc::TokenizerFileNames();
+    const bool as_named = std::ranges::find(known, name) != known.end();
+    if (auto ok = read(as_named ? name : "vocab.txt", vocabulary); !ok) {
+      return tl::unexpected(ok.error());
+    }
+    return files;
+  }
+  // What one of them says suffices: the first of each.
+  const std::vector<std::vector<std::string>> choices = {{"tokenizer.model"},
+                                                         {"vocab.txt"},
+                                                         {"tokenizer.json"},
+                                                         {"vocab.json", "merges.txt"},
+                                                         {"encoder.json", "vocab.bpe"},
+                                                         {"tok512.bin"},
+                                                         {"tokenizer.bin"}};
+  for (const auto& choice : choices) {
+    if (!std::ranges::all_of(
+            choice, [&](const std::string& name) { return FileExists(directory + "/" + name); })) {
+      continue;
+    }
+    for (const std::string& name : choice) {
+      if (auto ok = read(name, directory + "/" + name); !ok) return tl::unexpected(ok.error());
+    }
+    break;
+  }
+  return files;
+}
+
+Bytes Text(const std::string& text) {
+  return {text.begin(), text.end()};
+}
+
+}  // namespace
+
+std::vector<std::string> Lines(proto::ByteSpan bytes) {
+  std::vector<std::string> lines;
+  std::istringstream in{std::string(proto::AsText(bytes))};
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+Result<LocalModel> ReadModel(const std::string& directory, const std::string& vocabulary,
+                             const std::string& sample) {
+  const auto in_directory = [&](const proto::Error& error) {
+    return Fail(error.code, directory + ": " + error.message);
+  };
+  const auto config = ReadFile(directory + "/config.json", kTextFileBytesMax);
+  if (!config) return tl::unexpected(config.error());
+  // Before the weights are read: what is not supported is said at once.
+  if (const auto parsed = mpc::ParseConfig(*config); !parsed) return in_directory(parsed.error());
+  const auto weights = ReadWeights(directory);
+  if (!weights) return tl::unexpected(weights.error());
+  auto reference = mpc::LoadFloatModel({*config, {weights->begin(), weights->end()}});
+  if (!reference) return in_directory(reference.error());
+  if (auto pooling = ReadPooling(directory, *reference); !pooling) {
+    return tl::unexpected(pooling.error());
+  }
+  auto files = ReadTokenizer(directory, vocabulary);
+  if (!files) return tl::unexpected(files.error());
+  const mpc::ModelConfig& c = reference->config;
+  if (files->empty() && !c.decoder()) {
+    return Fail(ErrorCode::kNotFound,
+                directory + ": no tokenizer; name its vocab.txt or tokenizer.json with --vocab");
+  }
+  const bool numbers = files->empty();
+  const char* const family = c.family == mpc::Family::kRoberta ? "roberta"
+                             : c.family == mpc::Family::kGpt2  ? "gpt2"
+                             : c.llama()                       ? "llama"
+                                                               : "bert";
+  files->emplace("family", Text(family));
+  files->emplace("pad", Text(std::to_string(mpc::PadToken(c))));
+  std::string ends;
+  for (const std::uint32_t id : c.eos_token_ids) ends += std::to_string(id) + " ";
+  files->emplace("eos", Text(ends));
+  auto tokenizer = mpc::Tokenizer::From(*files);
+  if (!tokenizer) return in_directory(tokenizer.error());
+  if (!numbers && tokenizer->size() > c.vocab_size) {
+    return Fail(ErrorCode::kInvalidArgument,
+                directory + ": the tokenizer has " + std::to_string(tokenizer->size()) +
+                    " pieces and the model only " + std::to_string(c.vocab_size));
+  }
+  std::string text = sample;
+  if (text.empty() && FileExists(directory + "/calibration.txt")) {
+    text = directory + "/calibration.txt";
+  }
+  if (text.empty() && numbers) {
+    return Fail(ErrorCode::kNotFound, directory +
+                                          ": a model without a tokenizer needs sample texts of "
+                                          "its tokens' numbers: name them with --sample");
+  }
+  if (text.empty()) text = ShippedPath(kShippedSample);
+  const auto sentences = ReadFile(text, kTextFileBytesMax);
+  if (!sentences) return tl::unexpected(sentences.error());
+  return LocalModel{BaseName(directory), std::move(*reference), std::move(*tokenizer),
+                    std::move(*files), Lines(*sentences)};
+}
+
+}  // namespace node
