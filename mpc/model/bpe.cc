@@ -29,6 +29,11 @@ std::string ByteName(unsigned byte) {
 
 }  // namespace
 
+std::string WithPrefixSpace(std::string text, const BpeOptions& options) {
+  const bool has = text.starts_with(' ') || (options.spaces_marked && text.starts_with(kSpaceMark));
+  return text.empty() || has || !options.prefix_space ? text : " " + text;
+}
+
 const std::array<std::string, 256>& ByteCharacters() {
   static const std::array<std::string, 256> kCharacters = [] {
     std::array<std::string, 256> characters;
@@ -194,7 +199,7 @@ std::vector<std::uint32_t> Bpe::Encode(std::string_view text) const {
   std::string clean = ReplaceBadUtf8(text);
   if (options_.normal) clean = Normalized(clean, *options_.normal);
   if (!clean.empty()) clean = options_.prepend + clean;
-  if (options_.prefix_space && !clean.starts_with(' ')) clean = " " + clean;
+  clean = WithPrefixSpace(std::move(clean), options_);
   if (options_.spaces_marked) clean = ReplacedAll(std::move(clean), " ", kSpaceMark);
   std::vector<std::string> pieces = {clean};
   for (const Cutter& cutter : options_.cutters) {

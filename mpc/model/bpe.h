@@ -31,7 +31,7 @@ struct BpeOptions {
   std::vector<Cutter> cutters;             // One after another, each on the others' pieces.
   std::optional<NormalForm> normal;        // Before all else.
   std::string prepend;                     // Before a text that is not empty.
-  bool prefix_space = false;               // byte_level: a space before a text without one.
+  bool prefix_space = false;               // A space before a text without one.
   bool spaces_marked = false;              // Spaces become U+2581.
   bool whole_first = false;                // A piece that is in the vocabulary is not cut.
   std::vector<std::uint32_t> first, last;  // Around a text.
@@ -73,6 +73,9 @@ class Bpe final : public TokenizerModel {
   std::vector<float> scores_;  // Empty unless by scores.
   std::array<std::optional<std::uint32_t>, 256> bytes_;
 };
+
+// With a space before it, if the options ask for one and it has none.
+std::string WithPrefixSpace(std::string text, const BpeOptions& options);
 
 // The characters that stand for bytes in byte-level vocabularies, in UTF-8.
 const std::array<std::string, 256>& ByteCharacters();

@@ -93,9 +93,8 @@ Result<> ReadPreTokenizer(const json& pre, BpeOptions& options) {
     } else if (type == "Metaspace" && Text(Field(step, "replacement")) == kSpaceMark) {
       options.spaces_marked = true;
       const std::string scheme = Text(Field(step, "prepend_scheme"));
-      const bool prepended =
+      options.prefix_space =
           scheme.empty() ? Flag(step, "add_prefix_space", true) : scheme != "never";
-      if (prepended) options.prepend = " ";
       if (Flag(step, "split", true)) {
         if (auto ok = cut("\xe2\x96\x81[^\xe2\x96\x81]*"); !ok) return ok;
       }

@@ -93,6 +93,7 @@ std::vector<std::uint32_t> Unigram::Encode(std::string_view text) const {
   std::string clean = ReplaceBadUtf8(text);
   if (options_.normal) clean = Normalized(clean, *options_.normal);
   if (!clean.empty()) clean = options_.prepend + clean;
+  clean = WithPrefixSpace(std::move(clean), options_);
   if (options_.spaces_marked) clean = ReplacedAll(std::move(clean), " ", kSpaceMark);
   std::vector<std::uint32_t> ids = options_.first;
   Cut(clean, ids);

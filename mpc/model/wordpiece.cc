@@ -37,7 +37,8 @@ bool IsSeparator(UChar32 c) {
 }
 
 bool IsControl(UChar32 c) {
-  return c == 0 || c == 0xfffd || (U_GET_GC_MASK(c) & U_GC_C_MASK) != 0;
+  // As the library `tokenizers`; its predecessor in Python dropped unassigned characters (Cn) too.
+  return c == 0 || c == 0xfffd || (U_GET_GC_MASK(c) & U_GC_C_MASK & ~U_GC_CN_MASK) != 0;
 }
 
 bool IsPunctuation(UChar32 c) {

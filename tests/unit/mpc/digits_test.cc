@@ -75,7 +75,7 @@ std::vector<Int128> RunPrivately(const Plan& plan, const std::vector<std::uint32
     std::vector<std::vector<Fp>> shares;
     for (auto& member : members) {
       auto own = member->Advance();
-      if (!own) break;
+      if (!own) continue;
       shares.push_back(std::move(*own));
     }
     if (shares.empty()) break;

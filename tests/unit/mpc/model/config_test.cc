@@ -34,7 +34,8 @@ TEST(Config, ReadsBert) {
 }
 
 TEST(Config, NamesWhatItDoesNotSupport) {
-  const std::string other = ErrorOf(Changed("BertForSequenceClassification", "T5ForConditionalGeneration"));
+  const std::string other =
+      ErrorOf(Changed("BertForSequenceClassification", "T5ForConditionalGeneration"));
   EXPECT_NE(other.find("T5ForConditionalGeneration"), std::string::npos);
   EXPECT_NE(other.find("supported: BertForSequenceClassification"), std::string::npos);
   EXPECT_NE(ErrorOf(Changed("\"gelu\"", "\"relu\"")).find("relu"), std::string::npos);

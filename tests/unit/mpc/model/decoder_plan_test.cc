@@ -27,8 +27,8 @@ std::optional<FloatModel> Model(const std::string& name) {
   return *model;
 }
 
-// How many of the tokens agree until the float model's two best are within `gap`; -1 when one before
-// that differs.
+// How many of the tokens agree until the float model's two best are within `gap`; -1 when one
+// before that differs.
 int Agreeing(const FloatModel& model, const Plan& plan, const Ids& prompt, std::uint64_t seed,
              double gap = 0.02) {
   const Ids padded = PadText(prompt, plan.tokens, PadToken(model.config), true).value();

@@ -1,5 +1,4 @@
 #include "mpc/model/encoder_plan.h"
-#include "mpc/model/tokenizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mpc/model/tokenizer.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/evaluate.h"
 #include "mpc/plan/schedule.h"

@@ -1,7 +1,6 @@
-#include "mpc/model/load.h"
-
 #include <gtest/gtest.h>
 
+#include "mpc/model/load.h"
 #include "tests/unit/mpc/model/files.h"
 #include "tests/unit/mpc/model/small_model.h"
 
