@@ -21,9 +21,13 @@ class Loader {
  public:
   explicit Loader(const std::vector<Safetensors>& files) : files_(files) {}
 
-  // `prefix` is prepended to all names from here on if the model's names have it.
-  void UsePrefix(const std::string& prefix, const std::string& probe) {
-    prefix_ = Find(prefix + probe) != nullptr ? prefix : "";
+  // `prefix` is prepended to all names from here on if some of the files' have it.
+  void UsePrefix(const std::string& prefix) {
+    const bool used = std::ranges::any_of(files_, [&](const Safetensors& file) {
+      return std::ranges::any_of(file.names(),
+                                 [&](const std::string& name) { return name.starts_with(prefix); });
+    });
+    prefix_ = used ? prefix : "";
   }
   void NoPrefix() { prefix_.clear(); }
 
@@ -113,7 +117,7 @@ class Loader {
 void LoadBert(Loader& load, FloatModel& model) {
   const ModelConfig& c = model.config;
   const bool roberta = c.family == Family::kRoberta;
-  load.UsePrefix(roberta ? "roberta." : "bert.", "embeddings.word_embeddings.weight");
+  load.UsePrefix(roberta ? "roberta." : "bert.");
   model.words = load.Tensor("embeddings.word_embeddings.weight", {c.vocab_size, c.hidden_size});
   model.positions = load.Tensor("embeddings.position_embeddings.weight",
                                 {c.max_position_embeddings + c.position_offset, c.hidden_size});
@@ -155,7 +159,7 @@ void LoadBert(Loader& load, FloatModel& model) {
 
 void LoadDistilbert(Loader& load, FloatModel& model) {
   const ModelConfig& c = model.config;
-  load.UsePrefix("distilbert.", "embeddings.word_embeddings.weight");
+  load.UsePrefix("distilbert.");
   model.words = load.Tensor("embeddings.word_embeddings.weight", {c.vocab_size, c.hidden_size});
   model.positions = load.Tensor("embeddings.position_embeddings.weight",
                                 {c.max_position_embeddings, c.hidden_size});
@@ -207,7 +211,7 @@ void LoadHead(Loader& load, FloatModel& model) {
 
 void LoadGpt2(Loader& load, FloatModel& model) {
   const ModelConfig& c = model.config;
-  load.UsePrefix("transformer.", "wte.weight");
+  load.UsePrefix("transformer.");
   model.words = load.Tensor("wte.weight", {c.vocab_size, c.hidden_size});
   model.positions = load.Tensor("wpe.weight", {c.max_position_embeddings, c.hidden_size});
   for (std::uint32_t i = 0; i < c.num_hidden_layers && load.result(); ++i) {
@@ -232,7 +236,7 @@ void LoadLlama(Loader& load, FloatModel& model) {
   const ModelConfig& c = model.config;
   const std::uint32_t queries = c.num_attention_heads * c.head_width;
   const std::uint32_t keys = c.num_key_value_heads * c.head_width;
-  load.UsePrefix("model.", "embed_tokens.weight");
+  load.UsePrefix("model.");
   model.words = load.Tensor("embed_tokens.weight", {c.vocab_size, c.hidden_size});
   for (std::uint32_t i = 0; i < c.num_hidden_layers && load.result(); ++i) {
     const std::string name = "layers." + std::to_string(i) + ".";
