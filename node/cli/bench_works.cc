@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "mpc/model/bert_plan.h"
 #include "mpc/model/builder.h"
+#include "mpc/model/encoder_plan.h"
 #include "mpc/plan/schedule.h"
 #include "node/loop/files.h"
 #include "proto/base/check.h"
@@ -81,8 +81,11 @@ class Inputs {
   PlanBuilder& builder() { return builder_; }
   // A sharing of [rows x cols] values between middle - size and middle + size.
   TensorId Sharing(std::uint32_t cols, double middle, double size) {
-    return builder_.Linear(words_, draws_.Uniforms(std::size_t{kColumns} * cols, size / kColumns),
-                           Reals(cols, middle), true, "input");
+    const auto affine = [&] {
+      return mpc::Affine{draws_.Uniforms(std::size_t{kColumns} * cols, size / kColumns),
+                         Reals(cols, middle)};
+    };
+    return builder_.Linear(words_, affine, 2, "input");
   }
   TensorId Wire(std::uint32_t cols, double middle, double size) {
     return builder_.Open(Sharing(cols, middle, size), kFrac, "input");
@@ -258,7 +261,7 @@ constexpr const char* kBertTiny = R"({"architectures": ["BertForSequenceClassifi
 
 // As BERT is initialised: normal weights of deviation 0.02, LayerNorms that change nothing; the
 // attention's queries and keys larger, so that its scores are not all equal.
-mpc::FloatModel RandomBert(const mpc::BertConfig& config, Draws& draws) {
+mpc::FloatModel RandomBert(const mpc::ModelConfig& config, Draws& draws) {
   constexpr double kDeviation = 0.02;
   const std::uint32_t h = config.hidden_size;
   const auto dense = [&](std::uint32_t in, std::uint32_t out, double deviation) {
@@ -273,7 +276,7 @@ mpc::FloatModel RandomBert(const mpc::BertConfig& config, Draws& draws) {
   model.embeddings_norm = norm;
   const double square = kDeviation * std::sqrt(768.0 / h);
   for (std::uint32_t i = 0; i < config.num_hidden_layers; ++i) {
-    mpc::BertLayerWeights layer;
+    mpc::LayerWeights layer;
     layer.query = dense(h, h, 2 * square);
     layer.key = dense(h, h, 2 * square);
     layer.value = dense(h, h, square);
@@ -321,8 +324,11 @@ proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t 
     if (!file) return tl::unexpected(file.error());
     json = std::move(*file);
   }
-  auto config = mpc::ParseBertConfig(json);
+  auto config = mpc::ParseConfig(json);
   if (!config) return tl::unexpected(config.error());
+  if (config->family != mpc::Family::kBert || config->task != mpc::Task::kClassify) {
+    return Fail(ErrorCode::kInvalidArgument, "the bench takes BERT classifiers' shapes only");
+  }
   if (tokens < 2 || tokens > config->max_position_embeddings) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the model has no length of " + std::to_string(tokens) + " tokens");
@@ -335,7 +341,7 @@ proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t 
   mpc::CompileOptions compile;
   compile.builder.sets = options.sets;
   compile.builder.phase_bits_max = PhaseBits(options.sets);
-  auto plan = mpc::CompileClassifier(model, tokens, {ids}, compile);
+  auto plan = mpc::CompileEncoder(model, tokens, {ids}, compile);
   if (!plan) return tl::unexpected(plan.error());
   BenchWork work{shape, std::move(*plan), ids, model.Logits(ids), 0.02, 0};
   return work;

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "mpc/model/encoder_plan.h"
+#include "mpc/model/load.h"
+#include "mpc/model/tokenizer.h"
 #include "mpc/online/session.h"
 #include "mpc/plan/cost.h"
 #include "tests/unit/mpc/dealer.h"

@@ -18,6 +18,8 @@
 #include <string>
 
 #include "mpc/model/encoder_plan.h"
+#include "mpc/model/load.h"
+#include "mpc/model/tokenizer.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/evaluate.h"
 
