@@ -29,9 +29,24 @@ std::string ByteName(unsigned byte) {
 
 }  // namespace
 
-std::string WithPrefixSpace(std::string text, const BpeOptions& options) {
-  const bool has = text.starts_with(' ') || (options.spaces_marked && text.starts_with(kSpaceMark));
-  return text.empty() || has || !options.prefix_space ? text : " " + text;
+std::string Cleaned(std::string_view text, const BpeOptions& options) {
+  std::string clean = ReplaceBadUtf8(text);
+  if (options.charsmap) clean = options.charsmap->Apply(clean);
+  if (options.normal) clean = Normalized(clean, *options.normal);
+  if (options.spaces_collapsed) {
+    std::string single;
+    for (const char c : clean) {
+      if (c != ' ' || (!single.empty() && single.back() != ' ')) single += c;
+    }
+    if (single.ends_with(' ')) single.pop_back();
+    clean = std::move(single);
+  }
+  if (clean.empty()) return clean;
+  const bool spaced =
+      clean.starts_with(' ') || (options.spaces_marked && clean.starts_with(kSpaceMark));
+  if (options.prefix_space && !spaced) clean = " " + clean;
+  clean = options.prepend + clean;
+  return options.spaces_marked ? ReplacedAll(std::move(clean), " ", kSpaceMark) : clean;
 }
 
 const std::array<std::string, 256>& ByteCharacters() {
@@ -89,6 +104,7 @@ Result<Bpe> Bpe::FromScores(proto::ByteSpan file) {
   bpe.options_.first = {1};
   bpe.options_.special = {0, 1, 2};
   bpe.options_.unknown = 0;
+  bpe.bytes_merge_ = true;
   if (file.size() < 4) return Bad("tokenizer.bin: shorter than its header");
   for (file = file.subspan(4); !file.empty();) {
     if (file.size() < 8) return Bad("tokenizer.bin: truncated");
@@ -113,17 +129,40 @@ Result<Bpe> Bpe::FromScores(proto::ByteSpan file) {
   return bpe;
 }
 
+Result<Bpe> Bpe::FromScoredPieces(const std::vector<ScoredPiece>& pieces,
+                                  const std::vector<bool>& text, BpeOptions options) {
+  Bpe bpe;
+  bpe.options_ = std::move(options);
+  for (std::uint32_t id = 0; id < pieces.size(); ++id) {
+    const ScoredPiece& piece = pieces[id];
+    if (!std::isfinite(piece.score)) return Bad("a score is no number");
+    if (text[id]) bpe.ids_.emplace(piece.text, id);
+    bpe.pieces_.push_back(piece.text);
+    bpe.scores_.push_back(piece.score);
+  }
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const auto found = std::ranges::find(bpe.pieces_, ByteName(byte));
+    const auto id = static_cast<std::uint32_t>(found - bpe.pieces_.begin());
+    if (found != bpe.pieces_.end() && !text[id]) bpe.bytes_[byte] = id;
+  }
+  return bpe;
+}
+
 std::optional<Bpe::Merge> Bpe::MergeOf(std::uint32_t left, std::uint32_t right) const {
   if (scores_.empty()) {
     const auto found = merges_.find({left, right});
     return found == merges_.end() ? std::nullopt : std::optional(found->second);
   }
   const auto text = [this](std::uint32_t id) {
-    return id >= 3 && id < 3 + 256 ? std::string(1, static_cast<char>(id - 3)) : pieces_[id];
+    const auto byte = std::ranges::find(bytes_, id);
+    if (byte == bytes_.end()) return pieces_[id];
+    return std::string(bytes_merge_ ? 1 : 0, static_cast<char>(byte - bytes_.begin()));
   };
-  const auto found = ids_.find(text(left) + text(right));
+  const std::string first = text(left), second = text(right);
+  if (first.empty() || second.empty()) return std::nullopt;
+  const auto found = ids_.find(first + second);
   if (found == ids_.end()) return std::nullopt;
-  return Merge{-double{scores_[found->second]}, found->second};
+  return Merge{-scores_[found->second], found->second};
 }
 
 // A piece's characters as pieces, or their bytes.
@@ -196,12 +235,7 @@ void Bpe::Merged(std::vector<std::uint32_t> symbols, std::vector<std::uint32_t>&
 }
 
 std::vector<std::uint32_t> Bpe::Encode(std::string_view text) const {
-  std::string clean = ReplaceBadUtf8(text);
-  if (options_.normal) clean = Normalized(clean, *options_.normal);
-  if (!clean.empty()) clean = options_.prepend + clean;
-  clean = WithPrefixSpace(std::move(clean), options_);
-  if (options_.spaces_marked) clean = ReplacedAll(std::move(clean), " ", kSpaceMark);
-  std::vector<std::string> pieces = {clean};
+  std::vector<std::string> pieces = {Cleaned(text, options_)};
   for (const Cutter& cutter : options_.cutters) {
     std::vector<std::string> cut;
     for (const std::string& piece : pieces) {

@@ -4,8 +4,8 @@
 //                        visible characters, are merged by the merges' ranks
 //   byte fallback        (LLaMA's tokenizer.json) spaces are U+2581; the text's characters, or the
 //                        bytes <0x00>.. of one that is no piece, are merged by ranks
-//   scores               (llama2.c's tokenizer.bin) likewise, the merged piece of the best score
-//   first
+//   scores               (SentencePiece, llama2.c's tokenizer.bin) likewise, the merged piece of
+//   the best score first
 //
 // Of equal candidates the leftmost merges first. A piece of n symbols takes O(n log n).
 #pragma once
@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "mpc/model/charsmap.h"
 #include "mpc/model/tokenizer.h"
 #include "mpc/model/unicode.h"
 
@@ -28,8 +29,10 @@ inline constexpr char kGpt2Pattern[] =
 
 struct BpeOptions {
   bool byte_level = true;
-  std::vector<Cutter> cutters;             // One after another, each on the others' pieces.
-  std::optional<NormalForm> normal;        // Before all else.
+  std::vector<Cutter> cutters;               // One after another, each on the others' pieces.
+  std::shared_ptr<const CharsMap> charsmap;  // Before all else.
+  bool spaces_collapsed = false;             // Runs of spaces to one, none at the ends.
+  std::optional<NormalForm> normal;
   std::string prepend;                     // Before a text that is not empty.
   bool prefix_space = false;               // A space before a text without one.
   bool spaces_marked = false;              // Spaces become U+2581.
@@ -39,6 +42,11 @@ struct BpeOptions {
   bool unknown_fused = false;              // Several in a row are one.
   std::uint32_t pad = 0;
   std::vector<std::uint32_t> special;  // Left out of decoded text.
+};
+
+struct ScoredPiece {
+  std::string text;
+  double score = 0;
 };
 
 class Bpe final : public TokenizerModel {
@@ -51,6 +59,10 @@ class Bpe final : public TokenizerModel {
   // llama2.c's file: u32 longest piece, then f32 score, u32 length and bytes of each piece. Ids 0,
   // 1, 2 are unknown, begin and end, 3 to 258 the bytes.
   static proto::Result<Bpe> FromScores(proto::ByteSpan tokenizer_bin);
+  // SentencePiece's: pieces with scores; only those of `text` may be made by merges. Pieces
+  // <0x00>.. stand for bytes.
+  static proto::Result<Bpe> FromScoredPieces(const std::vector<ScoredPiece>& pieces,
+                                             const std::vector<bool>& text, BpeOptions options);
 
   std::vector<std::uint32_t> Encode(std::string_view text) const override;
   std::string Decode(std::span<const std::uint32_t> ids) const override;
@@ -70,12 +82,13 @@ class Bpe final : public TokenizerModel {
   Vocabulary ids_;
   std::vector<std::string> pieces_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, Merge> merges_;
-  std::vector<float> scores_;  // Empty unless by scores.
+  std::vector<double> scores_;  // Empty unless by scores.
+  bool bytes_merge_ = false;    // llama2.c's: a byte's piece merges as that byte.
   std::array<std::optional<std::uint32_t>, 256> bytes_;
 };
 
-// With a space before it, if the options ask for one and it has none.
-std::string WithPrefixSpace(std::string text, const BpeOptions& options);
+// A text as the options want it before it is cut.
+std::string Cleaned(std::string_view text, const BpeOptions& options);
 
 // The characters that stand for bytes in byte-level vocabularies, in UTF-8.
 const std::array<std::string, 256>& ByteCharacters();

@@ -1,5 +1,8 @@
-// tokenizer.model, read by Google's SentencePiece library: BPE and Unigram with the file's own
-// normalisation.
+// tokenizer.model: SentencePiece's own file (Kudo, Richardson 2018), BPE and Unigram with the
+// file's normalisation.
+//
+// Read here, not by Google's library: Debian's build of it carries a Protocol Buffers runtime of
+// its own, which cannot live in one process with another.
 #pragma once
 
 #include <memory>

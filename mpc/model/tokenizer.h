@@ -35,7 +35,7 @@ class TokenizerModel {
 };
 
 // Files by name, as in a model's directory; the first found counts:
-//   tokenizer.model                WordPiece's sisters BPE and Unigram, by the SentencePiece
+//   tokenizer.model                SentencePiece's BPE and Unigram
 //   library vocab.txt                      WordPiece tokenizer.json                 WordPiece,
 //   byte-level BPE, BPE with byte fallback, Unigram vocab.json + merges.txt        byte-level BPE
 //   tok512.bin, tokenizer.bin      llama2.c's: BPE by scores

@@ -20,7 +20,7 @@ std::string ByteName(std::uint8_t byte) {
 }  // namespace
 
 proto::Result<Unigram> Unigram::From(std::vector<Piece> pieces, bool byte_fallback,
-                                     BpeOptions options) {
+                                     BpeOptions options, const std::vector<bool>& text) {
   const auto bad = [](const std::string& what) {
     return proto::Fail(proto::ErrorCode::kInvalidArgument, "tokenizer: " + what);
   };
@@ -33,7 +33,9 @@ proto::Result<Unigram> Unigram::From(std::vector<Piece> pieces, bool byte_fallba
   for (std::uint32_t id = 0; id < pieces.size(); ++id) {
     const Piece& piece = pieces[id];
     if (!(piece.score > -1e9 && piece.score < 1e9)) return bad("a score is no number");
-    model.ids_.emplace(piece.text, id);
+    const bool byte = piece.text.size() == 6 && piece.text.starts_with("<0x");
+    if (!text.empty() && !text[id] && !byte) continue;
+    (text.empty() || text[id] ? model.ids_ : model.bytes_).emplace(piece.text, id);
     model.longest_ = std::max(model.longest_, piece.text.size());
     least = std::min(least, piece.score);
   }
@@ -79,8 +81,11 @@ void Unigram::Cut(std::string_view text, std::vector<std::uint32_t>& ids) const 
     const bool is_unknown = piece->first == unknown;
     if (is_unknown && byte_fallback_) {
       for (const char c : piece->second) {
-        const auto byte = ids_.find(ByteName(static_cast<std::uint8_t>(c)));
-        ids.push_back(byte != ids_.end() ? byte->second : unknown);
+        const std::string name = ByteName(static_cast<std::uint8_t>(c));
+        const auto own = bytes_.find(name), any = ids_.find(name);
+        ids.push_back(own != bytes_.end() ? own->second
+                      : any != ids_.end() ? any->second
+                                          : unknown);
       }
     } else if (!is_unknown || !last_unknown) {
       ids.push_back(piece->first);
@@ -90,13 +95,8 @@ void Unigram::Cut(std::string_view text, std::vector<std::uint32_t>& ids) const 
 }
 
 std::vector<std::uint32_t> Unigram::Encode(std::string_view text) const {
-  std::string clean = ReplaceBadUtf8(text);
-  if (options_.normal) clean = Normalized(clean, *options_.normal);
-  if (!clean.empty()) clean = options_.prepend + clean;
-  clean = WithPrefixSpace(std::move(clean), options_);
-  if (options_.spaces_marked) clean = ReplacedAll(std::move(clean), " ", kSpaceMark);
   std::vector<std::uint32_t> ids = options_.first;
-  Cut(clean, ids);
+  Cut(Cleaned(text, options_), ids);
   ids.insert(ids.end(), options_.last.begin(), options_.last.end());
   return ids;
 }

@@ -13,14 +13,11 @@ namespace mpc {
 
 class Unigram final : public TokenizerModel {
  public:
-  struct Piece {
-    std::string text;
-    double score = 0;
-  };
-  // Of `options`: normal, prepend, spaces_marked, cutters, first, last, special, pad, unknown.
-  // Needs an unknown piece.
+  using Piece = ScoredPiece;
+  // Of `options`: what Cleaned reads, first, last, special, pad, unknown. Needs an unknown piece.
+  // `text`: which pieces may be found in a text; none given: all.
   static proto::Result<Unigram> From(std::vector<Piece> pieces, bool byte_fallback,
-                                     BpeOptions options);
+                                     BpeOptions options, const std::vector<bool>& text = {});
 
   std::vector<std::uint32_t> Encode(std::string_view text) const override;
   std::string Decode(std::span<const std::uint32_t> ids) const override;
@@ -32,7 +29,8 @@ class Unigram final : public TokenizerModel {
 
   std::vector<Piece> pieces_;
   std::map<std::string, std::uint32_t, std::less<>> ids_;
-  std::size_t longest_ = 0;  // Bytes.
+  std::map<std::string, std::uint32_t, std::less<>> bytes_;  // Of pieces that are no text.
+  std::size_t longest_ = 0;                                  // Bytes.
   double unknown_score_ = 0;
   bool byte_fallback_ = false;
   BpeOptions options_;
