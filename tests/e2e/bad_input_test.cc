@@ -200,7 +200,7 @@ TEST_F(BadInput, Files) {
   fs::copy_file(SOURCE_DIR "/tests/models/sentiment/model.safetensors", copy / "model.safetensors",
                 fs::copy_options::overwrite_existing);
   const std::string config =
-      R"({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": 10})";
+      R"({"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 10})";
   ASSERT_TRUE(node::WriteFile(copy / "config.json", proto::AsBytes(config)));
   const auto foreign = node::ReadModel(copy, "", "");
   ASSERT_FALSE(foreign);
