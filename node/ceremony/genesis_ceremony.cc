@@ -534,13 +534,16 @@ std::string Ceremony::waiting_for() const {
     case Stage::kOpening: {
       const std::string absent = without("the arrival", said(&Heard::opening));
       if (!absent.empty()) return absent;
-      // Here are all; some have not heard of all.
-      return without("word that everyone is here", [&](PartyId party) {
-        const auto& nonces = heard_[Index(party)].opening->nonces;
-        return std::ranges::none_of(parties(), [&](PartyId other) {
-          return nonces[Index(other)] != heard_[Index(other)].opening->nonce;
-        });
-      });
+      // Here are all; some have not heard of all, or of another process of one.
+      std::string words;
+      for (const PartyId party : parties()) {
+        for (const PartyId other : parties()) {
+          const Digest& heard = heard_[Index(party)].opening->nonces[Index(other)];
+          if (heard == heard_[Index(other)].opening->nonce) continue;
+          words += (words.empty() ? "" : ", ") + name(party) + " about " + name(other);
+        }
+      }
+      return words.empty() ? words : "word that all are here, of " + words;
     }
     case Stage::kCommitting:
       return without("commitments", said(&Heard::commitment));

@@ -265,6 +265,18 @@ TEST(GenesisCeremony, AnotherProposalIsNamedBeforeAnythingBegins) {
   }
 }
 
+// Two faces from the start: no session begins, and the wait says whom the words differ about.
+TEST(GenesisCeremony, TwoNoncesBeginNothing) {
+  World world(4, 1, Lie<Opening>({1}, [](Opening& m) {
+                m.nonce.bytes[0] ^= 1;
+                m.nonces[3] = m.nonce;
+              }));
+  world.Run();
+  EXPECT_EQ(world.machine(0).waiting_for(), "word that all are here, of node1 about node3");
+  EXPECT_NE(world.machine(1).waiting_for().find("node0 about node3"), std::string::npos);
+  EXPECT_EQ(world.agreed(), 0u);
+}
+
 // The last step: whoever has the true signatures completes, who was lied to says so, and when all
 // run again they end with the same document.
 TEST(GenesisCeremony, AFalseSignatureCannotMakeTwoDocuments) {
