@@ -1,6 +1,7 @@
 #include "node/loop/host.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -61,6 +62,8 @@ Host::Host(Identity identity)
       keys_(std::move(identity.keys)),
       sets_(genesis_.committee()),
       context_{genesis_.committee(), {}, nullptr, {}, {}, 0, nullptr, nullptr, {}, nullptr},
+      undecodable_(genesis_.validators.size()),
+      mpc_faults_(genesis_.validators.size()),
       ledger_queue_(kLedgerQueueBytesMax),
       service_queue_(kServiceQueueBytesMax) {}
 
@@ -166,9 +169,12 @@ void Host::Stop() {
 
 void Host::OnMessage(PartyId from, Channel channel, proto::Bytes bytes) {
   const std::size_t weight = bytes.size() + kItemOverhead;
+  // Said at the 1st, 2nd, 4th, ... time: a peer must not fill the disk with our log.
   const auto refuse = [&](const proto::Error& error) {
-    spdlog::warn("{} sent a message that does not decode: {}",
-                 genesis_.validators[Index(from)].name, error.message);
+    const std::uint64_t times = ++undecodable_[Index(from)];
+    if (!std::has_single_bit(times)) return;
+    spdlog::warn("{} sent a message that does not decode, for the {}. time: {}",
+                 genesis_.validators[Index(from)].name, times, error.message);
   };
   if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(bytes);
@@ -312,8 +318,10 @@ void Host::Dispatch(Service::Step step) {
   step = BeforeSending(std::move(step));
   for (const std::string& note : step.notes) spdlog::info("{}", note);
   for (const proto::Fault& fault : step.faults) {
-    spdlog::warn("{} misbehaves in MPC: kind {}", genesis_.validators[Index(fault.party)].name,
-                 static_cast<int>(fault.kind));
+    const std::uint64_t times = ++mpc_faults_[Index(fault.party)];
+    if (!std::has_single_bit(times)) continue;
+    spdlog::warn("{} misbehaves in MPC, for the {}. time: kind {}",
+                 genesis_.validators[Index(fault.party)].name, times, static_cast<int>(fault.kind));
   }
   for (auto& [target, message] : step.messages) {
     std::shared_ptr<const proto::Bytes> bytes;

@@ -146,6 +146,8 @@ class Host : public Backend {
 
   std::unique_ptr<Checkers> checkers_;
 
+  std::vector<std::atomic<std::uint64_t>> undecodable_;  // Messages, by peer.
+  std::vector<std::uint64_t> mpc_faults_;                // By peer; the service thread's.
   Queue<LedgerItem> ledger_queue_;
   Queue<ServiceItem> service_queue_;
   std::uint64_t messages_sent_ = 0;  // The ledger thread's.
