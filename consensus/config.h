@@ -34,6 +34,8 @@ inline constexpr std::uint64_t kRoundsAheadMax = 256;
 inline constexpr std::uint64_t kRoundsBehindMax = 4;
 // Batches of a peer that no certificate vouches for yet; beyond, its oldest goes.
 inline constexpr std::size_t kLooseBytesPerPeerMax = 16 << 20;
+// Batches kept in memory from their storing to their commit; beyond, commits read them again.
+inline constexpr std::size_t kRecentBytesMax = 32 << 20;
 // Own transactions waiting for an order; beyond, Submit refuses.
 inline constexpr std::size_t kPendingBytesMax = 64 << 20;
 inline constexpr std::size_t kOwnBatchesMax = 1024;

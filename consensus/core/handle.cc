@@ -16,7 +16,7 @@ void Core::On(PartyId from, Transactions batch, Step& step) {
   const proto::Digest digest = batch.digest;
   if (store_.HasBatch(digest) || loose_.Find(digest)) return;
   if (const auto round = backlog_.CertifiedNeed(digest)) {
-    store_.Put(batch, *round);
+    store_.Put(std::move(batch), *round);
   } else {
     loose_.Add(from, std::move(batch));
   }
@@ -106,8 +106,8 @@ bool Core::IsStored(const BatchReference& batch) {
 
 void Core::StoreBatches(const Header& header) {
   for (const auto& reference : header.batches) {
-    if (const auto batch = loose_.Take(reference.digest)) {
-      store_.Put(*batch, header.round);
+    if (auto batch = loose_.Take(reference.digest)) {
+      store_.Put(std::move(*batch), header.round);
     } else {
       store_.Refer(reference, header.round);
     }

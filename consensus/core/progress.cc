@@ -61,7 +61,7 @@ void Core::Emit(const Ordered& ordered, Step& step) {
 void Core::Deliver(std::uint64_t index, const CommitRecord& record, Step& step) {
   Commit commit{index, record.round, record.leader, record.vertices, {}};
   for (const auto& digest : record.batches) {
-    auto batch = store_.FindBatch(digest);
+    auto batch = store_.TakeBatch(digest);
     if (!batch) {
       return HaltBecause("a batch of commit " + std::to_string(index) + " is missing in storage",
                          step);

@@ -160,9 +160,38 @@ bool Store::HasBatch(const BatchReference& reference) {
   return use && use->size == reference.size;
 }
 
-void Store::Put(const Transactions& batch, std::uint64_t round) {
-  if (!HasBatch(batch.digest)) Set(Key('b', batch.digest), batch.bytes);
-  Refer({batch.digest, static_cast<std::uint32_t>(batch.bytes.size())}, round);
+void Store::Put(Transactions batch, std::uint64_t round) {
+  const BatchReference reference{batch.digest, static_cast<std::uint32_t>(batch.bytes.size())};
+  if (!HasBatch(batch.digest)) {
+    Set(Key('b', batch.digest), std::move(batch.bytes));
+    batch.bytes.clear();
+    Keep(std::move(batch), reference.size);
+  }
+  Refer(reference, round);
+}
+
+void Store::Keep(Transactions batch, std::size_t size) {
+  const Digest digest = batch.digest;
+  const std::uint64_t number = recent_next_++;
+  if (!recent_.try_emplace(digest, Recent{std::move(batch), size, number}).second) return;
+  recent_order_.emplace(number, digest);
+  recent_bytes_ += size;
+  while (recent_bytes_ > kRecentBytesMax) Forget(Digest(recent_order_.begin()->second));
+}
+
+std::optional<Transactions> Store::Forget(const Digest& digest) {
+  const auto recent = recent_.find(digest);
+  if (recent == recent_.end()) return std::nullopt;
+  std::optional<Transactions> batch(std::move(recent->second.batch));
+  recent_order_.erase(recent->second.number);
+  recent_bytes_ -= recent->second.size;
+  recent_.erase(recent);
+  return batch;
+}
+
+std::optional<Transactions> Store::TakeBatch(const Digest& digest) {
+  auto batch = Forget(digest);
+  return batch ? std::move(batch) : FindBatch(digest);
 }
 
 void Store::Refer(const BatchReference& reference, std::uint64_t round) {
@@ -214,6 +243,7 @@ void Store::DeletePending(std::uint64_t sequence) {
 void Store::DeleteBatch(const Digest& digest, std::uint64_t round) {
   const auto use = Find<BatchUse>(Key('r', digest));
   if (!use || use->round > round) return;
+  Forget(digest);
   Set(Key('b', digest), std::nullopt);
   Set(Key('r', digest), std::nullopt);
 }

@@ -63,9 +63,11 @@ class Store {
   void Put(std::uint64_t round, proto::PartyId author, const VoteRecord& vote);
 
   std::optional<Transactions> FindBatch(const proto::Digest& digest);
+  // For its commit, which needs it once: from memory when it is recent, and not again.
+  std::optional<Transactions> TakeBatch(const proto::Digest& digest);
   bool HasBatch(const proto::Digest& digest);
   bool HasBatch(const BatchReference& reference);  // Of exactly that size.
-  void Put(const Transactions& batch, std::uint64_t round);
+  void Put(Transactions batch, std::uint64_t round);
   void Refer(const BatchReference& reference,
              std::uint64_t round);  // A stored batch is used again.
 
@@ -104,6 +106,19 @@ class Store {
   const proto::Committee committee_;
   const Archive& archive_;
   std::map<proto::Bytes, std::optional<proto::Bytes>> writes_;
+  void Keep(Transactions batch, std::size_t size);
+  std::optional<Transactions> Forget(const proto::Digest& digest);
+
+  // The newest batches that no commit took yet: most never need to be read.
+  struct Recent {
+    Transactions batch;  // Without its bytes.
+    std::size_t size = 0;
+    std::uint64_t number = 0;
+  };
+  std::map<proto::Digest, Recent> recent_;
+  std::map<std::uint64_t, proto::Digest> recent_order_;
+  std::uint64_t recent_next_ = 0;
+  std::size_t recent_bytes_ = 0;
   bool sync_ = false;
   std::optional<std::string> damage_;
 };

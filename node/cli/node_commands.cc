@@ -95,7 +95,9 @@ Result<> Start(const std::string& home, bool dangerous) {
   std::signal(SIGPIPE, SIG_IGN);
   KeepProcessSecret();  // Keys and masks are in memory.
   // Bundles come and go by the hundred megabytes: large blocks go back to the system when freed.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
+  // Smaller ones are used again at every commit: giving them back each time costs page faults.
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   ::mallopt(M_ARENA_MAX, 2);
   spdlog::set_level(spdlog::level::from_str(config->log_level));
   spdlog::flush_on(spdlog::level::info);

@@ -234,10 +234,10 @@ void LedgerMachine::Run(consensus::Step step) {
   sync_due_ |= step.sync;
   for (auto& message : step.messages) pending_.messages.push_back(std::move(message));
   pending_.faults.insert(pending_.faults.end(), step.faults.begin(), step.faults.end());
-  for (const consensus::Output& output : step.outputs) {
+  for (consensus::Output& output : step.outputs) {
     std::visit(
         proto::Overloaded{
-            [&](const consensus::Commit& commit) { Execute(commit); },
+            [&](consensus::Commit& commit) { Execute(std::move(commit)); },
             [&](const consensus::Finalized& finalized) { Prove(finalized); },
             [&](const consensus::Evidence& evidence) { Report(evidence); },
             [&](const consensus::NeedSnapshot& need) {
@@ -251,13 +251,13 @@ void LedgerMachine::Run(consensus::Step step) {
   }
 }
 
-void LedgerMachine::Execute(const consensus::Commit& commit) {
+void LedgerMachine::Execute(consensus::Commit commit) {
   if (commit.index <= latest_.header().commit_index) return;  // Delivered again.
   std::vector<proto::CheckedTransaction> transactions;
   transactions.reserve(commit.transactions.size());
-  for (const Bytes& bytes : commit.transactions) {
+  for (Bytes& bytes : commit.transactions) {
     auto checked = checked_.Take(bytes);
-    transactions.push_back(checked ? std::move(*checked) : Check(bytes));
+    transactions.push_back(checked ? std::move(*checked) : Check(std::move(bytes)));
   }
   executed_transactions_ += transactions.size();
   BlockResult result =
@@ -266,7 +266,11 @@ void LedgerMachine::Execute(const consensus::Commit& commit) {
   for (auto& change : result.changes) {
     writes.push_back({Prefixed('s', change.key), std::move(change.value)});
   }
-  const StoredBlock block{result.header, {}, commit.transactions, std::move(result.receipts)};
+  StoredBlock block{result.header, {}, {}, std::move(result.receipts)};
+  block.transactions.reserve(transactions.size());
+  for (proto::CheckedTransaction& transaction : transactions) {
+    block.transactions.push_back(std::move(transaction).TakeBytes());
+  }
   auto block_writes = BlockWrites(store_, block);
   if (!block_writes) return Halt(block_writes.error().message);
   for (KeyWrite& write : *block_writes) writes.push_back(std::move(write));

@@ -86,7 +86,7 @@ class LedgerMachine {
                 Ledger ledger);
   proto::Result<> RestoreProven();
   void Run(consensus::Step step);
-  void Execute(const consensus::Commit& commit);
+  void Execute(consensus::Commit commit);
   void Prove(const consensus::Finalized& finalized);
   void Report(const consensus::Evidence& evidence);
   void Write(const std::vector<KeyWrite>& writes, bool sync);

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kBlockItemsMax = std::size_t{1} << 20;
 constexpr std::size_t kItemBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kSignaturesMax = 256;
+constexpr std::size_t kReceiptBytesGuess = 96;
 
 Bytes KeyOf(char prefix, std::uint64_t height) {
   Bytes key{static_cast<std::uint8_t>(prefix)};
@@ -56,10 +57,14 @@ Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const Stor
   std::vector<KeyWrite> writes;
   writes.push_back({KeyOf('h', height), proto::EncodeBlockHeader(block.header)});
   FieldWriter transactions;
+  std::size_t size = 4;
+  for (const Bytes& bytes : block.transactions) size += 4 + bytes.size();
+  transactions.Reserve(size);
   transactions.List(block.transactions, kBlockItemsMax,
                     [&](const Bytes& bytes) { transactions.Sized(bytes, kItemBytesMax); });
   writes.push_back({KeyOf('x', height), transactions.Take()});
   FieldWriter receipts;
+  receipts.Reserve(4 + kReceiptBytesGuess * block.receipts.size());
   receipts.List(block.receipts, kBlockItemsMax, [&](const proto::Receipt& receipt) {
     receipts.Sized(proto::EncodeReceipt(receipt), kItemBytesMax);
     receipts.Sized(Bytes(receipt.message.begin(), receipt.message.end()), kItemBytesMax);

@@ -472,6 +472,9 @@ HttpPage BlockPage(Backend& backend, std::string_view path) {
   if (!parts) return {500, FormatJson({{"error", parts.error().message}})};
   if (!*parts) return {404, FormatJson({{"error", "there is no such block yet"}})};
   HttpPage page{200, {}, "application/octet-stream"};
+  std::size_t bytes = 0;
+  for (const Bytes& part : **parts) bytes += 8 + part.size();
+  page.body.reserve(bytes);
   for (const Bytes& part : **parts) {
     Bytes size;
     proto::PutU64(size, part.size());

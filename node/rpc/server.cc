@@ -39,6 +39,16 @@ constexpr char kBinary[] = "application/octet-stream";
 constexpr char kBlocks[] = "/blocks/";
 constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
 
+std::string NameOfPeer(const tcp::socket& socket) {
+  error_code error;
+  const auto address = socket.remote_endpoint(error).address();
+  if (error) return "";  // Gone already.
+  const auto name = [](const auto& bytes) {
+    return Clients::NameOf(std::string(bytes.begin(), bytes.end()));
+  };
+  return address.is_v4() ? name(address.to_v4().to_bytes()) : name(address.to_v6().to_bytes());
+}
+
 std::string ErrorBody(const std::string& sentence) {
   return FormatJson({{"error", sentence}});
 }
@@ -49,7 +59,10 @@ std::string ErrorBody(const std::string& sentence) {
 class RpcServer::Server {
  public:
   Server(std::string where, RpcHandlers what, const RpcLimits& bounds)
-      : address(std::move(where)), handlers(std::move(what)), limits(bounds) {
+      : address(std::move(where)),
+        handlers(std::move(what)),
+        limits(bounds),
+        clients(bounds.client) {
     CHECK(handlers.call && handlers.why_not_ready && handlers.metrics);
     CHECK(handlers.submit && handlers.blocks);
   }
@@ -64,7 +77,9 @@ class RpcServer::Server {
   const RpcHandlers handlers;
   const RpcLimits limits;
 
+  Clients clients;
   std::set<Session*> sessions;   // All that live.
+  std::size_t refusals = 0;      // Of them those that only learn that there is no place.
   std::size_t bodies_bytes = 0;  // What they have reserved.
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> serving{io.get_executor()};
@@ -81,18 +96,30 @@ class RpcServer::Server {
 // One connection: header, body, answer, and again. A pending operation holds it alive.
 class RpcServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Server& server, tcp::socket socket)
-      : server_(server), stream_(std::move(socket)), buffer_(kReadBufferMax) {
+  // `client`: as Clients names it; `entered`: it has one connection more by this.
+  Session(Server& server, tcp::socket socket, std::string client, bool entered)
+      : server_(server),
+        client_(std::move(client)),
+        entered_(entered),
+        stream_(std::move(socket)),
+        buffer_(kReadBufferMax) {
     server_.sessions.insert(this);
+    if (!entered_) server_.refusals += 1;
   }
   Session(const Session&) = delete;
   ~Session() {
     Release();
+    if (entered_) {
+      server_.clients.Leave(client_);
+    } else {
+      server_.refusals -= 1;
+    }
     server_.sessions.erase(this);
   }
 
   void ReadHeader();
-  void Refuse();  // All places are taken.
+  // `crowded`: by all together; else by this client.
+  void Refuse(bool crowded);
   void Cut() {
     closed_ = true;
     stream_.close();
@@ -133,6 +160,8 @@ class RpcServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   Server& server_;
+  const std::string client_;
+  const bool entered_;
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;  // A fresh one for each request.
@@ -167,6 +196,13 @@ void RpcServer::Session::OnHeader(error_code error) {
   if (error) return;  // Gone, or too slow.
 
   keep_alive_ = parser_->get().keep_alive();
+  if (!server_.clients.MayAsk(client_, std::chrono::steady_clock::now())) {
+    return AnswerLast(
+        http::status::too_many_requests,
+        "You ask too often: at most " +
+            std::to_string(static_cast<std::uint64_t>(server_.limits.client.requests_per_second)) +
+            " requests a second for each address; put many transactions in one body.");
+  }
   const bool has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
   if (parser_->get().method() != http::verb::post) {
     if (has_body) keep_alive_ = false;  // It stays unread.
@@ -306,8 +342,13 @@ void RpcServer::Session::Linger() {
   discard(discard, {}, 0);
 }
 
-void RpcServer::Session::Refuse() {
-  AnswerLast(http::status::service_unavailable, "Too many connections are open: try again later.");
+void RpcServer::Session::Refuse(bool crowded) {
+  if (crowded) {
+    return AnswerLast(http::status::service_unavailable,
+                      "Too many connections are open: try again later.");
+  }
+  AnswerLast(http::status::too_many_requests,
+             "Your address has as many connections open as it may: close some, or use one again.");
 }
 
 bool RpcServer::Session::Reserve(std::size_t bytes) {
@@ -371,12 +412,16 @@ void RpcServer::Server::Accept() {
       });
       return;
     }
-    const std::size_t present = sessions.size();
-    if (present < limits.connections_max + limits.refusals_max) {
-      error_code ignored;
-      socket.set_option(tcp::no_delay(true), ignored);
-      const auto session = std::make_shared<Session>(*this, std::move(socket));
-      present < limits.connections_max ? session->ReadHeader() : session->Refuse();
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    std::string client = NameOfPeer(socket);
+    const bool crowded = sessions.size() - refusals >= limits.connections_max;
+    const bool entered = !crowded && clients.Enter(client, std::chrono::steady_clock::now());
+    if (entered) {
+      std::make_shared<Session>(*this, std::move(socket), std::move(client), true)->ReadHeader();
+    } else if (refusals < limits.refusals_max) {
+      std::make_shared<Session>(*this, std::move(socket), std::move(client), false)
+          ->Refuse(crowded);
     }
     Accept();
   });

@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include "node/rpc/clients.h"
 #include "proto/base/result.h"
 
 namespace node {
@@ -31,6 +32,7 @@ struct RpcLimits {
   std::size_t bodies_bytes_max = std::size_t{64} << 20;
   std::size_t connections_max = 256;             // Beyond it 503,
   std::size_t refusals_max = 32;                 // so many at a time; further ones are just closed.
+  ClientLimits client;                           // Beyond it 429.
   std::chrono::milliseconds idle_ms_max{60000};  // Between requests of one connection.
   std::chrono::milliseconds read_ms_max{30000};  // For one request, once it has begun.
   std::chrono::milliseconds write_ms_max{30000};  // For one answer.

@@ -1,6 +1,7 @@
 #include "proto/crypto/hash.h"
 
 #include <array>
+#include <string>
 
 #include "proto/base/check.h"
 #include "proto/crypto/sha256.h"
@@ -81,10 +82,21 @@ Digest Hasher::Finish() {
   return digest;
 }
 
+// For short inputs a fresh context costs more than the hash. One for each thread, and the hash of
+// the tag it hashed last: runs of one tag are the rule.
 Digest Hash(std::string_view tag, std::initializer_list<ByteSpan> parts) {
-  Hasher hasher(tag);
-  for (const ByteSpan part : parts) hasher.Add(part);
-  return hasher.Finish();
+  thread_local Sha256Stream stream;
+  thread_local std::string last_tag;
+  thread_local Digest tag_digest = Sha256({});
+  if (tag != last_tag) {
+    stream.Begin();
+    stream.Add(AsBytes(tag));
+    tag_digest = stream.Finish();
+    last_tag = tag;
+  }
+  stream.Begin(tag_digest);
+  for (const ByteSpan part : parts) stream.Add(part);
+  return stream.Finish();
 }
 
 Digest Sha256(ByteSpan bytes) {

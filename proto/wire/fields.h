@@ -67,14 +67,17 @@ class FieldWriter {
     CHECK(std::ranges::adjacent_find(list, std::ranges::greater_equal{}) == list.end());
   }
 
+  void Reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   Bytes Take() { return std::move(bytes_); }
 
  private:
   template <std::unsigned_integral T>
   void Put(T value) {
+    std::array<std::uint8_t, sizeof(T)> bytes;
     for (std::size_t i = 0; i < sizeof(T); ++i) {
-      bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+      bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
     }
+    Put(bytes);
   }
   void Put(bool value) { bytes_.push_back(value ? 1 : 0); }
   void Put(PartyId party) { Put(Index(party)); }

@@ -151,6 +151,7 @@ class CheckedTransaction {
                                   bool opaque_admitted = false);
 
   const Bytes& bytes() const { return bytes_; }
+  Bytes TakeBytes() && { return std::move(bytes_); }
   // Of bytes that are no transaction: their hash under another tag.
   const Digest& id() const { return id_; }
   bool valid() const { return transaction_.has_value(); }

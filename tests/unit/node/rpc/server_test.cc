@@ -28,9 +28,11 @@ using std::chrono::seconds;
 // A TCP connection to the server, with every wait bounded.
 class Wire {
  public:
-  explicit Wire(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Wire(int port, const char* from = "127.0.0.1") : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    EXPECT_EQ(::inet_pton(AF_INET, from, &address.sin_addr), 1);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
@@ -372,6 +374,39 @@ TEST_F(Rpc, StopsPromptlyWhateverIsUnderWay) {
   releaser.join();
   for (auto& caller : callers) caller.join();
   server_->Stop();  // Again, harmless.
+}
+
+constexpr char kHealth[] = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST_F(Rpc, OneClientTakesNotAllPlaces) {
+  RpcLimits limits;
+  limits.client.connections_max = 2;
+  Start(limits);
+  Wire first(server_->port());
+  Wire second(server_->port());
+  for (Wire* wire : {&first, &second}) {
+    wire->Write(kHealth);
+    EXPECT_NE(wire->Read("alive").find("200 OK"), std::string::npos);
+  }
+  Wire third(server_->port());
+  EXPECT_NE(third.Read("close some").find("429"), std::string::npos);
+  Wire other(server_->port(), "127.0.0.2");  // Another address is another client.
+  other.Write(kHealth);
+  EXPECT_NE(other.Read("alive").find("200 OK"), std::string::npos);
+}
+
+TEST_F(Rpc, OneClientAsksNotWithoutEnd) {
+  RpcLimits limits;
+  limits.client.requests_per_second = 0.001;
+  limits.client.burst = 3;
+  Start(limits);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Get(address(), "/health")->status, 200);
+  const auto refused = Get(address(), "/health");
+  EXPECT_EQ(refused->status, 429);
+  EXPECT_NE(refused->body.find("too often"), std::string::npos);
+  Wire other(server_->port(), "127.0.0.2");
+  other.Write(kHealth);
+  EXPECT_NE(other.Read("alive").find("200 OK"), std::string::npos);
 }
 
 TEST_F(Rpc, SaysWhichAddressIsOccupied) {

@@ -1,0 +1,47 @@
+#include "node/rpc/clients.h"
+
+#include <algorithm>
+
+#include "proto/base/check.h"
+
+namespace node {
+
+std::string Clients::NameOf(const std::string& address) {
+  constexpr std::size_t kNetworkBytes = 8;
+  return address.size() == 16 ? address.substr(0, kNetworkBytes) : address;
+}
+
+Clients::Client& Clients::Find(const std::string& name, Time now) {
+  const auto known = clients_.find(name);
+  if (known != clients_.end()) return known->second;
+  if (clients_.size() >= kClientsMax) {
+    std::erase_if(clients_, [](const auto& entry) { return entry.second.connections == 0; });
+  }
+  return clients_.emplace(name, Client{0, limits_.burst, now}).first->second;
+}
+
+bool Clients::Enter(const std::string& name, Time now) {
+  Client& client = Find(name, now);
+  if (client.connections >= limits_.connections_max) return false;
+  ++client.connections;
+  return true;
+}
+
+void Clients::Leave(const std::string& name) {
+  const auto client = clients_.find(name);
+  CHECK(client != clients_.end() && client->second.connections > 0);
+  --client->second.connections;
+}
+
+bool Clients::MayAsk(const std::string& name, Time now) {
+  Client& client = Find(name, now);
+  const std::chrono::duration<double> passed = now - client.filled;
+  client.filled = now;
+  client.tokens =
+      std::min(limits_.burst, client.tokens + passed.count() * limits_.requests_per_second);
+  if (client.tokens < 1) return false;
+  client.tokens -= 1;
+  return true;
+}
+
+}  // namespace node

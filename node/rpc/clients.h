@@ -1,0 +1,53 @@
+// Who asks, and how much each may: connections at a time, and requests a second.
+//
+// A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
+// Requests are paid from a bucket that fills at a steady rate. Not thread-safe: the I/O thread's.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+
+namespace node {
+
+// Clients remembered at a time. Beyond it those without a connection are forgotten.
+inline constexpr std::size_t kClientsMax = 65'536;
+
+struct ClientLimits {
+  std::size_t connections_max = 128;
+  double requests_per_second = 2000;
+  double burst = 4000;  // What an idle client may ask at once.
+};
+
+class Clients {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  explicit Clients(const ClientLimits& limits) : limits_(limits) {}
+
+  // `address`: 4 or 16 bytes in network order.
+  static std::string NameOf(const std::string& address);
+
+  // False: the client has as many connections as it may. Each true is to be followed by a Leave.
+  bool Enter(const std::string& client, Time now);
+  void Leave(const std::string& client);
+  // False: the client asks too often.
+  bool MayAsk(const std::string& client, Time now);
+
+  std::size_t size() const { return clients_.size(); }
+
+ private:
+  struct Client {
+    std::size_t connections = 0;
+    double tokens = 0;
+    Time filled;
+  };
+
+  Client& Find(const std::string& client, Time now);
+
+  const ClientLimits limits_;
+  std::map<std::string, Client> clients_;
+};
+
+}  // namespace node
