@@ -43,6 +43,7 @@ struct Options {
   bool fsync = true;
   bool is_signed = true;
   unsigned down = 0;
+  std::uint32_t link_delay_ms = 0;
   std::uint32_t header_delay_ms = Config().header_delay_ms;
   std::string directory;
   bool print_json = false;
@@ -145,6 +146,7 @@ class Network {
       auto config = ReadConfig(Home(i));
       if (!config) return tl::unexpected(config.error());
       config->fsync = options_.fsync;
+      config->link_delay_ms = options_.link_delay_ms;
       config->header_delay_ms = options_.header_delay_ms;
       config->log_level = "warn";
       if (auto written = WriteFile(Home(i) + "/node.toml", proto::AsBytes(FormatConfig(*config)));
@@ -279,6 +281,7 @@ Result<> Bench(const Options& options) {
               {"transaction_bytes", options.transaction_bytes},
               {"signed", options.is_signed},
               {"fsync", options.fsync},
+              {"link_delay_ms", options.link_delay_ms},
               {"seconds", Rounded(seconds)},
               {"offered_per_second", std::round(offered / seconds)},
               {"missed_per_second", std::round(missed / seconds)},
@@ -326,6 +329,11 @@ void AddLedgerBench(CLI::App& bench, Command& run) {
   on_off("--fsync", options->fsync, "Sync what must be durable: on or off");
   on_off("--signed", options->is_signed, "Signed transactions of accounts, or opaque bytes");
   command->add_option("--down", options->down, "Validators killed before the load")
+      ->capture_default_str();
+  command
+      ->add_option("--link-delay-ms", options->link_delay_ms,
+                   "Delay of every message between validators, one way")
+      ->check(CLI::Range(0u, 10'000u))
       ->capture_default_str();
   command->add_option("--header-delay-ms", options->header_delay_ms, "Pacing of the headers")
       ->capture_default_str();

@@ -75,14 +75,15 @@ Result<> Init(const InitOptions& options) {
 Result<> Start(const std::string& home, bool dangerous) {
   const auto config = ReadConfig(home);
   if (!config) return tl::unexpected(config.error());
-  if (!config->fsync && !dangerous) {
+  if ((!config->fsync || config->link_delay_ms > 0) && !dangerous) {
     const auto genesis = ReadGenesis(config->Path(config->genesis));
     if (!genesis) return tl::unexpected(genesis.error());
     if (!genesis->spec.opaque_transactions) {
       return Fail(ErrorCode::kInvalidArgument,
                   home +
-                      "/node.toml says fsync = false: after a power failure this validator could "
-                      "contradict its own votes and be punished. Remove the line, or say "
+                      "/node.toml says fsync = false or sets link_delay_ms, which are for "
+                      "benchmarks: without syncs this validator could contradict its own votes "
+                      "after a power failure and be punished. Remove the lines, or say "
                       "--dangerous-no-fsync if you mean it");
     }
   }
@@ -140,7 +141,7 @@ void AddNodeCommands(CLI::App& app, Command& run) {
   start->add_option("--home", *home, "The validator's home (node.toml)")->required();
   const auto dangerous = std::make_shared<bool>(false);
   start->add_flag("--dangerous-no-fsync", *dangerous,
-                  "Accept fsync = false in node.toml outside of benchmarks");
+                  "Accept fsync = false and link_delay_ms in node.toml outside of benchmarks");
   start->callback(
       [&run, home, dangerous] { run = [home, dangerous] { return Start(*home, *dangerous); }; });
 

@@ -48,7 +48,9 @@ Result<Config> ReadConfig(const std::string& home) {
                                                      {"rpc_listen", &config.rpc_listen},
                                                      {"log_level", &config.log_level}};
   const std::map<std::string, std::uint32_t*> numbers = {
-      {"header_delay_ms", &config.header_delay_ms}, {"idle_delay_ms", &config.idle_delay_ms}};
+      {"header_delay_ms", &config.header_delay_ms},
+      {"idle_delay_ms", &config.idle_delay_ms},
+      {"link_delay_ms", &config.link_delay_ms}};
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -90,6 +92,9 @@ std::string FormatConfig(const Config& config) {
       << "rpc_listen = \"" << config.rpc_listen << "\"\n"
       << "header_delay_ms = " << config.header_delay_ms << "  # while transactions wait\n"
       << "idle_delay_ms = " << config.idle_delay_ms << "    # while none do\n"
+      << (config.link_delay_ms == 0
+              ? ""
+              : "link_delay_ms = " + std::to_string(config.link_delay_ms) + "  # for benchmarks\n")
       << (config.fsync ? "" : "fsync = false  # dangerous: for benchmarks\n") << "log_level = \""
       << config.log_level << "\"\n";
   return out.str();

@@ -21,6 +21,9 @@ struct Config {
   // False: a crash of the machine may make this validator contradict its own votes. Refused but for
   // chains of benchmarks (start --dangerous-no-fsync says otherwise).
   bool fsync = true;
+  // Messages of peers are held back so long before they are looked at: a slow network, for
+  // benchmarks. Refused like fsync = false.
+  std::uint32_t link_delay_ms = 0;
   std::string log_level = "info";  // trace, debug, info, warn, error
 
   std::string Path(const std::string& name) const;

@@ -127,7 +127,10 @@ Result<> Host::Start() {
       self_, TlsIdentity{keys_.tls_certificate_pem, keys_.tls_key_pem}, std::move(peers),
       config_.peer_listen.empty() ? own.peer_address : config_.peer_listen,
       Network::Callbacks{[this](PartyId from, Channel channel, proto::Bytes bytes) {
-                           OnMessage(from, channel, std::move(bytes));
+                           if (!delay_line_) return OnMessage(from, channel, std::move(bytes));
+                           delay_line_->Push([this, from, channel, bytes = std::move(bytes)] {
+                             OnMessage(from, channel, bytes);
+                           });
                          },
                          [this](PartyId party, Channel channel) {
                            spdlog::debug("connected to {} ({})",
@@ -144,6 +147,9 @@ Result<> Host::Start() {
                          }});
   rpc_ = std::make_unique<RpcServer>(
       config_.rpc_listen.empty() ? own.rpc_address : config_.rpc_listen, MakeHandlers(*this));
+  if (config_.link_delay_ms > 0) {
+    delay_line_ = std::make_unique<DelayLine>(milliseconds(config_.link_delay_ms));
+  }
   checkers_ = std::make_unique<Checkers>(
       [this](proto::Bytes bytes) { return machine_->Check(std::move(bytes)); },
       [this](std::vector<proto::CheckedTransaction> transactions) {
@@ -162,6 +168,7 @@ void Host::Stop() {
   service_queue_.Close();
   if (rpc_) rpc_->Stop();
   if (network_) network_->Stop();
+  if (delay_line_) delay_line_->Stop();
   if (checkers_) checkers_->Stop();
   if (ledger_thread_.joinable()) ledger_thread_.join();
   if (service_thread_.joinable()) service_thread_.join();

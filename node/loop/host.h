@@ -23,6 +23,7 @@
 #include "node/inference/service.h"
 #include "node/loop/checkers.h"
 #include "node/loop/config.h"
+#include "node/loop/delay_line.h"
 #include "node/loop/key_file.h"
 #include "node/loop/ledger_machine.h"
 #include "node/loop/queue.h"
@@ -145,6 +146,7 @@ class Host : public Backend {
   std::unique_ptr<RpcServer> rpc_;
 
   std::unique_ptr<Checkers> checkers_;
+  std::unique_ptr<DelayLine> delay_line_;  // None but in benchmarks.
 
   std::vector<std::atomic<std::uint64_t>> undecodable_;  // Messages, by peer.
   std::vector<std::uint64_t> mpc_faults_;                // By peer; the service thread's.
