@@ -64,8 +64,34 @@ std::vector<Bytes> TokenizerSeeds() {
   return {seed};
 }
 
+// One file of those a tokenizer may come as, chosen by the first byte.
+void RunTokenizerFile(ByteSpan input) {
+  static const std::vector<std::string> names = mpc::TokenizerFileNames();
+  Script script(input);
+  const std::string& name = names[script.Below(names.size())];
+  const ByteSpan bytes = script.Rest();
+  const auto tokenizer = mpc::Tokenizer::From({{name, Bytes(bytes.begin(), bytes.end())}});
+  if (!tokenizer) return;
+  for (const std::uint32_t id : tokenizer->Encode("Warmth, w\xc3\xa4rm \xe6\x98\xa0 \xff 12")) {
+    CHECK(id < tokenizer->size());
+  }
+  (void)tokenizer->Decode(std::vector<std::uint32_t>{0, 1, 0xffffffff});
+}
+
+std::vector<Bytes> TokenizerFileSeeds() {
+  const std::string json =
+      R"({"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"}})";
+  std::vector<Bytes> seeds;
+  for (std::uint8_t i = 0; i < mpc::TokenizerFileNames().size(); ++i) {
+    Bytes seed = AsSeed(json);
+    seed.insert(seed.begin(), i);
+    seeds.push_back(std::move(seed));
+  }
+  return seeds;
+}
+
 void RunModelConfig(ByteSpan input) {
-  (void)mpc::ParseBertConfig(input);
+  (void)mpc::ParseConfig(input);
 }
 
 std::vector<Bytes> ModelConfigSeeds() {
@@ -87,6 +113,7 @@ std::vector<Bytes> PlanSeeds() {
 std::vector<Target> ModelTargets() {
   return {{"safetensors", RunSafetensors, SafetensorsSeeds},
           {"tokenizer", RunTokenizer, TokenizerSeeds},
+          {"tokenizer_file", RunTokenizerFile, TokenizerFileSeeds},
           {"model_config", RunModelConfig, ModelConfigSeeds},
           {"plan", RunPlan, PlanSeeds}};
 }
