@@ -80,7 +80,9 @@ TensorId Blocks::InverseRoot(TensorId z, Range range) {
   TensorId r = b_.Open(rough, frac, Name("inverse root"));
   // An error e becomes 3/2 e^2 by r (3 - z r^2) / 2.
   for (double error = b_.SeriesError(rough); Improve(error); error = 1.5 * error * error) {
-    const TensorId zr = b_.Open(b_.Mul(z, r, Name("z r")), 24, Name("root"));
+    // z r = sqrt(z): the larger, the fewer fraction bits, or z r^2 would not fit.
+    const unsigned root_frac = PlanBuilder::FracFor(std::sqrt(range.low), kPrecision + 3, 24);
+    const TensorId zr = b_.Open(b_.Mul(z, r, Name("z r")), root_frac, Name("root"));
     const TensorId zrr = b_.Mul(zr, r, Name("z r^2"));
     const TensorId rest =
         b_.Add(zrr, -0.5, std::nullopt, 0, 1.5, b_.op(zrr).frac + 1u, Name("Newton"));
