@@ -242,6 +242,8 @@ Attempt::Step Attempt::Tick() {
     if (round_.vector) {
       if (withheld) step.Send({KingOf(0)}, *round_.vector);
       step.Send({king}, *round_.vector);
+    } else {
+      SendVector(step);
     }
     TakeHeld(king, step);
   }
@@ -294,6 +296,10 @@ void Attempt::SendVector(Step& step) {
   // A layer known from disk is fixed: the host is about to say so.
   if (layer == layers_.count() || round_.vector || layer < known_.size()) return;
   if (layers_.held() < layer) return;
+  // Not computed before a king wants it.
+  bool wanted = false;
+  for (std::uint32_t rank = 0; rank < engaged_; ++rank) wanted = wanted || SendsTo(KingOf(rank));
+  if (!wanted) return;
   std::vector<Fp> message;
   if (layer < product_layers()) {
     message = preprocessor_.Message(layer, layers_.opened(), kept_.get());

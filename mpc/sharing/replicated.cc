@@ -213,7 +213,8 @@ std::vector<std::vector<Fp>> Prss::BoundedShares(const Label& label, std::size_t
     factors.push_back(sets_.Factor(set, party()));
     streams.push_back(MakeStream(*key, label, 0));
   }
-  std::vector<std::vector<Fp>> shares(shifts.size(), std::vector<Fp>(count));
+  std::vector<std::vector<Fp>> shares(shifts.size());
+  for (std::vector<Fp>& share : shares) share.resize(count);
   std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
   std::vector<const UInt128*> vectors;
   for (std::size_t k = 0; k < words.size(); k += kBlock) vectors.push_back(words.data() + k);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include <openssl/evp.h>
 
 #include "proto/base/check.h"
+#include "proto/crypto/aes_ctr.h"
 #include "proto/crypto/hash.h"
 
 namespace proto {
@@ -30,8 +32,18 @@ const EVP_CIPHER* Algorithm() {
 
 }  // namespace
 
+// By VAES where the machine has it, else by OpenSSL: the same stream.
 struct Prg::State {
-  State() : cipher(EVP_CIPHER_CTX_new()) { CHECK(cipher != nullptr); }
+  explicit State(std::span<const std::uint8_t, kBlockSize> key) {
+    if (AesCtr::Supported()) {
+      fast.emplace(key);
+      return;
+    }
+    cipher = EVP_CIPHER_CTX_new();
+    CHECK(cipher != nullptr);
+    const std::array<std::uint8_t, kBlockSize> counter{};
+    CHECK(EVP_EncryptInit_ex2(cipher, Algorithm(), key.data(), counter.data(), nullptr) == 1);
+  }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
@@ -39,7 +51,26 @@ struct Prg::State {
     EVP_CIPHER_CTX_free(cipher);
   }
 
+  void Seek(std::uint64_t block) {
+    high = 0;
+    next_block = block;
+    if (fast) return;
+    std::array<std::uint8_t, kBlockSize> counter{};
+    for (std::size_t i = 0; i < sizeof block; ++i) {
+      counter[kBlockSize - 1 - i] = static_cast<std::uint8_t>(block >> (8 * i));
+    }
+    CHECK(EVP_EncryptInit_ex2(cipher, nullptr, nullptr, counter.data(), nullptr) == 1);
+  }
+
+  // Whole blocks.
   void Generate(std::span<std::uint8_t> out) {
+    if (fast) {
+      fast->Generate(high, next_block, out);
+      const std::uint64_t before = next_block;
+      next_block += out.size() / kBlockSize;
+      if (next_block < before) ++high;
+      return;
+    }
     while (!out.empty()) {
       const std::size_t size = std::min(out.size(), kZerosSize);
       int written = 0;
@@ -50,7 +81,10 @@ struct Prg::State {
     }
   }
 
-  EVP_CIPHER_CTX* cipher;
+  std::optional<AesCtr> fast;
+  std::uint64_t high = 0;  // Of the counter, whose low half is the next block.
+  std::uint64_t next_block = 0;
+  EVP_CIPHER_CTX* cipher = nullptr;
   // buffer[begin, end) was generated and not yet read.
   std::array<std::uint8_t, kBufferSize> buffer{};
   std::size_t begin = 0;
@@ -58,12 +92,10 @@ struct Prg::State {
   std::size_t next_fill = kBufferSizeMin;
 };
 
-Prg::Prg(ByteSpan master, ByteSpan label) : state_(std::make_unique<State>()) {
+Prg::Prg(ByteSpan master, ByteSpan label) {
   CHECK(master.size() == kMasterSize);
   Digest key = Hash("waxseal/prg", {master, label});
-  const std::array<std::uint8_t, kBlockSize> counter{};
-  CHECK(EVP_EncryptInit_ex2(state_->cipher, Algorithm(), key.bytes.data(), counter.data(),
-                            nullptr) == 1);
+  state_ = std::make_unique<State>(std::span(key.bytes).first<kBlockSize>());
   SecureErase(key.bytes.data(), key.bytes.size());
 }
 
@@ -97,11 +129,7 @@ void Prg::Fill(std::span<std::uint8_t> out) {
 
 void Prg::Seek(std::uint64_t block) {
   CHECK(state_ != nullptr);
-  std::array<std::uint8_t, kBlockSize> counter{};
-  for (std::size_t i = 0; i < sizeof block; ++i) {
-    counter[kBlockSize - 1 - i] = static_cast<std::uint8_t>(block >> (8 * i));
-  }
-  CHECK(EVP_EncryptInit_ex2(state_->cipher, nullptr, nullptr, counter.data(), nullptr) == 1);
+  state_->Seek(block);
   state_->begin = state_->end = 0;
 }
 

@@ -1,4 +1,4 @@
-// Prg: a pseudorandom stream, AES-128 in counter mode (OpenSSL EVP, AES-NI where present).
+// Prg: a pseudorandom stream, AES-128 in counter mode (VAES where present, else OpenSSL).
 //
 // The key of a stream is derived from a 32-byte master key and a label by a tagged hash: distinct
 // labels give independent streams. Offset-free: reading continues where the last Fill ended.
