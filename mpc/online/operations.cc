@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mpc/field/gemm.h"
+#include "mpc/field/products.h"
 #include "mpc/functions/trig.h"
 #include "mpc/opening/digits.h"
 #include "mpc/opening/masked.h"
@@ -100,7 +101,8 @@ Tensor Mix(const Op& op, const Tensor& p, const Tensor& v, std::span<const Fp> s
 
 // Element i of x times element second(i) of y.
 template <class Second>
-void AddProducts(const Tensor& x, const Tensor& y, Second second, std::size_t divisor, Tensor& z) {
+void AddTensorProducts(const Tensor& x, const Tensor& y, Second second, std::size_t divisor,
+                       Tensor& z) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t j = second(i);
     z.share[i / divisor] += x.masked[i] * (y.share[j] - y.masked[j]) + x.share[i] * y.masked[j];
@@ -110,14 +112,14 @@ void AddProducts(const Tensor& x, const Tensor& y, Second second, std::size_t di
 Tensor Mul(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
   Tensor z = FromMaskProducts(op, slot);
   const std::size_t repeat = x.cols / y.cols;  // 1, or all columns of x.
-  AddProducts(
+  AddTensorProducts(
       x, y, [repeat](std::size_t i) { return i / repeat; }, 1, z);
   return z;
 }
 
 Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
   Tensor z = FromMaskProducts(op, slot);
-  AddProducts(
+  AddTensorProducts(
       x, y, [](std::size_t i) { return i; }, x.cols, z);
   return z;
 }
@@ -142,18 +144,29 @@ Tensor EvaluateSeries(const Op& op, const Tensor& x, std::span<const Fp> slot) {
     const Fp m = x.masked[i];  // x^2 = 2 M x - M^2 + L^2
     y.share[i] += poly[2] * (m * (x.share[i] + x.share[i] - m) + slot[i]);
   }
+  // The factors of a few elements, harmonic by harmonic, then their products with the shares.
+  constexpr std::size_t kBlock = 64;
   const std::span<const Fp> phases = slot.subspan(square ? size : 0);
   std::array<CosSin, kHarmonicsMax> angles;
-  for (std::size_t i = 0; harmonics > 0 && i < size; ++i) {
-    IntegerHarmonics(x.masked[i].ToSigned(), series.period, kPublicBits,
-                     std::span(angles).first(harmonics));
-    for (std::size_t k = 0; k < harmonics; ++k) {
-      const auto [cos, sin] = angles[k];
-      const Int128 cosine = series.cosine[k];
-      const Int128 sine = series.sine[k];
-      const Fp of_cos = Fp::FromSigned((cosine * cos + sine * sin + kHalf) >> kPublicBits);
-      const Fp of_sin = Fp::FromSigned((cosine * sin - sine * cos + kHalf) >> kPublicBits);
-      y.share[i] += of_cos * phases[2 * k * size + i] + of_sin * phases[(2 * k + 1) * size + i];
+  std::vector<Fp> factors(2 * harmonics * kBlock);
+  for (std::size_t first = 0; harmonics > 0 && first < size; first += kBlock) {
+    const std::size_t count = std::min(kBlock, size - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      IntegerHarmonics(x.masked[first + i].ToSigned(), series.period, kPublicBits,
+                       std::span(angles).first(harmonics));
+      for (std::size_t k = 0; k < harmonics; ++k) {
+        const auto [cos, sin] = angles[k];
+        const Int128 cosine = series.cosine[k];
+        const Int128 sine = series.sine[k];
+        factors[2 * k * kBlock + i] =
+            Fp::FromSigned((cosine * cos + sine * sin + kHalf) >> kPublicBits);
+        factors[(2 * k + 1) * kBlock + i] =
+            Fp::FromSigned((cosine * sin - sine * cos + kHalf) >> kPublicBits);
+      }
+    }
+    for (std::size_t part = 0; part < 2 * harmonics; ++part) {
+      AddProducts(factors.data() + part * kBlock, phases.data() + part * size + first, count,
+                  y.share.data() + first);
     }
   }
   return y;

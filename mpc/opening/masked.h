@@ -19,12 +19,27 @@ inline constexpr Int128 kOpenOffset = Int128{1} << kOpenBits;
 
 // M for an opened c and `sets` = #A parts. The dropped fractions of the parts average #A / 2 units
 // and the floor takes half a unit back: so half a unit is added first when #A is even.
+class PublicPartOf {
+ public:
+  PublicPartOf(unsigned drop, std::size_t sets)
+      : drop_(drop),
+        half_(drop > 0 && sets % 2 == 0 ? UInt128{1} << (drop - 1) : 0),
+        low_(Fp::FromSigned(drop == 0 ? kOpenOffset
+                                      : (kOpenOffset >> drop) + static_cast<Int128>(sets / 2))) {}
+
+  // Of any element: a lying king chooses it.
+  Fp operator()(Fp opened) const {
+    return Fp::FromUnsigned((opened.value() + half_) >> drop_) - low_;
+  }
+
+ private:
+  unsigned drop_;
+  UInt128 half_;
+  Fp low_;  // The offset, and the half unit that the floor takes of each part.
+};
+
 inline Fp PublicPart(Fp opened, unsigned drop, std::size_t sets) {
-  UInt128 c = opened.value();  // Any element: a lying king chooses it.
-  if (drop == 0) return Fp::FromSigned(static_cast<Int128>(c) - kOpenOffset);
-  const auto count = static_cast<Int128>(sets);
-  if (count % 2 == 0) c += UInt128{1} << (drop - 1);
-  return Fp::FromSigned(static_cast<Int128>(c >> drop) - (kOpenOffset >> drop) - count / 2);
+  return PublicPartOf(drop, sets)(opened);
 }
 
 }  // namespace mpc

@@ -83,10 +83,8 @@ std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened,
     const Label label = LabelOf(id, Purpose::kProduct);
     shares = std::move(prss_.BoundedShares(label, c.size(), {reduction.drop}).front());
   }
-  const std::size_t sets = prss_.sets().count();
-  for (std::size_t i = 0; i < c.size(); ++i) {
-    shares[i] = PublicPart(c[i], reduction.drop, sets) - shares[i];
-  }
+  const PublicPartOf public_part(reduction.drop, prss_.sets().count());
+  for (std::size_t i = 0; i < c.size(); ++i) shares[i] = public_part(c[i]) - shares[i];
   return shares;
 }
 

@@ -45,7 +45,8 @@ bool Read(const std::string& bytes, CoinShare& out) {
 
 bool ReadElements(const std::string& bytes, std::size_t size_max, Bytes& out) {
   if (bytes.empty() || bytes.size() > size_max || bytes.size() % kElementBytes != 0) return false;
-  out.assign(bytes.begin(), bytes.end());
+  const ByteSpan elements = AsBytes(bytes);
+  out.assign(elements.begin(), elements.end());
   return true;
 }
 

@@ -176,8 +176,8 @@ void Fields(auto& io, Of<RequestRecord> auto& record) {
 }
 
 void Fields(auto& io, Of<Totals> auto& record) {
-  io(record.models, record.attempts, record.requests, record.in_progress, record.opened, record.escrow,
-     record.fees);
+  io(record.models, record.attempts, record.requests, record.in_progress, record.opened,
+     record.escrow, record.fees);
 }
 
 void Fields(auto& io, Of<Active> auto& record) {

@@ -28,7 +28,7 @@ Result<SessionMessage> Read(const pb::Opening& message) {
     return Malformed("an opening is malformed or beyond a limit");
   }
   return Opening{message.request(), message.round(), message.latest(),
-                 Bytes(values.begin(), values.end()), *signature};
+                 Bytes(AsBytes(values).begin(), AsBytes(values).end()), *signature};
 }
 
 Result<SessionMessage> Read(const pb::ResendOpenings& message) {
