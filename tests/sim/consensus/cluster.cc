@@ -118,7 +118,9 @@ void Cluster::Crash(std::size_t i, std::uint64_t down_time) {
 
 void Cluster::ScheduleTick(std::size_t i) {
   const std::uint64_t life = nodes_[i].life;
-  Schedule(Between(1, options_.tick), [=, this] {
+  const std::uint64_t delay =
+      options_.lockstep ? options_.tick - now_ % options_.tick : Between(1, options_.tick);
+  Schedule(delay, [=, this] {
     if (!Lives(i, life)) return;
     Carry(i, nodes_[i].core->Tick());
     if (Lives(i, life)) ScheduleTick(i);

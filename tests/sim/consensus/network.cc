@@ -96,13 +96,16 @@ void Cluster::Unclog(std::size_t i) {
 
 // Twins: the two copies of a validator never share a half.
 void Cluster::Divide() {
-  ++faults_["partitions"];
+  const std::size_t partition = faults_["partitions"]++;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const bool second = i > 0 && nodes_[i - 1].party == nodes_[i].party;
     if (options_.too_many_twins) {
       nodes_[i].half = second || (nodes_[i].honest && i % 2 == 1);
     } else {
-      nodes_[i].half = second ? 1 - nodes_[i - 1].half : static_cast<int>(Between(0, 1));
+      const std::uint64_t chosen = partition < options_.halves.size()
+                                       ? options_.halves[partition] >> Index(nodes_[i].party) & 1
+                                       : Between(0, 1);
+      nodes_[i].half = second ? 1 - nodes_[i - 1].half : static_cast<int>(chosen);
     }
   }
   Schedule(options_.partition, [this] {

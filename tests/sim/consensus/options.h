@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace sim {
 
@@ -31,12 +32,15 @@ struct ClusterOptions {
   std::uint64_t delay_max = 12;
   std::uint64_t delay_mean = 0;      // If not 0: exponentially distributed, instead.
   std::uint64_t self_delay_max = 2;  // Of a message to oneself.
-  std::uint64_t tick = 10;           // At most.
+  std::uint64_t tick = 10;           // Between two ticks, at most.
+  bool lockstep = false;             // All tick at the multiples of `tick`.
   std::uint32_t duplicates_percent = 5;
   std::uint32_t link_breaks = 4;
   std::uint32_t swizzles = 0;   // Times that a part is cut off one by one, and comes back.
   std::uint64_t partition = 0;  // Twins: so long, two halves do not hear each other. 0: none.
-  std::uint16_t slow = 0;       // The first parties' messages take slow_factor times as long.
+  std::vector<std::uint32_t> halves =
+      {};                  // Of the first partitions, a bit a validator; then by chance.
+  std::uint16_t slow = 0;  // The first parties' messages take slow_factor times as long.
   std::uint32_t slow_factor = 1;
   Starver starver = Starver::kNone;
 

@@ -145,6 +145,30 @@ TEST(SimulatedLedger, MoreThanFTwinsBreakSafetyAndAreSeen) {
   EXPECT_EQ(broken, 10u);
 }
 
+// Four validators, one of them twice: every division into two halves, in every order of three
+// (Twins' scenarios: the coin decides who leads).
+TEST(SimulatedLedger, TwinsInEveryPartition) {
+  std::uint64_t convicted = 0;
+  for (std::uint32_t divisions = 0; divisions < 512; ++divisions) {
+    Cluster cluster({.seed = divisions,
+                     .twins = 1,
+                     .lies_percent = 0,
+                     .delay_max = 4,
+                     .tick = 4,
+                     .duplicates_percent = 0,
+                     .link_breaks = 0,
+                     .partition = 40,
+                     .halves = {divisions & 7, divisions >> 3 & 7, divisions >> 6 & 7},
+                     .crashes = 0,
+                     .transactions = 2,
+                     .quiet_after = 121,
+                     .commits_min = 2});
+    ASSERT_TRUE(cluster.Run()) << "divisions " << divisions << ": " << cluster.failure();
+    convicted += !cluster.oracle().offenders().empty();
+  }
+  EXPECT_GE(convicted, 100u);
+}
+
 TEST(SimulatedLedger, FiftyValidators) {
   Cluster cluster({.n = 50,
                    .seed = 1,

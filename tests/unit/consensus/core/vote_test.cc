@@ -234,5 +234,17 @@ TEST_F(VoteTest, TwoCertificatesForOnePlaceHaltTheNodeForGood) {
   EXPECT_TRUE(driver_.core().status().halted);
 }
 
+TEST_F(VoteTest, AStepThatHaltsSendsNothing) {
+  const auto rounds = validators_.Rounds(1, {1, 2, 3});
+  driver_.Insert({rounds[0][0], rounds[0][1]});
+  driver_.Handle(1, validators_.MakeHeader(2, 1, ReferencesTo(rounds[0])));
+  driver_.Clear();
+  // The first certificate completes what the header's vote waits for; the second must not be.
+  const Certificate second = validators_.Certify(Twin(rounds[0][0].header));
+  driver_.Handle(2, RangeAnswer{1, 2, 1, 1, {rounds[0][2], second}});
+  EXPECT_EQ(driver_.Outputs<Halt>().size(), 1u);
+  EXPECT_TRUE(driver_.Sent<Vote>().empty());
+}
+
 }  // namespace
 }  // namespace consensus
