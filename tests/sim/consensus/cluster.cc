@@ -163,6 +163,7 @@ void Cluster::Carry(std::size_t i, consensus::Step step) {
   if (node.honest) {
     for (const auto& write : step.writes) oracle_->OnWrite(write);
   }
+  if (node.honest) CheckDurable(node, step);
   if (instant == 2) return crash();
   for (const auto& fault : step.faults) {
     if (node.honest && IsHonest(fault.party)) {
@@ -177,6 +178,33 @@ void Cluster::Carry(std::size_t i, consensus::Step step) {
   }
   if (instant == 4 && Lives(i, life)) return crash();
   if (Lives(i, life)) Observe(i);
+}
+
+// What a validator says, and what it executes, it will still know after any crash.
+void Cluster::CheckDurable(const Node& node, const consensus::Step& step) {
+  const Disk::Durable durable(node.disk);
+  consensus::Store store(committee_, durable);
+  for (const auto& [target, message] : step.messages) {
+    if (const auto* const vote = std::get_if<consensus::Vote>(&message)) {
+      const auto kept = store.FindVote(vote->round, vote->author);
+      if (!kept || kept->header != vote->header) Fail("a vote leaves before it is durable");
+    } else if (const auto* const header = std::get_if<consensus::Header>(&message)) {
+      const auto own = store.FindOwn();
+      // An older one, still without its certificate, may be sent again.
+      if (!own || !own->header || own->header->round < header->round ||
+          (own->header->round == header->round && own->header->digest != header->digest)) {
+        Fail("an own header leaves before it is durable");
+      }
+    }
+  }
+  for (const auto& output : step.outputs) {
+    const auto* const commit = std::get_if<consensus::Commit>(&output);
+    if (!commit) continue;
+    const auto state = store.FindState();
+    if (!state || state->commit_index < commit->index || !store.FindCommit(commit->index)) {
+      Fail("a commit is executed before it is durable");
+    }
+  }
 }
 
 void Cluster::On(std::size_t i, const consensus::Output& output) {

@@ -110,6 +110,7 @@ class Cluster {
   void Submit(std::size_t i, std::uint32_t number);
   void Carry(std::size_t i, consensus::Step step);
   int InstantOfCrash(std::size_t i, const consensus::Step& step);
+  void CheckDurable(const Node& node, const consensus::Step& step);
   void On(std::size_t i, const consensus::Output& output);
   void Execute(std::size_t i, const consensus::Commit& commit);
   void Observe(std::size_t i);

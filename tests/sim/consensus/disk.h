@@ -54,6 +54,19 @@ class Disk : public consensus::Archive {
     return Find(proto::Bytes(key.begin(), key.end()));
   }
 
+  // What a power failure now would leave at least.
+  class Durable : public consensus::Archive {
+   public:
+    explicit Durable(const Disk& disk) : disk_(disk) {}
+    std::optional<proto::Bytes> Get(proto::ByteSpan key) const override {
+      const auto it = disk_.before_.find(proto::Bytes(key.begin(), key.end()));
+      return it == disk_.before_.end() ? disk_.Get(key) : it->second;
+    }
+
+   private:
+    const Disk& disk_;
+  };
+
   const std::map<proto::Bytes, proto::Bytes>& contents() const { return now_; }
   void Replace(const proto::Bytes& key, proto::Bytes value) { now_[key] = std::move(value); }
 
