@@ -19,6 +19,12 @@ namespace {
 
 constexpr std::size_t kConfigBytesMax = 1 << 16;
 constexpr std::int64_t kDelayMsMax = 60'000;
+constexpr std::int64_t kRetainRoundsMax = 1'000'000'000;
+
+struct Number {
+  std::uint32_t* value;
+  std::int64_t max;
+};
 
 }  // namespace
 
@@ -47,10 +53,11 @@ Result<Config> ReadConfig(const std::string& home) {
                                                      {"peer_listen", &config.peer_listen},
                                                      {"rpc_listen", &config.rpc_listen},
                                                      {"log_level", &config.log_level}};
-  const std::map<std::string, std::uint32_t*> numbers = {
-      {"header_delay_ms", &config.header_delay_ms},
-      {"idle_delay_ms", &config.idle_delay_ms},
-      {"link_delay_ms", &config.link_delay_ms}};
+  const std::map<std::string, Number> numbers = {
+      {"header_delay_ms", {&config.header_delay_ms, kDelayMsMax}},
+      {"idle_delay_ms", {&config.idle_delay_ms, kDelayMsMax}},
+      {"link_delay_ms", {&config.link_delay_ms, kDelayMsMax}},
+      {"retain_rounds", {&config.retain_rounds, kRetainRoundsMax}}};
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     if (const auto text = texts.find(name); text != texts.end()) {
@@ -59,11 +66,12 @@ Result<Config> ReadConfig(const std::string& home) {
       *text->second = *value;
     } else if (const auto number = numbers.find(name); number != numbers.end()) {
       const auto value = node.value_exact<std::int64_t>();
-      if (!value || *value < 1 || *value > kDelayMsMax) {
-        return Fail(ErrorCode::kInvalidArgument,
-                    path + ": " + name + " must be a number from 1 to 60000");
+      if (!value || *value < 1 || *value > number->second.max) {
+        return Fail(ErrorCode::kInvalidArgument, path + ": " + name +
+                                                     " must be a number from 1 to " +
+                                                     std::to_string(number->second.max));
       }
-      *number->second = static_cast<std::uint32_t>(*value);
+      *number->second.value = static_cast<std::uint32_t>(*value);
     } else if (name == "fsync") {
       const auto value = node.value_exact<bool>();
       if (!value) {
@@ -95,6 +103,7 @@ std::string FormatConfig(const Config& config) {
       << (config.link_delay_ms == 0
               ? ""
               : "link_delay_ms = " + std::to_string(config.link_delay_ms) + "  # for benchmarks\n")
+      << "retain_rounds = " << config.retain_rounds << "  # of certificates, for those behind\n"
       << (config.fsync ? "" : "fsync = false  # dangerous: for benchmarks\n") << "log_level = \""
       << config.log_level << "\"\n";
   return out.str();

@@ -24,6 +24,8 @@ struct Config {
   // Messages of peers are held back so long before they are looked at: a slow network, for
   // benchmarks. Refused like fsync = false.
   std::uint32_t link_delay_ms = 0;
+  // Certificates kept for validators that are behind; who is further gets a snapshot.
+  std::uint32_t retain_rounds = 200'000;
   std::string log_level = "info";  // trace, debug, info, warn, error
 
   std::string Path(const std::string& name) const;

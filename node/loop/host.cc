@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t kLedgerQueueBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kServiceQueueBytesMax = std::size_t{1} << 30;
 constexpr milliseconds kServiceTick{250};
+constexpr milliseconds kSyncBeat{250};
 constexpr std::chrono::seconds kAnswerPatience{30};
 // A message's memory beside its bytes.
 constexpr std::size_t kItemOverhead = 256;
@@ -99,12 +100,16 @@ Result<> Host::OpenStores() {
   auto files = FileStore::Open(data + "/files");
   if (!files) return tl::unexpected(files.error());
   files_ = std::move(*files);
-  auto machine =
-      LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(), *store_);
+  const proto::Bytes entropy = node::Entropy(sizeof(std::uint64_t));
+  MachineOptions options{config_.retain_rounds, 0};
+  for (const std::uint8_t byte : entropy) options.nonce = options.nonce << 8 | byte;
+  auto machine = LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(),
+                                     *store_, options);
   if (!machine) return tl::unexpected(machine.error());
   machine_ = std::move(*machine);
   latest_ = machine_->latest();
   proven_ = machine_->proven();
+  sync_status_ = machine_->sync_status();
   service_ = std::make_unique<Service>(context_, *files_);
   return {};
 }
@@ -183,7 +188,11 @@ void Host::OnMessage(PartyId from, Channel channel, proto::Bytes bytes) {
     spdlog::warn("{} sent a message that does not decode, for the {}. time: {}",
                  genesis_.validators[Index(from)].name, times, error.message);
   };
-  if (channel == Channel::kControl) {
+  if (channel == Channel::kControl && proto::sync::IsSync(bytes)) {
+    auto message = proto::sync::DecodeMessage(bytes);
+    if (!message) return refuse(message.error());
+    ledger_queue_.PushWait(SyncFromPeer{from, std::move(*message)}, weight);
+  } else if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(bytes);
     if (!message) return refuse(message.error());
     // Where transactions carry no signature, there is nothing to be gained.
@@ -204,6 +213,7 @@ void Host::LedgerLoop() {
   machine_->Start();
   Dispatch(machine_->Flush());
   auto last_tick = steady_clock::now();
+  auto last_beat = last_tick - kSyncBeat;
   while (!stopping_) {
     const auto delay =
         milliseconds(machine_->has_pending() ? config_.header_delay_ms : config_.idle_delay_ms);
@@ -211,6 +221,7 @@ void Host::LedgerLoop() {
     for (LedgerItem& item : ledger_queue_.Take(last_tick + delay)) {
       std::visit(proto::Overloaded{
                      [&](FromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
+                     [&](SyncFromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
                      [&](Connected& c) { machine_->PeerConnected(c.party); },
                      [&](Submission& s) {
                        auto ids = machine_->SubmitAll(std::move(s.transactions));
@@ -230,6 +241,10 @@ void Host::LedgerLoop() {
     if (steady_clock::now() >= last_tick + delay) {
       last_tick = steady_clock::now();
       machine_->Tick();
+    }
+    if (steady_clock::now() >= last_beat + kSyncBeat) {
+      last_beat = steady_clock::now();
+      machine_->Beat(NowUs() / 1000);
     }
     LedgerMachine::Step step = machine_->Flush();
     const bool failed = step.halt.has_value();
@@ -264,6 +279,10 @@ void Host::Dispatch(LedgerMachine::Step step) {
     }
     if (target.Includes(self_)) ledger_queue_.Push(FromPeer{self_, std::move(message)});
   }
+  for (const auto& [target, message] : step.sync_messages) {
+    network_->Send(*target.party, Channel::kControl,
+                   std::make_shared<const proto::Bytes>(proto::sync::Encode(message)));
+  }
   {
     const std::lock_guard lock(mutex_);
     latest_ = machine_->latest();
@@ -276,7 +295,9 @@ void Host::Dispatch(LedgerMachine::Step step) {
                  .signature_checks = status.signature_checks,
                  .share_checks = status.share_checks,
                  .messages_sent = messages_sent_};
+    sync_status_ = machine_->sync_status();
   }
+  if (step.rebased) service_queue_.Push(Rebased{machine_->latest()});
   if (!step.events.empty()) {
     service_queue_.Push(Decided{machine_->latest(), std::move(step.events)});
   }
@@ -310,6 +331,10 @@ void Host::ServiceLoop() {
               [&](Bulk& m) { return service_->Handle(m.party, std::move(m.message), NowUs()); },
               [&](Connected& c) { return service_->PeerConnected(c.party, NowUs()); },
               [&](Decided& d) { return service_->OnEvents(d.snapshot, d.events, NowUs()); },
+              [&](Rebased& r) {
+                service_ = std::make_unique<Service>(context_, *files_);
+                return service_->Resume(r.snapshot, NowUs());
+              },
               [&](Call& call) { return call(*service_); },
           },
           item));
@@ -364,6 +389,11 @@ Snapshot Host::latest() const {
 std::optional<ProvenBlock> Host::proven() const {
   const std::lock_guard lock(mutex_);
   return proven_;
+}
+
+SyncStatus Host::sync_status() const {
+  const std::lock_guard lock(mutex_);
+  return sync_status_;
 }
 
 ServiceStatus Host::service_status() const {
@@ -480,6 +510,15 @@ std::optional<std::string> Host::why_not_ready() const {
            std::to_string(genesis_.validators.size() - 1) + " validators; " +
            std::to_string(genesis_.committee().quorum() - 1) + " are needed";
   }
+  const SyncStatus sync = sync_status();
+  if (sync.download) {
+    const DownloadStatus& download = *sync.download;
+    if (!download.why_not.empty()) return "too far behind: " + download.why_not;
+    return "fetching the state of block " + std::to_string(download.height) + ": " +
+           std::to_string(download.chunks_done) + " of " + std::to_string(download.chunks_total) +
+           " chunks";
+  }
+  if (sync.observing) return "only observing: " + sync.why_not;
   return std::nullopt;
 }
 

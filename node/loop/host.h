@@ -82,6 +82,7 @@ class Host : public Backend {
   proto::Result<> AddModelFile(proto::Bytes bytes) override;
   proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) override;
   ServiceStatus service_status() const override;
+  SyncStatus sync_status() const override;
   std::vector<PeerLink> peers() const override;
   proto::Signature Sign(const proto::Digest& digest) const override;
   proto::Bytes Entropy(std::size_t count) const override { return node::Entropy(count); }
@@ -96,6 +97,10 @@ class Host : public Backend {
     proto::PartyId party;
     proto::dag::Message message;
   };
+  struct SyncFromPeer {
+    proto::PartyId party;
+    proto::sync::Message message;
+  };
   struct Connected {
     proto::PartyId party;
   };
@@ -107,7 +112,7 @@ class Host : public Backend {
   struct Checked {
     std::vector<proto::CheckedTransaction> transactions;
   };
-  using LedgerItem = std::variant<FromPeer, Connected, Submission, Checked>;
+  using LedgerItem = std::variant<FromPeer, SyncFromPeer, Connected, Submission, Checked>;
 
   struct Bulk {
     proto::PartyId party;
@@ -117,8 +122,12 @@ class Host : public Backend {
     Snapshot snapshot;
     std::vector<Event> events;
   };
+  // The state is a snapshot's: what happened before it was not told.
+  struct Rebased {
+    Snapshot snapshot;
+  };
   using Call = std::function<Service::Step(Service&)>;
-  using ServiceItem = std::variant<Bulk, Connected, Decided, Call>;
+  using ServiceItem = std::variant<Bulk, Connected, Decided, Rebased, Call>;
 
   static proto::Result<Identity> ReadIdentity(const Config& config);
   proto::Result<> OpenStores();
@@ -160,6 +169,7 @@ class Host : public Backend {
   mutable std::mutex mutex_;  // Guards what follows.
   std::optional<Snapshot> latest_;
   std::optional<ProvenBlock> proven_;
+  SyncStatus sync_status_;
   ServiceStatus service_status_;
   Counters counters_;
   std::string failure_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/loop/adopt.h"
 #include "node/rpc/block_reader.h"
 #include "proto/base/overloaded.h"
 #include "proto/wire/evidence.h"
@@ -62,8 +63,7 @@ Result<> BindChain(const proto::Genesis& genesis, KeyValueStore& store) {
   return store.Apply(writes, true);
 }
 
-Result<Ledger> OpenLedger(const proto::Genesis& genesis, KeyValueStore& store) {
-  if (auto bound = BindChain(genesis, store); !bound) return tl::unexpected(bound.error());
+Result<Ledger> OpenLedger(const proto::Genesis& genesis, const KeyValueStore& store) {
   const auto last = store.Get(kLastKey);
   if (!last) return tl::unexpected(last.error());
   if (!*last) return Ledger::FromGenesis(genesis);
@@ -76,72 +76,89 @@ Result<Ledger> OpenLedger(const proto::Genesis& genesis, KeyValueStore& store) {
 
 }  // namespace
 
-class LedgerMachine::Disk final : public consensus::Archive {
- public:
-  explicit Disk(const KeyValueStore& store) : store_(store) {}
-
-  std::optional<Bytes> Get(ByteSpan key) const override {
-    auto value = store_.Get(Prefixed('c', key));
-    if (!value) {
-      failure_ = value.error().message;
-      return std::nullopt;
-    }
-    return std::move(*value);
+std::optional<Bytes> LedgerMachine::Disk::Get(ByteSpan key) const {
+  auto value = store_.Get(Prefixed('c', key));
+  if (!value) {
+    failure_ = value.error().message;
+    return std::nullopt;
   }
-  // A failed read looks like an absent key; nothing may leave after one.
-  const std::string& failure() const { return failure_; }
+  return std::move(*value);
+}
 
- private:
-  const KeyValueStore& store_;
-  mutable std::string failure_;
-};
-
-LedgerMachine::LedgerMachine(const proto::Genesis& genesis, proto::SecretKey key,
-                             KeyValueStore& store, Ledger ledger)
+LedgerMachine::LedgerMachine(const proto::Genesis& genesis, proto::PartyId self,
+                             proto::SecretKey key, proto::CoinSecret coin, KeyValueStore& store,
+                             MachineOptions options, Ledger ledger)
     : genesis_(genesis),
+      self_(self),
       key_(std::move(key)),
+      coin_(std::move(coin)),
       store_(store),
+      options_(options),
       disk_(std::make_unique<Disk>(store)),
-      ledger_(std::move(ledger)),
-      latest_(ledger_.snapshot()) {}
+      checker_(std::move(ledger)),
+      ledger_(checker_),
+      latest_(ledger_.snapshot()),
+      guard_(genesis.committee(), self, key_.public_key(), proto::ChainId(genesis), proto::kEpoch,
+             options.nonce),
+      server_(options.retain_rounds) {}
 
 LedgerMachine::~LedgerMachine() = default;
 
-Result<std::unique_ptr<LedgerMachine>> LedgerMachine::Open(const proto::Genesis& genesis,
-                                                           proto::PartyId self,
-                                                           proto::SecretKey key,
-                                                           proto::CoinSecret coin,
-                                                           KeyValueStore& store) {
-  auto ledger = OpenLedger(genesis, store);
-  if (!ledger) return tl::unexpected(ledger.error());
-  std::unique_ptr<LedgerMachine> machine(
-      new LedgerMachine(genesis, key.Clone(), store, std::move(*ledger)));
-  consensus::Config config{.committee = genesis.committee(),
-                           .keys = genesis.keys(),
-                           .chain = proto::ChainId(genesis),
-                           .epoch = proto::kEpoch,
-                           .coin = genesis.coin_key(),
-                           .gc_depth = static_cast<std::uint32_t>(genesis.spec.gc_depth),
-                           .self = self};
-  auto core = consensus::Core::Open(std::move(config), std::move(key), std::move(coin),
-                                    *machine->disk_, machine->latest_.header().height);
-  if (!core) return tl::unexpected(core.error());
-  machine->core_ = std::move(*core);
-  if (auto restored = machine->RestoreProven(); !restored) return tl::unexpected(restored.error());
+Result<std::unique_ptr<LedgerMachine>> LedgerMachine::Open(
+    const proto::Genesis& genesis, proto::PartyId self, proto::SecretKey key,
+    proto::CoinSecret coin, KeyValueStore& store, MachineOptions options) {
+  auto empty = Ledger::FromGenesis(genesis);
+  if (!empty) return tl::unexpected(empty.error());
+  if (auto bound = BindChain(genesis, store); !bound) return tl::unexpected(bound.error());
+  std::unique_ptr<LedgerMachine> machine(new LedgerMachine(
+      genesis, self, std::move(key), std::move(coin), store, options, std::move(*empty)));
+  const auto download = FindDownload(store);
+  if (!download) return tl::unexpected(download.error());
+  if (*download && (*download)->adopting) {
+    if (auto finished = machine->FinishAdopting(**download); !finished) {
+      return tl::unexpected(finished.error());
+    }
+  }
+  if (auto opened = machine->OpenCore(); !opened) return tl::unexpected(opened.error());
   return machine;
+}
+
+consensus::Config LedgerMachine::CoreConfig() const {
+  return {.committee = genesis_.committee(),
+          .keys = genesis_.keys(),
+          .chain = proto::ChainId(genesis_),
+          .epoch = proto::kEpoch,
+          .coin = genesis_.coin_key(),
+          .gc_depth = static_cast<std::uint32_t>(genesis_.spec.gc_depth),
+          .self = self_,
+          .retain_rounds = options_.retain_rounds};
+}
+
+// Ledger and consensus as the store has them.
+Result<> LedgerMachine::OpenCore() {
+  auto ledger = OpenLedger(genesis_, store_);
+  if (!ledger) return tl::unexpected(ledger.error());
+  ledger_ = std::move(*ledger);
+  latest_ = ledger_.snapshot();
+  auto core = consensus::Core::Open(CoreConfig(), key_.Clone(), coin_.Clone(), *disk_,
+                                    latest_.header().commit_index);
+  if (!core) return tl::unexpected(core.error());
+  core_ = std::move(*core);
+  if (!guard_.certain()) core_->Silence();
+  return RestoreProven();
 }
 
 // The newest block is provable at once after a restart if its signatures were seen before.
 Result<> LedgerMachine::RestoreProven() {
-  const std::uint64_t height = latest_.header().height;
-  if (height == 0) return {};
-  auto block = ReadBlock(store_, height);
-  if (!block) return tl::unexpected(block.error());
-  if (!*block) return Fail(ErrorCode::kCorrupt, "the newest block is missing from the store");
-  if ((*block)->signatures.empty()) {
+  unproven_.clear();
+  if (latest_.header().height == 0) return {};
+  auto signatures = ReadSignatures(store_, latest_.header().height);
+  if (!signatures) return tl::unexpected(signatures.error());
+  if (signatures->empty()) {
     unproven_.push_back(latest_);
   } else {
-    proven_ = ProvenBlock{(*block)->header, (*block)->signatures, latest_};
+    proven_ = ProvenBlock{latest_.header(), std::move(*signatures), latest_};
+    server_.Add(*proven_);
   }
   return {};
 }
@@ -154,6 +171,7 @@ void LedgerMachine::Start() {
     if (!block || !*block || !(*block)->signatures.empty()) break;
     Run(core_->SignBlock((*block)->header.commit_index, proto::BlockDigest((*block)->header)));
   }
+  StartSync();
 }
 
 void LedgerMachine::Handle(proto::PartyId from, proto::dag::Message message) {
@@ -166,6 +184,7 @@ void LedgerMachine::Tick() {
 
 void LedgerMachine::PeerConnected(proto::PartyId party) {
   Run(core_->PeerConnected(party));
+  Ask(party);
 }
 
 Result<proto::Digest> LedgerMachine::Submit(Bytes transaction) {
@@ -181,7 +200,10 @@ std::vector<Result<proto::Digest>> LedgerMachine::SubmitAll(
   std::vector<Bytes> admitted;
   admitted.reserve(transactions.size());
   for (const proto::CheckedTransaction& transaction : transactions) {
-    if (auto admission = latest_.Admit(transaction); !admission) {
+    if (core_->observing()) {
+      answers.push_back(Fail(ErrorCode::kUnavailable,
+                             "this validator only observes and proposes nothing; use another"));
+    } else if (auto admission = latest_.Admit(transaction); !admission) {
       answers.push_back(tl::unexpected(admission.error()));
     } else {
       answers.emplace_back(transaction.id());
@@ -219,6 +241,7 @@ LedgerMachine::Step LedgerMachine::Flush() {
   // After a failed write nothing may leave: it would not be remembered.
   if (pending_.halt) {
     pending_.messages.clear();
+    pending_.sync_messages.clear();
     pending_.events.clear();
   }
   return std::exchange(pending_, {});
@@ -235,19 +258,14 @@ void LedgerMachine::Run(consensus::Step step) {
   for (auto& message : step.messages) pending_.messages.push_back(std::move(message));
   pending_.faults.insert(pending_.faults.end(), step.faults.begin(), step.faults.end());
   for (consensus::Output& output : step.outputs) {
-    std::visit(
-        proto::Overloaded{
-            [&](consensus::Commit& commit) { Execute(std::move(commit)); },
-            [&](const consensus::Finalized& finalized) { Prove(finalized); },
-            [&](const consensus::Evidence& evidence) { Report(evidence); },
-            [&](const consensus::NeedSnapshot& need) {
-              pending_.notes.push_back("too far behind: no validator keeps the rounds before " +
-                                       std::to_string(need.oldest_round) +
-                                       "; start again from a copy of its data");
-            },
-            [&](const consensus::Halt& halt) { Halt(halt.reason); },
-        },
-        output);
+    std::visit(proto::Overloaded{
+                   [&](consensus::Commit& commit) { Execute(std::move(commit)); },
+                   [&](const consensus::Finalized& finalized) { Prove(finalized); },
+                   [&](const consensus::Evidence& evidence) { Report(evidence); },
+                   [&](const consensus::NeedSnapshot& need) { Fetch(need.oldest_round); },
+                   [&](const consensus::Halt& halt) { Halt(halt.reason); },
+               },
+               output);
   }
 }
 
@@ -281,6 +299,7 @@ void LedgerMachine::Execute(consensus::Commit commit) {
   unproven_.push_back(latest_);
   if (unproven_.size() > kUnprovenBlocksMax) unproven_.pop_front();
   for (Event& event : result.events) pending_.events.push_back(std::move(event));
+  CheckOwnWords(commit);
   Run(core_->SignBlock(commit.index, proto::BlockDigest(result.header)));
 }
 
@@ -292,6 +311,7 @@ void LedgerMachine::Prove(const consensus::Finalized& finalized) {
   if (snapshot == unproven_.end()) return;
   if (!proven_ || proven_->header.height < snapshot->header().height) {
     proven_ = ProvenBlock{snapshot->header(), finalized.signatures, *snapshot};
+    server_.Add(*proven_);
   }
   unproven_.erase(unproven_.begin(), snapshot + 1);
 }

@@ -10,6 +10,7 @@
 #include "node/ledger/proven_block.h"
 #include "node/ledger/snapshot.h"
 #include "node/store/interfaces.h"
+#include "node/sync/status.h"
 #include "proto/crypto/signature.h"
 #include "proto/spec.h"
 #include "proto/wire/block.h"
@@ -58,6 +59,7 @@ class Backend {
   virtual proto::Result<> AddModelFile(proto::Bytes bytes) = 0;
   virtual proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) = 0;
   virtual ServiceStatus service_status() const = 0;
+  virtual SyncStatus sync_status() const = 0;
   virtual std::vector<PeerLink> peers() const = 0;
   virtual proto::Signature Sign(const proto::Digest& digest) const = 0;
   virtual proto::Bytes Entropy(std::size_t count) const = 0;

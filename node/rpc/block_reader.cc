@@ -55,7 +55,7 @@ Result<BlockSignatures> DecodeSignatures(ByteSpan bytes) {
 Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const StoredBlock& block) {
   const std::uint64_t height = block.header.height;
   std::vector<KeyWrite> writes;
-  writes.push_back({KeyOf('h', height), proto::EncodeBlockHeader(block.header)});
+  writes.push_back(HeaderWrite(block.header));
   FieldWriter transactions;
   std::size_t size = 4;
   for (const Bytes& bytes : block.transactions) size += 4 + bytes.size();
@@ -84,6 +84,26 @@ Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const Stor
     writes.push_back({KeyOf(receipt.transaction), place.Take()});
   }
   return writes;
+}
+
+KeyWrite HeaderWrite(const proto::BlockHeader& header) {
+  return {KeyOf('h', header.height), proto::EncodeBlockHeader(header)};
+}
+
+Result<std::optional<proto::BlockHeader>> ReadHeader(const KeyValueStore& store,
+                                                     std::uint64_t height) {
+  const auto bytes = store.Get(KeyOf('h', height));
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (!*bytes) return std::nullopt;
+  auto header = proto::DecodeBlockHeader(**bytes);
+  if (!header) return tl::unexpected(header.error());
+  return std::optional(*header);
+}
+
+Result<BlockSignatures> ReadSignatures(const KeyValueStore& store, std::uint64_t height) {
+  const auto bytes = store.Get(KeyOf('f', height));
+  if (!bytes) return tl::unexpected(bytes.error());
+  return *bytes ? DecodeSignatures(**bytes) : BlockSignatures();
 }
 
 KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures) {

@@ -38,9 +38,11 @@ struct TransactionPlace {
 // place is where it was executed, or else where it first stood.
 proto::Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store,
                                                  const StoredBlock& block);
+KeyWrite HeaderWrite(const proto::BlockHeader& header);
 KeyWrite SignaturesWrite(std::uint64_t height, const BlockSignatures& signatures);
 
-// Nothing above the newest block; kCorrupt when the store is damaged.
+// Nothing above the newest block, nor of blocks that a snapshot spared; kCorrupt when the store is
+// damaged.
 proto::Result<std::optional<StoredBlock>> ReadBlock(const KeyValueStore& store,
                                                     std::uint64_t height);
 // The same as it is stored: header, transactions, receipts, signatures (empty while unproven).
@@ -48,6 +50,10 @@ using BlockParts = std::array<proto::Bytes, 4>;
 proto::Result<std::optional<BlockParts>> ReadBlockParts(const KeyValueStore& store,
                                                         std::uint64_t height);
 proto::Result<StoredBlock> DecodeBlockParts(const BlockParts& parts);
+proto::Result<std::optional<proto::BlockHeader>> ReadHeader(const KeyValueStore& store,
+                                                            std::uint64_t height);
+// Of the block's header; none while unproven.
+proto::Result<BlockSignatures> ReadSignatures(const KeyValueStore& store, std::uint64_t height);
 proto::Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
                                                                const proto::Digest& id);
 

@@ -203,4 +203,23 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
   return out;
 }
 
+json ToJson(const SyncStatus& sync) {
+  json out = {{"votes", sync.votes},
+              {"observing", sync.observing},
+              {"catching_up", sync.catching_up},
+              {"highest_round", sync.highest_round},
+              {"snapshots_kept", sync.snapshots_kept}};
+  if (!sync.why_not.empty()) out["why_not"] = sync.why_not;
+  if (sync.download) {
+    const DownloadStatus& download = *sync.download;
+    out["snapshot"] = {{"height", download.height},
+                       {"chunks_done", download.chunks_done},
+                       {"chunks_total", download.chunks_total},
+                       {"bytes", download.bytes},
+                       {"bytes_per_second", download.bytes_per_second}};
+    if (!download.why_not.empty()) out["snapshot"]["why_not"] = download.why_not;
+  }
+  return out;
+}
+
 }  // namespace node

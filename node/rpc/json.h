@@ -6,6 +6,7 @@
 
 #include "node/inference/effort.h"
 #include "node/rpc/block_reader.h"
+#include "node/sync/status.h"
 #include "proto/spec.h"
 #include "proto/wire/block.h"
 #include "proto/wire/ledger.h"
@@ -18,6 +19,7 @@ nlohmann::json ToJson(const proto::Receipt& receipt);
 nlohmann::json ToJson(const proto::Account& account);
 nlohmann::json ToJson(const proto::Manifest& manifest);
 nlohmann::json ToJson(const Effort& effort);
+nlohmann::json ToJson(const SyncStatus& sync);
 nlohmann::json ToJson(const proto::Genesis& genesis, const BlockSignatures& signatures);
 nlohmann::json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record);
 nlohmann::json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record);

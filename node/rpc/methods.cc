@@ -114,6 +114,7 @@ class Methods {
                 {"proven_height", proven ? proven->header.height : 0},
                 {"state_root", latest.header().state_root.hex()},
                 {"peers_connected", up},
+                {"sync", ToJson(backend_.sync_status())},
                 {"ready", !why}};
     if (why) out["why_not_ready"] = *why;
     return out;
@@ -518,6 +519,17 @@ std::string Metrics(Backend& backend) {
   gauge("waxseal_messages_sent", "Of consensus, to validators.", counters.messages_sent);
   gauge("waxseal_store_syncs", "Syncs of the store's files.", counters.store_syncs);
   gauge("waxseal_store_bytes_written", "To the store's files.", counters.store_bytes);
+  const SyncStatus sync = backend.sync_status();
+  gauge("waxseal_votes", "1 while this validator votes.", sync.votes ? 1 : 0);
+  gauge("waxseal_observing", "1 when it only observes in this epoch.", sync.observing ? 1 : 0);
+  gauge("waxseal_catching_up", "1 while it fetches rounds it missed.", sync.catching_up ? 1 : 0);
+  gauge("waxseal_highest_round", "Highest round known here.", sync.highest_round);
+  gauge("waxseal_snapshots_kept", "Snapshots kept for others.", sync.snapshots_kept);
+  const DownloadStatus download = sync.download.value_or(DownloadStatus{});
+  gauge("waxseal_snapshot_downloading", "1 while a snapshot is fetched.", sync.download ? 1 : 0);
+  gauge("waxseal_snapshot_chunks_done", "Its chunks that are here.", download.chunks_done);
+  gauge("waxseal_snapshot_chunks", "Its chunks.", download.chunks_total);
+  gauge("waxseal_snapshot_bytes_per_second", "Its rate.", download.bytes_per_second);
   const proto::Totals totals = latest.totals();
   gauge("waxseal_requests", "Requests ever opened.", totals.requests);
   gauge("waxseal_attempts", "Preprocessing attempts ever started.", totals.attempts);

@@ -76,7 +76,8 @@ Download::Download(const proto::Genesis& genesis, PartyId self, std::uint64_t he
       height_(height),
       now_ms_(now_ms),
       started_ms_(now_ms),
-      record_(std::move(record)) {
+      record_(std::move(record)),
+      next_peer_(Index(self)) {
   if (!record_) return;
   for (std::uint32_t index = 0; index < ChunksAt(record_->depth); ++index) {
     if (!(record_->done[index / 8] >> (index % 8) & 1)) {

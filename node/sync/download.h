@@ -114,7 +114,7 @@ class Download {
   std::set<proto::PartyId> without_;    // Peers that do not have this snapshot.
   std::set<proto::PartyId> too_large_;  // Peers that found a chunk too large.
   std::set<proto::PartyId> banned_;
-  std::size_t next_peer_ = 0;
+  std::size_t next_peer_;
   std::uint64_t bytes_ = 0;
   std::uint32_t noted_ = 0;  // Tenths of the download that were logged.
 };

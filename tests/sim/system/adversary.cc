@@ -3,6 +3,7 @@
 #include "mpc/online/session.h"
 #include "mpc/preprocessing/transcript.h"
 #include "proto/base/check.h"
+#include "proto/checkpoint.h"
 #include "proto/crypto/merkle.h"
 
 namespace sim {
@@ -173,6 +174,41 @@ std::vector<Bytes> SendsGarbage::Inject(const Position& at, const Bytes& heard) 
       for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
   }
   return {std::move(bytes)};
+}
+
+bool LiesInChunks::Serve(const Position& at, proto::sync::Message& message) {
+  auto* const answer = std::get_if<proto::sync::ChunkAnswer>(&message);
+  if (!answer) return true;
+  answer->outcome = proto::sync::ChunkOutcome::kGiven;
+  auto& entries = answer->chunk.entries;
+  if (entries.empty()) {
+    entries.push_back({{1}, {2}});
+  } else if (at.random() % 2 == 0) {
+    entries.pop_back();
+  } else {
+    entries[at.random() % entries.size()].second.push_back(0);
+  }
+  return true;
+}
+
+bool LiesInOffers::Serve(const Position& at, proto::sync::Message& message) {
+  auto* const offer = std::get_if<proto::sync::SnapshotOffer>(&message);
+  if (!offer) return true;
+  offer->header.height += 1000;
+  offer->header.state_root.bytes[0] ^= 1;
+  for (auto& [party, signature] : offer->signatures) {
+    const auto digest =
+        proto::CheckpointDigest(at.context.chain, proto::kEpoch, offer->header.commit_index,
+                                proto::BlockDigest(offer->header));
+    signature = at.context.key->Sign(digest);
+  }
+  return true;
+}
+
+bool ServesNothing::Serve(const Position&, proto::sync::Message& message) {
+  return std::holds_alternative<proto::sync::WordQuery>(message) ||
+         std::holds_alternative<proto::sync::SnapshotQuery>(message) ||
+         std::holds_alternative<proto::sync::ChunkQuery>(message);
 }
 
 }  // namespace sim

@@ -15,6 +15,7 @@
 #include "node/ledger/snapshot.h"
 #include "proto/wire/consensus.h"
 #include "proto/wire/ledger.h"
+#include "proto/wire/sync.h"
 
 namespace sim {
 
@@ -38,6 +39,8 @@ class Adversary {
   virtual Payloads Post(const Position&, proto::Payload payload) { return {std::move(payload)}; }
   // False: the client gets no answer.
   virtual bool TellMasks(const Position&, std::vector<mpc::Fp>&) { return true; }
+  // Its part in others' synchronisation. False: it says nothing.
+  virtual bool Serve(const Position&, proto::sync::Message&) { return true; }
   // More to send, as encoded, whenever an honest validator has said something.
   virtual std::vector<proto::Bytes> Inject(const Position&, const proto::Bytes& /*heard*/) {
     return {};
@@ -115,6 +118,24 @@ class SendsGarbage : public Adversary {
 
  private:
   std::vector<proto::Bytes> heard_;
+};
+
+// Serves snapshots whose chunks hold other records, lack some, or belong elsewhere.
+class LiesInChunks : public Adversary {
+ public:
+  bool Serve(const Position& at, proto::sync::Message& message) override;
+};
+
+// Offers a newer block than there is, with signatures of its own making.
+class LiesInOffers : public Adversary {
+ public:
+  bool Serve(const Position& at, proto::sync::Message& message) override;
+};
+
+// Answers no question about snapshots or words.
+class ServesNothing : public Adversary {
+ public:
+  bool Serve(const Position& at, proto::sync::Message& message) override;
 };
 
 }  // namespace sim

@@ -25,6 +25,7 @@ constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 constexpr std::uint64_t kHeaderDelay = 15;
 constexpr std::uint64_t kIdleDelay = 250;
 constexpr std::uint64_t kServiceTick = 100;
+constexpr std::uint64_t kSyncBeat = 250;
 constexpr std::uint64_t kClientTick = 30;
 constexpr std::uint64_t kFunds = 1'000'000'000;
 
@@ -66,6 +67,9 @@ struct World::Validator {
   bool doomed = false;     // Dies within the next thing that it does.
   std::uint64_t events_at = 0;
   std::uint64_t checked = 0;  // Height.
+  bool away = false;          // Nothing boots it but its return.
+  std::pair<node::MemoryStore, node::MemoryFiles> copy;
+  std::vector<std::string> notes;
 };
 
 World::World(WorldOptions options)
@@ -91,6 +95,7 @@ void World::MakeGenesis() {
   auto replicated = mpc::DealReplicatedKeys(sets_, entropy("sim/replicated").span());
 
   genesis_.spec = Spec();
+  genesis_.spec.gc_depth = options_.gc_depth;
   genesis_.coin_threshold = committee.validity();
   for (std::uint16_t i = 0; i < kValidators; ++i) {
     proto::ValidatorSpec& spec = genesis_.validators.emplace_back();
@@ -163,6 +168,7 @@ std::string World::Describe() const {
 }
 
 bool World::Settled() const {
+  if (options_.absent && now_ < options_.absent_until) return false;
   if (now_ < options_.faults_until && (options_.crashes || options_.link_breaks)) return false;
   if (!client_->done()) return false;
   for (std::uint16_t i = 0; i < size(); ++i) {
@@ -241,6 +247,7 @@ void World::PlanFaults() {
       });
     });
   }
+  if (options_.absent) PlanAbsence();
   // The client's clock.
   Schedule(kClientTick, [this] {
     const auto poll = [this](const auto& self) -> void {
@@ -251,10 +258,59 @@ void World::PlanFaults() {
   });
 }
 
+void World::PlanAbsence() {
+  const std::uint16_t i = *options_.absent;
+  Schedule(options_.copied_at, [this, i] {
+    validators_[i]->copy = {validators_[i]->store, validators_[i]->files};
+  });
+  Schedule(options_.absent_from, [this, i] {
+    validators_[i]->away = true;
+    if (validators_[i]->machine) Kill(i);
+  });
+  Schedule(options_.absent_until, [this, i] { Return(i); });
+}
+
+void World::Return(std::uint16_t i) {
+  Validator& validator = *validators_[i];
+  validator.away = false;
+  if (options_.absent_return == WorldOptions::Return::kWiped) {
+    validator.store = {};
+    validator.files = {};
+  }
+  if (options_.absent_return == WorldOptions::Return::kOldCopy) {
+    validator.store = validator.copy.first;
+    validator.files = validator.copy.second;
+  }
+  if (options_.absent_return != WorldOptions::Return::kAsItWas) validator.checked = 0;
+  Boot(i);
+  for (std::uint32_t k = 0; k < options_.crashes_after_return; ++k) {
+    Schedule(Between(1, 400) + 400 * k, [&validator] { validator.doomed = true; });
+  }
+}
+
+void World::Rebase(std::uint16_t i) {
+  ++rebases_;
+  Validator& validator = *validators_[i];
+  validator.service = std::make_unique<Service>(*validator.context, validator.files);
+  OnService(i, [&](Service& service) {
+    return service.Resume(validator.machine->latest(), now_ * 1000);
+  });
+}
+
+const std::vector<std::string>& World::notes(std::uint16_t i) const {
+  return validators_[i]->notes;
+}
+
+node::SyncStatus World::SyncOf(std::uint16_t i) const {
+  return validators_[i]->machine ? validators_[i]->machine->sync_status() : node::SyncStatus{};
+}
+
 void World::Boot(std::uint16_t i) {
   Validator& validator = *validators_[i];
-  auto machine = LedgerMachine::Open(genesis_, PartyId{i}, validator.key.Clone(),
-                                     validator.coin.Clone(), validator.store);
+  if (validator.away || validator.machine) return;
+  auto machine =
+      LedgerMachine::Open(genesis_, PartyId{i}, validator.key.Clone(), validator.coin.Clone(),
+                          validator.store, {options_.retain_rounds, validator.life * size() + i});
   if (!machine) return Fail("validator " + std::to_string(i) + ": " + machine.error().message);
   validator.machine = std::move(*machine);
   validator.service = std::make_unique<Service>(*validator.context, validator.files);
@@ -268,6 +324,7 @@ void World::Boot(std::uint16_t i) {
   OnLedger(i, [](LedgerMachine& m) { m.Start(); });
   for (std::uint16_t j = 0; j < size() && lives(); ++j) Connect(i, j);
   if (lives()) LedgerTick(i);
+  if (lives()) Beat(i);
   if (lives()) ServiceTick(i);
 }
 
@@ -303,6 +360,14 @@ void World::LedgerTick(std::uint16_t i) {
   });
 }
 
+void World::Beat(std::uint16_t i) {
+  ScheduleFor(i, kSyncBeat, [this, i] {
+    const std::uint64_t life = validators_[i]->life;
+    OnLedger(i, [this](LedgerMachine& m) { m.Beat(now_); });
+    if (validators_[i]->machine && validators_[i]->life == life) Beat(i);
+  });
+}
+
 void World::ServiceTick(std::uint16_t i) {
   ScheduleFor(i, Between(kServiceTick / 2, kServiceTick), [this, i] {
     const std::uint64_t life = validators_[i]->life;
@@ -324,6 +389,7 @@ void World::OnLedger(std::uint16_t i, const std::function<void(LedgerMachine&)>&
   if (instant == 2) return Kill(i);
   if (step.halt && !IsLiar(i)) return Fail(genesis_.validators[i].name + " halts: " + *step.halt);
   CheckFaults(i, step.faults);
+  if (step.rebased) validator.checked = validator.machine->latest().header().height - 1;
   if (!IsLiar(i)) CheckBlocks(i);
   // At instant 4 it dies in its service, below.
   Carry(i, std::move(step), instant == 3 ? 1 : kAll);
@@ -341,6 +407,12 @@ void World::OnService(std::uint16_t i, const std::function<Service::Step(Service
 }
 
 void World::Carry(std::uint16_t i, LedgerMachine::Step step, std::size_t leaving) {
+  for (auto& [target, message] : step.sync_messages) {
+    if (IsLiar(i) && !options_.adversary->Serve(PositionOf(i), message)) continue;
+    Dispatch(i, Index(*target.party), Channel::kControl, proto::sync::Encode(message));
+  }
+  if (step.rebased) Rebase(i);
+  for (auto& note : step.notes) validators_[i]->notes.push_back(std::move(note));
   for (auto& [target, message] : step.messages) {
     if (!IsLiar(i)) CheckSaid(i, message);
     for (std::uint16_t to = 0; to < size(); ++to) {
@@ -412,7 +484,7 @@ void World::SubmitOwn(std::uint16_t i, proto::Payload payload) {
       [this, i, bytes = proto::SignTransaction(validators_[i]->key, std::move(transaction))] {
         OnLedger(i, [&](LedgerMachine& machine) {
           const auto submitted = machine.Submit(bytes);
-          if (!submitted && !IsLiar(i)) {
+          if (!submitted && !IsLiar(i) && !machine.sync_status().observing) {
             Fail(genesis_.validators[i].name +
                  " does not take its own transaction: " + submitted.error().message);
           }
@@ -444,7 +516,14 @@ void World::Dispatch(std::uint16_t from, std::uint16_t to, Channel channel, cons
 }
 
 void World::Deliver(std::uint16_t from, std::uint16_t to, Channel channel, const Bytes& bytes) {
-  if (channel == Channel::kControl) {
+  if (channel == Channel::kControl && proto::sync::IsSync(bytes)) {
+    auto message = proto::sync::DecodeMessage(bytes);
+    if (!message) {
+      if (!IsLiar(from)) Fail("an honest message is refused: " + message.error().message);
+      return;
+    }
+    OnLedger(to, [&](LedgerMachine& m) { m.Handle(PartyId{from}, std::move(*message)); });
+  } else if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(bytes);
     if (!message) {
       if (!IsLiar(from)) Fail("an honest message is refused: " + message.error().message);
@@ -485,9 +564,9 @@ void World::CheckBlocks(std::uint16_t i) {
   // What is only now synced may have been lost before: it is checked again, and must be the same.
   if (latest.header().height == validator.checked) return;
   for (std::uint64_t height = validator.checked + 1; height <= latest.header().height; ++height) {
-    const auto block = node::ReadBlock(validator.store, height);
-    if (!block || !*block) return Fail("block " + std::to_string(height) + " cannot be read");
-    const Digest digest = proto::BlockDigest((*block)->header);
+    const auto header = node::ReadHeader(validator.store, height);
+    if (!header || !*header) return Fail("block " + std::to_string(height) + " cannot be read");
+    const Digest digest = proto::BlockDigest(**header);
     if (blocks_.size() < height) blocks_.push_back(digest);
     if (blocks_[height - 1] != digest) {
       return Fail("honest validators differ in block " + std::to_string(height));

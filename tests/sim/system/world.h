@@ -49,6 +49,15 @@ struct WorldOptions {
   std::uint64_t faults_until = 3500;  // Crashes and breaks begin before.
   std::uint64_t delay_max = 12;
   std::uint64_t time_max = 200'000;
+  std::uint64_t gc_depth = 50;
+  std::uint32_t retain_rounds = 200'000;
+  // One that is away for a while, and how it comes back.
+  std::optional<std::uint16_t> absent;
+  std::uint64_t absent_from = 0;
+  std::uint64_t absent_until = 0;
+  enum class Return : std::uint8_t { kAsItWas, kWiped, kOldCopy } absent_return{};
+  std::uint64_t copied_at = 0;             // The old copy.
+  std::uint32_t crashes_after_return = 0;  // Soon, one after the other.
   proto::PartyId liar{3};
   std::shared_ptr<Adversary> adversary;  // None: all are honest.
 };
@@ -78,6 +87,10 @@ class World {
   bool Named(std::uint64_t request, proto::PartyId party, proto::Misdeed misdeed) const;
   std::size_t DeadAttempts() const;
   const Client& client() const { return *client_; }
+  std::uint32_t rebases() const { return rebases_; }  // States that came by snapshot.
+  const std::vector<std::string>& notes(std::uint16_t i) const;
+  node::SyncStatus SyncOf(std::uint16_t i) const;
+  std::size_t size_of_committee() const { return validators_.size(); }
 
  private:
   friend class Client;
@@ -113,6 +126,10 @@ class World {
   void Connect(std::uint16_t i, std::uint16_t j);
   void LedgerTick(std::uint16_t i);
   void ServiceTick(std::uint16_t i);
+  void Beat(std::uint16_t i);
+  void Rebase(std::uint16_t i);
+  void PlanAbsence();
+  void Return(std::uint16_t i);
 
   // One call of a machine, and what its host does with what comes of it.
   void OnLedger(std::uint16_t i, const std::function<void(node::LedgerMachine&)>& call,
@@ -163,6 +180,7 @@ class World {
       said_;
   std::set<proto::PartyId> blamed_;
   std::uint32_t restarts_ = 0;
+  std::uint32_t rebases_ = 0;
   std::string failure_;
 };
 
