@@ -145,6 +145,11 @@ void Download::Choose(Step& step) {
     best = &offer;
   }
   record_ = DownloadRecord{best->header, best->signatures, 0, {}, false};
+  holders_.clear();
+  for (const auto& [peer, offer] : offers_) {
+    if (offer.header.height == record_->header.height) holders_.insert(peer);
+  }
+  silent_.clear();
   offers_.clear();
   gave_up_.clear();
   without_.clear();
@@ -168,11 +173,20 @@ void Download::Cut(std::uint8_t depth, Step& step) {
   AskForChunks(step);
 }
 
+std::vector<PartyId> Download::Candidates() const {
+  std::vector<PartyId> peers = Peers();
+  std::erase_if(peers, [&](PartyId p) {
+    return without_.count(p) || too_large_.count(p) || silent_.count(p);
+  });
+  std::vector<PartyId> holders = peers;
+  std::erase_if(holders, [&](PartyId p) { return !holders_.count(p); });
+  return holders.empty() ? peers : holders;
+}
+
 void Download::AskForChunks(Step& step) {
   std::map<PartyId, std::size_t> load;
   for (const auto& [index, asked] : asked_) ++load[asked.peer];
-  std::vector<PartyId> peers = Peers();
-  std::erase_if(peers, [&](PartyId p) { return without_.count(p) || too_large_.count(p); });
+  const std::vector<PartyId> peers = Candidates();
   if (peers.empty()) return;
   for (const std::uint16_t index : missing_) {
     if (asked_.count(index)) continue;
@@ -223,7 +237,8 @@ Download::Step Download::On(PartyId from, ChunkAnswer answer, std::uint64_t now_
   switch (answer.outcome) {
     case ChunkOutcome::kGone:
       without_.insert(from);
-      if (without_.size() >= Peers().size()) {
+      // More answers than these nobody can wait for.
+      if (without_.size() + 1 >= genesis_.committee().quorum()) {
         GiveUp("nobody keeps the snapshot of block " + std::to_string(record_->header.height) +
                    " any more",
                step);
@@ -284,14 +299,20 @@ Download::Step Download::Beat(std::uint64_t now_ms) {
     return step;
   }
   std::erase_if(asked_, [&](const auto& entry) {
-    return now_ms >= entry.second.since_ms + kChunkPatienceMs;
+    const bool late = now_ms >= entry.second.since_ms + kChunkPatienceMs;
+    if (late) silent_.insert(entry.second.peer);
+    return late;
   });
-  AskForChunks(step);
-  if (!missing_.empty() && asked_.empty()) {
-    GiveUp(
-        "no validator gives the missing chunks of block " + std::to_string(record_->header.height),
-        step);
+  if (!missing_.empty() && asked_.empty() && Candidates().empty()) {
+    if (without_.size() + too_large_.size() + 1 >= genesis_.committee().quorum()) {
+      GiveUp("no validator gives the missing chunks of block " +
+                 std::to_string(record_->header.height),
+             step);
+      return step;
+    }
+    silent_.clear();  // Slow, perhaps: asked again.
   }
+  AskForChunks(step);
   return step;
 }
 

@@ -90,6 +90,7 @@ class Download {
   void AskForOffers(Step& step);
   void Choose(Step& step);
   void Cut(std::uint8_t depth, Step& step);
+  std::vector<proto::PartyId> Candidates() const;
   void AskForChunks(Step& step);
   // Begins anew with other offers.
   void GiveUp(const std::string& why, Step& step);
@@ -111,6 +112,8 @@ class Download {
   std::optional<DownloadRecord> record_;
   std::set<std::uint16_t> missing_;
   std::map<std::uint16_t, Asked> asked_;
+  std::set<proto::PartyId> holders_;    // Peers that offered this snapshot: asked first.
+  std::set<proto::PartyId> silent_;     // Peers that let a question wait for too long.
   std::set<proto::PartyId> without_;    // Peers that do not have this snapshot.
   std::set<proto::PartyId> too_large_;  // Peers that found a chunk too large.
   std::set<proto::PartyId> banned_;
