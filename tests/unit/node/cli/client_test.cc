@@ -1,0 +1,90 @@
+// To whom a client speaks: against validators that answer, refuse or are not there.
+
+#include "node/cli/client.h"
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "node/rpc/server.h"
+
+namespace node {
+namespace {
+
+using nlohmann::json;
+
+// Takes every transaction, and says that it is executed.
+class Validator {
+ public:
+  Validator() : server_("127.0.0.1:0", Handlers()) { EXPECT_TRUE(server_.Start()); }
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(server_.port()); }
+  int submissions() const { return submissions_; }
+  void Stop() { server_.Stop(); }
+
+ private:
+  RpcHandlers Handlers() {
+    RpcHandlers handlers;
+    handlers.call = [this](std::string_view body) { return Answer(body); };
+    handlers.why_not_ready = [] { return std::nullopt; };
+    handlers.metrics = [] { return std::string(); };
+    handlers.submit = [](std::string_view) { return HttpPage{}; };
+    handlers.blocks = [](std::string_view) { return HttpPage{}; };
+    return handlers;
+  }
+  std::string Answer(std::string_view body) {
+    const json request = json::parse(body);
+    json result;
+    if (request["method"] == "account") result = {{"nonce", 7}};
+    if (request["method"] == "submit_transaction") {
+      ++submissions_;
+      result = {{"id", "ab"}};
+    }
+    if (request["method"] == "transaction") {
+      result = {{"status", "executed"}, {"receipt", {{"code", "done"}}}};
+    }
+    return json{{"jsonrpc", "2.0"}, {"id", request["id"]}, {"result", result}}.dump();
+  }
+
+  std::atomic<int> submissions_ = 0;
+  RpcServer server_;
+};
+
+class ClientTest : public testing::Test {
+ protected:
+  Client MakeClient() {
+    proto::Genesis genesis;
+    for (const Validator& validator : validators_) {
+      proto::ValidatorSpec& spec = genesis.validators.emplace_back();
+      spec.rpc_address = validator.address();
+    }
+    return Client(std::move(genesis), *proto::SecretKey::From(proto::Bytes(32, 1)));
+  }
+  int Reached() const {
+    int reached = 0;
+    for (const Validator& validator : validators_) reached += validator.submissions() > 0;
+    return reached;
+  }
+
+  std::array<Validator, 4> validators_;
+};
+
+// One may be silent, starved or hostile: of f + 1 one is honest.
+TEST_F(ClientTest, ATransactionGoesToFPlusOneValidators) {
+  EXPECT_TRUE(MakeClient().Execute(proto::Transfer{{}, 1}));
+  EXPECT_EQ(Reached(), 2);
+}
+
+TEST_F(ClientTest, WhoDoesNotAnswerIsReplacedByTheNext) {
+  const Client client = MakeClient();
+  validators_[0].Stop();
+  validators_[2].Stop();
+  EXPECT_TRUE(client.Execute(proto::Transfer{{}, 1}));
+  EXPECT_EQ(validators_[1].submissions(), 1);
+  EXPECT_EQ(validators_[3].submissions(), 1);
+}
+
+}  // namespace
+}  // namespace node
