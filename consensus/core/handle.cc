@@ -14,6 +14,8 @@ using proto::PartyId;
 
 void Core::On(PartyId from, Transactions batch, Step& step) {
   const proto::Digest digest = batch.digest;
+  // An own batch is stored when it is sealed: another's vertex may wait for the same bytes.
+  if (from == config_.self && store_.HasBatch(digest)) return Supply(digest, step);
   if (store_.HasBatch(digest) || loose_.Find(digest)) return;
   if (const auto round = backlog_.CertifiedNeed(digest)) {
     store_.Put(std::move(batch), *round);
