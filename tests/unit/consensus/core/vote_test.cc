@@ -130,6 +130,18 @@ TEST_F(VoteTest, NoVoteBeforeTheBatchesAreHere) {
   EXPECT_EQ(driver_.Sent<Transactions>(3)[0].bytes, batch.bytes);
 }
 
+// Another's header waits for a batch, and a client then gives the same transactions here.
+TEST_F(VoteTest, AnOwnBatchIsAlsoTheOneThatAHeaderWaitsFor) {
+  const auto batch = proto::dag::MakeBatch({{1, 2, 3}});
+  HeaderFields fields = validators_.Fields(1, 1, {});
+  fields.batches = {{batch.digest, static_cast<std::uint32_t>(batch.bytes.size())}};
+  driver_.Handle(1, validators_.Sign(fields));
+  EXPECT_TRUE(driver_.Sent<Vote>().empty());
+  driver_.Submit({{1, 2, 3}});
+  driver_.Tick();
+  EXPECT_EQ(driver_.Sent<Vote>(1).size(), 1u);
+}
+
 TEST_F(VoteTest, NoVoteForABatchOfAnotherSize) {
   const auto batch = proto::dag::MakeBatch({{1, 2, 3}});
   HeaderFields fields = validators_.Fields(1, 1, {});
