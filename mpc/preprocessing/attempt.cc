@@ -81,7 +81,8 @@ proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& com
 
 Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
                  proto::Digest plan_digest, std::uint64_t attempt,
-                 std::vector<proto::Bytes> known_layers, const Segment& segment)
+                 std::vector<proto::Bytes> known_layers, const Segment& segment,
+                 const std::vector<PartyId>& excluded)
     : context_(context),
       plan_(std::move(plan)),
       plan_digest_(plan_digest),
@@ -99,17 +100,25 @@ Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
   std::size_t values = 0;
   for (std::uint32_t layer = 0; layer < product_layers(); ++layer) values += layers_.size(layer);
   if (values <= kKeptValuesMax) kept_ = std::make_unique<KeptShares>();
+  CHECK(excluded.size() <= committee.max_faulty());
+  trusted_.assign(committee.size(), true);
+  for (const PartyId party : excluded) trusted_[Index(party)] = false;
+  for (std::uint16_t rank = 0; rank < committee.size(); ++rank) {
+    const auto king = static_cast<PartyId>((attempt + rank) % committee.size());
+    if (trusted_[Index(king)]) kings_.push_back(king);
+  }
   // See the header. The factor n + 1 is prime to C(n, t) for n up to 13: a king meets every set.
+  // Of the sets without an excluded member, the next one.
   const ReplicatedSets& sets = *context.sets;
-  const auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
+  auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
+  const auto contains = [&](PartyId party) { return sets.Contains(set, party); };
+  while (std::ranges::any_of(excluded, contains)) {
+    set = static_cast<SetIndex>((set + 1) % sets.count());
+  }
   for (std::uint16_t i = 0; i < committee.size(); ++i) {
     first_senders_.push_back(sets.Contains(set, PartyId{i}));
   }
-  if (context.self == KingOf(0)) {
-    senders_allowed_ = first_senders_;
-  } else {
-    senders_allowed_.assign(committee.size(), true);
-  }
+  senders_allowed_ = context.self == KingOf(0) ? first_senders_ : trusted_;
 }
 
 Attempt::~Attempt() {
@@ -139,7 +148,7 @@ Place Attempt::PlaceOf(std::uint32_t layer) const {
 }
 
 PartyId Attempt::KingOf(std::uint32_t rank) const {
-  return static_cast<PartyId>((attempt_ + rank) % context_.committee.size());
+  return kings_[rank];
 }
 
 bool Attempt::Engaged(PartyId king) const {
@@ -150,7 +159,8 @@ bool Attempt::Engaged(PartyId king) const {
 }
 
 bool Attempt::SendsTo(PartyId king) const {
-  return Engaged(king) && (engaged_ > 1 || first_senders_[Index(context_.self)]);
+  if (!trusted_[Index(context_.self)] || !Engaged(king)) return false;
+  return engaged_ > 1 || first_senders_[Index(context_.self)];
 }
 
 std::uint32_t Attempt::layers_needed() const {
@@ -233,22 +243,22 @@ Attempt::Step Attempt::Tick() {
   idle_ticks_ = 0;
   FetchMissing(step);
   if (state_ != State::kRunning || judged_) return step;
-  if (layers_.fixed() == layers_.count() || engaged_ == context_.committee.size()) {
+  if (layers_.fixed() == layers_.count() || engaged_ == kings_.size()) {
     // Everybody has been tried: something was lost.
     step.Send(kEveryone, proto::FetchLayer{attempt_, layers_.fixed()});
   } else {
     const bool withheld = !SendsTo(KingOf(0));
     const PartyId king = KingOf(engaged_++);
     if (round_.vector) {
-      if (withheld) step.Send({KingOf(0)}, *round_.vector);
-      step.Send({king}, *round_.vector);
+      if (withheld && SendsTo(KingOf(0))) step.Send({KingOf(0)}, *round_.vector);
+      if (SendsTo(king)) step.Send({king}, *round_.vector);
     } else {
       SendVector(step);
     }
     TakeHeld(king, step);
   }
   if (round_.king && !round_.king->layer()) {
-    senders_allowed_.assign(context_.committee.size(), true);
+    senders_allowed_ = trusted_;
     ServeAsKing(step);
   }
   return step;
@@ -329,8 +339,17 @@ void Attempt::On(PartyId from, proto::LayerVector message, Step& step) {
     if (!held || held->layer < message.layer) held = std::move(message);
     return;
   }
-  if (round_.king->Has(from)) return;
+  if (round_.king->Has(from)) {
+    if (++round_.repetitions[from] > kRepetitionsMax) return;
+    const proto::Digest root = proto::MerkleRootOfBytes(message.values);
+    if (Verify(context_.keys[Index(from)], VectorDigest(PlaceOf(message.layer), root),
+               message.signature)) {
+      Witness({from, root, message.signature}, step);
+    }
+    return;
+  }
   if (const auto fault = round_.king->AddVector(from, message)) return step.Blame(from, *fault);
+  Witness(round_.king->Signed(from), step);
   progress_ = true;
   ServeAsKing(step);
 }
@@ -375,17 +394,26 @@ bool Attempt::SendersVouch(const proto::KingLayer& message) const {
   const Place place = PlaceOf(message.layer);
   for (std::size_t i = 0; i < message.senders.size(); ++i) {
     const auto& [party, root, signature] = message.senders[i];
-    if (Index(party) >= context_.committee.size()) return false;
+    if (Index(party) >= context_.committee.size() || !trusted_[Index(party)]) return false;
     if (i > 0 && party <= message.senders[i - 1].party) return false;
     if (!Verify(context_.keys[Index(party)], VectorDigest(place, root), signature)) return false;
   }
   return true;
 }
 
+void Attempt::Witness(const proto::SignedRoot& signed_root, Step& step) {
+  const auto [first, added] = round_.signed_roots.try_emplace(signed_root.party, signed_root);
+  if (added || first->second.root == signed_root.root) return;
+  if (!round_.equivocators.insert(signed_root.party).second) return;
+  step.Blame(signed_root.party, FaultKind::kEquivocation);
+  step.outputs.push_back(Equivocation{PlaceOf(layers_.fixed()), first->second, signed_root});
+}
+
 void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step) {
   Round::FromKing& from_king = round_.kings[king];
   if (++from_king.layers > kKingLayersMax) return step.Blame(king, FaultKind::kLimit);
   if (!SendersVouch(message)) return step.Blame(king, FaultKind::kBadSignature);
+  for (const proto::SignedRoot& sender : message.senders) Witness(sender, step);
   const proto::Digest root = proto::MerkleRootOfBytes(message.values);
   if (std::ranges::count(from_king.roots, root) == 0) {
     if (from_king.roots.size() == kKingValuesMax) return step.Blame(king, FaultKind::kLimit);
@@ -404,6 +432,7 @@ void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step
     round_.first_choice = root;
   }
   const proto::Digest senders = SendersDigest(message.senders);
+  step.outputs.push_back(SendersKnown{message.layer, senders, message.senders});
   const proto::Digest digest = proto::EchoDigest(context_.chain, context_.epoch, attempt_,
                                                  message.layer, king, root, senders);
   proto::Echo echo{attempt_, message.layer, king, root, senders, context_.key->Sign(digest)};

@@ -25,9 +25,10 @@
 // Safety needs no timer. Tick is called a few times a second; after kTicksOfPatience of them
 // without progress the next king is engaged as well, and from then on everybody sends to every
 // engaged king, which takes whichever n - t come first. That only adds messages: the ledger picks.
-// A wrong vector or king costs the attempt, but in 3 of 16 attempts (n = 4; in 5 of 147 for two
-// liars at n = 7) neither the first set nor the first king is a liar, and no timer lets one in
-// while those answer.
+// A wrong vector or king costs the attempt, and its author is found (blame.h) and excluded from
+// those that begin later. Until then, in 3 of 16 attempts (n = 4; in 5 of
+// 147 for two liars at n = 7) neither the first set nor the first king is a liar, and no timer lets
+// one in while those answer.
 //
 // Crash and restart: an equal vector is sent again, since it follows from keys and fixed layers.
 // LayerKnown comes in the Step that echoes the values: a host that stores them under their root
@@ -42,6 +43,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -72,6 +75,8 @@ inline constexpr std::size_t kKingValuesMax = 2;
 inline constexpr std::size_t kKeptValuesMax = std::size_t{1} << 24;
 // Answers to one party about one layer, until it reconnects.
 inline constexpr std::uint32_t kAnswersMax = 4;
+// Vectors beyond the first that a king compares with what their sender signed before.
+inline constexpr std::uint32_t kRepetitionsMax = 4;
 
 // Layers that an attempt takes: products and verification.
 std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
@@ -102,6 +107,20 @@ struct LayerKnown {
   proto::Bytes values;
 };
 
+// The list that a king showed with values echoed: to be as durable. Should the attempt die, it
+// says who sent what (mpc/preprocessing/blame.h).
+struct SendersKnown {
+  std::uint32_t layer = 0;
+  proto::Digest digest;  // SendersDigest
+  std::vector<proto::SignedRoot> senders;
+};
+
+// A member signed two vectors for one place: evidence by itself, whatever becomes of the attempt.
+struct Equivocation {
+  Place place;
+  proto::SignedRoot first, second;
+};
+
 struct BundleReady {
   Bundle bundle;
 };
@@ -109,14 +128,16 @@ struct BundleReady {
 class Attempt {
  public:
   using Message = proto::AttemptMessage;
-  using Output = std::variant<PostCertificate, PostVerdict, LayerKnown, BundleReady>;
+  using Output = std::variant<PostCertificate, PostVerdict, LayerKnown, SendersKnown, Equivocation,
+                              BundleReady>;
   using Step = proto::Step<Message, Output>;
 
   // `context` outlives this; n = 3t + 1. `known_layers`: values of fixed layers, from 0 on, as
-  // LayerKnown gave them; what does not match its root is fetched again.
+  // LayerKnown gave them; what does not match its root is fetched again. `excluded`: at most t
+  // parties that may neither send nor be king, as the ledger says of this attempt.
   Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan, proto::Digest plan_digest,
           std::uint64_t attempt, std::vector<proto::Bytes> known_layers,
-          const Segment& segment = {});
+          const Segment& segment = {}, const std::vector<proto::PartyId>& excluded = {});
   ~Attempt();
 
   // Once, before everything but OnLayerFixed.
@@ -127,7 +148,7 @@ class Attempt {
   Step OnLayerFixed(std::uint32_t layer, proto::Digest root, proto::ByteSpan known = {});
   // The ledger's verdict, once. Certified: BundleReady comes in this Step or, when layers must be
   // fetched, in a later one; the run then only serves fetches and may be destroyed. Dead: all is
-  // erased and nothing more happens.
+  // erased and nothing more happens here; Blame takes over.
   Step OnVerdict(bool certified);
   Step Tick();
   // Sends again what the party may lack.
@@ -147,6 +168,9 @@ class Attempt {
     std::map<proto::Digest, std::vector<Fp>> candidates;  // By root.
     std::optional<proto::Digest> first_choice;  // What the first king made of its first senders.
     std::vector<proto::Echo> echoes;            // Sent.
+    std::map<proto::PartyId, proto::SignedRoot> signed_roots;  // The first seen of each.
+    std::set<proto::PartyId> equivocators;
+    std::map<proto::PartyId, std::uint32_t> repetitions;  // Of vectors, looked at as king.
   };
   // The newest messages for layers not reached yet, or from kings not engaged yet.
   struct Held {
@@ -161,6 +185,9 @@ class Attempt {
   void On(proto::PartyId from, proto::LayerValues message, Step& step);
   void On(proto::PartyId from, const proto::CoinShareMessage& message, Step& step);
   void On(proto::PartyId from, const proto::VerifyOpening& message, Step& step);
+  // Words about a dead attempt are for Blame.
+  void On(proto::PartyId, const proto::KeyReveal&, Step&) {}
+  void On(proto::PartyId, const proto::LayerSenders&, Step&) {}
 
   // A place's own step: what can be done now is done.
   void Advance(Step& step);
@@ -190,6 +217,8 @@ class Attempt {
   // Whether this member's vector goes to a king now.
   bool SendsTo(proto::PartyId king) const;
   bool SendersVouch(const proto::KingLayer& message) const;
+  // Compares what a party signed with what it signed before.
+  void Witness(const proto::SignedRoot& signed_root, Step& step);
   void Erase();
 
   const PartyContext& context_;
@@ -205,6 +234,8 @@ class Attempt {
   FixedLayers layers_;
   Round round_;
   std::map<proto::PartyId, Held> held_;
+  std::vector<proto::PartyId> kings_;  // By rank: all but the excluded.
+  std::vector<bool> trusted_;          // By party: not excluded.
   std::uint32_t engaged_ = 1;          // Kings of ranks 0 .. engaged - 1.
   std::vector<bool> first_senders_;    // Those who send to the king of rank 0 at first.
   std::vector<bool> senders_allowed_;  // Whose vectors this member takes as king.

@@ -28,6 +28,10 @@ class LayerKing {
   ~LayerKing();
 
   bool Has(proto::PartyId sender) const { return vectors_.count(sender) == 1; }
+  // What a sender signed whose vector was taken.
+  const proto::SignedRoot& Signed(proto::PartyId sender) const {
+    return vectors_.at(sender).signed_root;
+  }
   // A sender's first vector, of the right length; none when it is taken, else what is wrong.
   std::optional<proto::FaultKind> AddVector(proto::PartyId sender,
                                             const proto::LayerVector& vector);

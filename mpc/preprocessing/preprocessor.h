@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "mpc/preprocessing/bundle.h"
@@ -38,7 +39,14 @@ class Preprocessor {
   // `context` and `plan` outlive this.
   Preprocessor(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
                const Segment& segment = {})
-      : reductions_(context, plan, attempt, segment), epoch_(context.epoch), attempt_(attempt) {}
+      : Preprocessor(*context.sets, context.replicated->ForAttempt(context.epoch, attempt), plan,
+                     context.epoch, attempt, segment) {}
+  // The member that holds these keys of the attempt; `sets` and `plan` outlive this.
+  Preprocessor(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
+               std::uint64_t epoch, std::uint64_t attempt, const Segment& segment = {})
+      : reductions_(sets, std::move(keys), plan, epoch, attempt, segment),
+        epoch_(epoch),
+        attempt_(attempt) {}
 
   const Layers& layers() const { return reductions_.layers(); }
   const Reductions& reductions() const { return reductions_; }

@@ -14,14 +14,15 @@ void AddTo(std::span<Fp> sum, std::span<const Fp> values) {
 
 }  // namespace
 
-Reductions::Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
-                       const Segment& segment)
+Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
+                       std::uint64_t epoch, std::uint64_t attempt, const Segment& segment)
     : plan_(plan),
-      epoch_(context.epoch),
+      epoch_(epoch),
       attempt_(attempt),
       segment_(segment),
-      layers_(plan, context.sets->count(), segment),
-      prss_(*context.sets, *context.replicated) {}
+      layers_(plan, sets.count(), segment),
+      keys_(std::move(keys)),
+      prss_(sets, keys_) {}
 
 void Reductions::Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped) const {
   const std::size_t count = values.size();

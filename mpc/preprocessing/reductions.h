@@ -15,9 +15,11 @@ using OpenedLayers = std::vector<std::vector<Fp>>;
 
 class Reductions {
  public:
-  // `context` and `plan` outlive this.
-  Reductions(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
-             const Segment& segment = {});
+  // `sets` and `plan` outlive this. `keys` are those of the attempt (ReplicatedKeys::ForAttempt).
+  Reductions(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan, std::uint64_t epoch,
+             std::uint64_t attempt, const Segment& segment = {});
+  Reductions(const Reductions&) = delete;
+  Reductions& operator=(const Reductions&) = delete;
 
   const Plan& plan() const { return plan_; }
   const Layers& layers() const { return layers_; }
@@ -52,6 +54,7 @@ class Reductions {
   const std::uint64_t attempt_;
   const Segment segment_;
   const Layers layers_;
+  const ReplicatedKeys keys_;
   const Prss prss_;
 };
 

@@ -19,20 +19,6 @@ proto::Hasher At(std::string_view tag, const Place& place) {
 
 }  // namespace
 
-proto::Digest VectorDigest(const Place& place, const proto::Digest& root) {
-  return At("waxseal/mpc/vector", place).Add(root.span()).Finish();
-}
-
-proto::Digest SendersDigest(const std::vector<proto::SignedRoot>& senders) {
-  proto::Hasher hasher("waxseal/mpc/senders");
-  for (const proto::SignedRoot& sender : senders) {
-    hasher.Add(std::uint64_t{Index(sender.party)})
-        .Add(sender.root.span())
-        .Add(sender.signature.span());
-  }
-  return hasher.Finish();
-}
-
 proto::Digest OpeningDigest(const Place& place, proto::ByteSpan values) {
   return At("waxseal/mpc/verify-opening", place).AddSized(values).Finish();
 }

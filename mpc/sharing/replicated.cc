@@ -138,6 +138,22 @@ ReplicatedKeys::~ReplicatedKeys() {
   }
 }
 
+ReplicatedKeys ReplicatedKeys::ForAttempt(std::uint64_t epoch, std::uint64_t attempt) const {
+  ReplicatedKeys derived;
+  derived.party_ = party_;
+  derived.keys_.resize(keys_.size());
+  for (std::size_t set = 0; set < keys_.size(); ++set) {
+    if (!keys_[set]) continue;
+    derived.keys_[set] = proto::Hasher("waxseal/mpc/attempt-key")
+                             .Add(proto::ByteSpan(*keys_[set]))
+                             .Add(epoch)
+                             .Add(attempt)
+                             .Finish()
+                             .bytes;
+  }
+  return derived;
+}
+
 std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto::ByteSpan seed) {
   CHECK(seed.size() == kSeedSize);
   std::vector<ReplicatedKeys> result;

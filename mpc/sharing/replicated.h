@@ -62,7 +62,7 @@ class ReplicatedSets {
   unsigned mask_bits_;
 };
 
-// One party's replicated keys for an epoch; erased on destruction.
+// One party's replicated keys, of an epoch or of one attempt; erased on destruction.
 class ReplicatedKeys {
  public:
   using Key = std::array<std::uint8_t, 32>;
@@ -72,6 +72,10 @@ class ReplicatedKeys {
   ReplicatedKeys(ReplicatedKeys&&) noexcept;
   ReplicatedKeys& operator=(ReplicatedKeys&&) noexcept;
   ~ReplicatedKeys();
+
+  // The keys of one bundle attempt, each the hash of the epoch's key and the attempt's number: who
+  // learns all of them learns nothing of the epoch's keys, nor of any other attempt's.
+  ReplicatedKeys ForAttempt(std::uint64_t epoch, std::uint64_t attempt) const;
 
   proto::PartyId party() const { return party_; }
   const std::vector<std::optional<Key>>& keys() const { return keys_; }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/check.h"
 #include "proto/base/overloaded.h"
 #include "proto/crypto/hash.h"
+#include "proto/wire/evidence.h"
 
 namespace node {
 
@@ -37,6 +39,11 @@ std::string LayerName(std::uint64_t attempt, std::uint32_t layer, const Digest& 
   return LayerPrefix(attempt) + std::to_string(layer) + "-" + root.hex();
 }
 
+// The kings' lists of senders that came with them.
+std::string SendersName(std::uint64_t attempt, std::uint32_t layer, const Digest& senders) {
+  return LayerPrefix(attempt) + std::to_string(layer) + "-senders-" + senders.hex();
+}
+
 // What a message costs on the wire, but for a few bytes of framing.
 template <class Message>
 std::size_t WireBytes(const Message& message) {
@@ -44,6 +51,8 @@ std::size_t WireBytes(const Message& message) {
       [](const auto& m) {
         if constexpr (requires { m.values; }) {
           return sizeof m + m.values.size();
+        } else if constexpr (requires { m.keys; }) {
+          return sizeof m + m.keys.size();
         } else {
           return sizeof m;
         }
@@ -103,6 +112,7 @@ Service::Step Service::OnEvents(const Snapshot& snapshot, const std::vector<Even
                    [&](const LayerFixed& e) { SyncAttempt(snapshot, e.attempt, step); },
                    [&](const AttemptCertified& e) { SyncAttempt(snapshot, e.attempt, step); },
                    [&](const AttemptDead& e) { SyncAttempt(snapshot, e.attempt, step); },
+                   [&](const AttemptBlamed& e) { SyncAttempt(snapshot, e.attempt, step); },
                    [&](const RequestAssigned& e) { SyncRequest(snapshot, e.request, step); },
                    [&](const RequestSubmitted& e) { SyncRequest(snapshot, e.request, step); },
                    [&](const RequestComputed& e) { SyncRequest(snapshot, e.request, step); },
@@ -124,6 +134,7 @@ Service::Step Service::Tick(std::uint64_t now_us) {
     const std::uint64_t number = (it++)->first;  // Absorb may end the run.
     Absorb(number, attempts_.at(number).protocol->Tick(), step);
   }
+  for (auto& [number, blame] : blames_) Absorb(blame.Tick(), step);
   if (ticks_ % 4 == 1) FetchMissingFiles(step);
   return step;
 }
@@ -135,6 +146,7 @@ Service::Step Service::PeerConnected(PartyId party, std::uint64_t now_us) {
     const std::uint64_t number = (it++)->first;
     Absorb(number, attempts_.at(number).protocol->PeerConnected(party), step);
   }
+  for (auto& [number, blame] : blames_) Absorb(blame.PeerConnected(party), step);
   for (auto it = requests_.begin(); it != requests_.end();) {
     const auto& [number, run] = *it++;
     if (run.session) Absorb(number, run.session->PeerConnected(party), step);
@@ -242,6 +254,9 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
   newest_attempt_ = std::max(newest_attempt_, number);
   const auto record = snapshot.attempt(number);
   if (!record) return;
+  if (record->status == AttemptStatus::kDead && record->culprits.empty()) {
+    return StartBlame(number, *record, step);
+  }
   if (!IsLive(record->status)) return EraseAttempt(number, step);
   if (files_.Has(BundleName(number))) return;
   if (SessionRuns() && postponed_ticks_ < kPostponedTicksMax) {
@@ -307,8 +322,8 @@ Service::AttemptRun* Service::StartAttempt(std::uint64_t number, const AttemptRe
   run.bucket = record.bucket;
   run.layers_at_start = record.layers.size();
   const Digest plan_digest = models_.at(record.model).manifest.buckets[record.bucket].plan_digest;
-  run.protocol =
-      std::make_unique<mpc::Attempt>(context_, plan, plan_digest, number, std::move(known));
+  run.protocol = std::make_unique<mpc::Attempt>(context_, plan, plan_digest, number,
+                                                std::move(known), mpc::Segment{}, record.excluded);
   Absorb(number, run.protocol->Start(), step);
   for (Early& early : TakeEarly(early_attempts_, number)) {
     HandleAttempt(early.from, std::move(std::get<proto::AttemptMessage>(early.message)), step);
@@ -317,8 +332,49 @@ Service::AttemptRun* Service::StartAttempt(std::uint64_t number, const AttemptRe
   return it == attempts_.end() ? nullptr : &it->second;
 }
 
+// Only the ledger's word that the attempt is dead, for good, lets its keys out.
+void Service::StartBlame(std::uint64_t number, const AttemptRecord& record, Step& step) {
+  CHECK(record.status == AttemptStatus::kDead);
+  attempts_.erase(number);
+  const auto plan = PlanOf(record.model, record.bucket);
+  if (!plan || blames_.count(number) == 1) return;
+  std::vector<mpc::BlamedLayer> layers;
+  for (std::uint32_t layer = 0; layer < record.layers.size(); ++layer) {
+    const proto::LayerMaker& maker = record.makers[layer];
+    mpc::BlamedLayer known{record.layers[layer], maker.king, maker.senders, {}, {}};
+    known.values = files_.Get(LayerName(number, layer, known.root)).value_or(proto::Bytes());
+    const auto list = files_.Get(SendersName(number, layer, known.senders));
+    auto message = list ? proto::DecodeAttemptMessage(*list) : tl::unexpected(list.error());
+    if (message) {
+      if (auto* senders = std::get_if<proto::LayerSenders>(&*message)) {
+        known.signatures = std::move(senders->senders);
+      }
+    }
+    layers.push_back(std::move(known));
+  }
+  step.notes.push_back("attempt " + std::to_string(number) +
+                       " was found false: its keys are revealed to find who lied");
+  mpc::Blame& blame =
+      blames_.try_emplace(number, context_, plan, number, std::move(layers)).first->second;
+  Absorb(blame.Start(), step);
+  for (Early& early : TakeEarly(early_attempts_, number)) {
+    HandleAttempt(early.from, std::move(std::get<proto::AttemptMessage>(early.message)), step);
+  }
+}
+
+void Service::Absorb(mpc::Blame::Step child, Step& step) {
+  for (auto& finding : step.Absorb(std::move(child), [](proto::AttemptMessage message) {
+         return InferenceMessage(std::move(message));
+       })) {
+    step.notes.push_back("attempt " + std::to_string(finding.attempt) + ": layer " +
+                         std::to_string(finding.layer) + " is not what it had to be");
+    step.outputs.push_back(proto::PostFinding{std::move(finding)});
+  }
+}
+
 void Service::EraseAttempt(std::uint64_t number, Step& step) {
   attempts_.erase(number);
+  blames_.erase(number);
   TakeEarly(early_attempts_, number);
   std::vector<std::string> names = {BundleName(number), UseName(number)};
   if (auto layers = files_.List(LayerPrefix(number))) {
@@ -369,6 +425,17 @@ void Service::Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step
                          files_.Put(LayerName(attempt, known.layer, known.root), known.values);
                      if (!stored) step.notes.push_back(stored.error().message);
                    },
+                   [&](const mpc::SendersKnown& known) {
+                     const auto stored =
+                         files_.Put(SendersName(attempt, known.layer, known.digest),
+                                    proto::Encode(proto::AttemptMessage(
+                                        proto::LayerSenders{attempt, known.layer, known.senders})));
+                     if (!stored) step.notes.push_back(stored.error().message);
+                   },
+                   [&](const mpc::Equivocation& found) {
+                     step.outputs.push_back(proto::ReportEvidence{proto::dag::EncodeEvidence(
+                         proto::dag::VectorPair{found.place, found.first, found.second})});
+                   },
                    [&](const mpc::BundleReady& ready) { StoreBundle(attempt, ready.bundle, step); },
                },
                output);
@@ -377,7 +444,13 @@ void Service::Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step
 
 void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& step) {
   const std::uint64_t number = std::visit([](const auto& m) { return m.attempt; }, message);
-  if (const auto it = attempts_.find(number); it != attempts_.end()) {
+  if (const auto it = blames_.find(number); it != blames_.end()) {
+    return Absorb(it->second.Handle(from, std::move(message)), step);
+  }
+  // Whose ledger is ahead may know that the attempt is dead.
+  const bool ahead = std::holds_alternative<proto::KeyReveal>(message) ||
+                     std::holds_alternative<proto::LayerSenders>(message);
+  if (const auto it = attempts_.find(number); it != attempts_.end() && !ahead) {
     return Absorb(number, it->second.protocol->Handle(from, std::move(message)), step);
   }
   const auto record = snapshot_ ? snapshot_->attempt(number) : std::nullopt;
@@ -390,7 +463,8 @@ void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& s
     }
     return;
   }
-  if (record && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
+  const bool dead = record && record->status == AttemptStatus::kDead && record->culprits.empty();
+  if (record && !dead && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
   const std::size_t size = WireBytes(message);
   KeepEarly(early_attempts_, number, newest_attempt_,
             {from, InferenceMessage(std::move(message)), size});

@@ -2,6 +2,7 @@
 //
 //   model registered       fetch its files, check their hashes, announce ModelReady
 //   attempt started        run mpc::Attempt; its certificates and verdicts become transactions
+//   attempt dead           run mpc::Blame: reveal its keys, post who lied
 //   attempt certified      keep the bundle on disk until one request has consumed it
 //   request submitted      make (bundle -> submission) durable, then run mpc::Session
 //   session finished       Attest; once the ledger says `computed`, PostOutput
@@ -28,6 +29,7 @@
 #include "mpc/online/session.h"
 #include "mpc/party.h"
 #include "mpc/preprocessing/attempt.h"
+#include "mpc/preprocessing/blame.h"
 #include "node/inference/effort.h"
 #include "node/inference/message.h"
 #include "node/ledger/events.h"
@@ -112,6 +114,7 @@ class Service {
   std::shared_ptr<const mpc::Plan> PlanOf(const proto::Digest& model, std::uint32_t bucket) const;
   void FetchMissingFiles(Step& step);
   AttemptRun* StartAttempt(std::uint64_t number, const proto::AttemptRecord& record, Step& step);
+  void StartBlame(std::uint64_t number, const proto::AttemptRecord& record, Step& step);
   void EraseAttempt(std::uint64_t number, Step& step);
   void StartSession(std::uint64_t number, RequestRun& run, Step& step);
   bool SessionRuns() const;
@@ -120,6 +123,7 @@ class Service {
   void PostOutput(std::uint64_t number, RequestRun& run, Step& step);
 
   void Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step);
+  void Absorb(mpc::Blame::Step child, Step& step);
   void Absorb(std::uint64_t request, mpc::Session::Step child, Step& step);
   void StoreBundle(std::uint64_t attempt, const mpc::Bundle& bundle, Step& step);
   void HandleAttempt(proto::PartyId from, proto::AttemptMessage message, Step& step);
@@ -133,6 +137,7 @@ class Service {
   std::optional<Snapshot> snapshot_;  // The newest seen.
   std::map<proto::Digest, Model> models_;
   std::map<std::uint64_t, AttemptRun> attempts_;
+  std::map<std::uint64_t, mpc::Blame> blames_;  // Of dead attempts.
   std::map<std::uint64_t, RequestRun> requests_;
   EarlyByNumber early_attempts_;
   EarlyByNumber early_requests_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "proto/attempt.h"
 
@@ -9,6 +10,7 @@ namespace node {
 
 using proto::AttemptRecord;
 using proto::AttemptStatus;
+using proto::Digest;
 using proto::PartyId;
 using proto::ReceiptCode;
 
@@ -27,17 +29,23 @@ bool IsCertificate(const Chain& chain, const proto::LayerCertificate& certificat
   });
 }
 
-// The attempt leaves the ones in progress.
-void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptStatus status) {
-  record.status = status;
+// The attempt's place among those in progress is free.
+void Leave(Block& block) {
   auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   totals.in_progress -= 1;
   block.state.Put(proto::TotalsKey(), totals);
+  block.pools_changed = true;
+}
+
+// A verdict. A dead attempt leaves its pool, but keeps its place until its culprits are known.
+void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptStatus status) {
+  record.status = status;
   block.state.Put(proto::AttemptKey(attempt), record);
   const proto::Bytes key = proto::PoolKey(record.model, record.bucket);
   auto pool = block.state.Get<proto::Pool>(key);
   std::erase(pool.started, attempt);
   if (status == AttemptStatus::kCertified) {
+    Leave(block);
     block.events.push_back(AttemptCertified{attempt});
     pool.ready.push_back(attempt);
     AssignBundles(block, pool);
@@ -45,7 +53,60 @@ void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptS
     block.events.push_back(AttemptDead{attempt});
   }
   block.state.Put(key, pool);
-  block.pools_changed = true;
+}
+
+// Those with evidence against them, at most t: more would be more than can be faulty.
+std::vector<PartyId> Excluded(const Block& block) {
+  std::vector<PartyId> excluded;
+  const proto::Committee& committee = block.chain.committee;
+  for (std::uint16_t i = 0; i < committee.size(); ++i) {
+    const auto party = static_cast<PartyId>(i);
+    if (excluded.size() == committee.max_faulty()) break;
+    if (block.state.Get<proto::ValidatorRecord>(proto::ValidatorKey(party)).evidence) {
+      excluded.push_back(party);
+    }
+  }
+  return excluded;
+}
+
+// What signatures say of a finding; empty when there is no fault in it.
+std::string Flaw(const Chain& chain, const AttemptRecord& record, const proto::Finding& finding) {
+  if (finding.layer >= record.layers.size()) return "the attempt has no such layer";
+  if (finding.senders.size() != chain.committee.quorum() ||
+      proto::SendersDigest(finding.senders) != record.makers[finding.layer].senders) {
+    return "the senders are not those of the layer's certificate";
+  }
+  proto::Place place{chain.id, proto::kEpoch, finding.attempt, finding.layer, {}};
+  for (std::uint32_t layer = 0; layer < finding.layer; ++layer) {
+    place.transcript = proto::ExtendTranscript(place.transcript, layer, record.layers[layer]);
+  }
+  bool lied = false;
+  for (std::size_t i = 0; i < finding.senders.size(); ++i) {
+    const auto& [party, root, signature] = finding.senders[i];
+    if (Index(party) >= chain.committee.size() ||
+        !proto::Verify(chain.keys[Index(party)], proto::VectorDigest(place, root), signature)) {
+      return "a sender did not sign its root";
+    }
+    lied = lied || root != finding.expected[i];
+  }
+  if (lied != (finding.expected_root == proto::Digest())) {
+    return "the right values are named when no sender lied, and only then";
+  }
+  if (!lied && finding.expected_root == record.layers[finding.layer]) {
+    return "the layer is what it had to be";
+  }
+  return {};
+}
+
+std::vector<proto::Culprit> CulpritsOf(const AttemptRecord& record, const proto::Finding& finding) {
+  std::vector<proto::Culprit> culprits;
+  for (std::size_t i = 0; i < finding.senders.size(); ++i) {
+    if (finding.senders[i].root != finding.expected[i]) {
+      culprits.push_back({finding.senders[i].party, proto::Lie::kVector});
+    }
+  }
+  if (culprits.empty()) culprits.push_back({record.makers[finding.layer].king, proto::Lie::kLayer});
+  return culprits;
 }
 
 // Starts one attempt of the bucket if it has fewer than it wants, for requests that wait and, if
@@ -61,6 +122,7 @@ bool StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& e
   record.model = entry.model;
   record.bucket = entry.bucket;
   record.layers_needed = pool.terms.layers;
+  record.excluded = Excluded(block);
   pool.started.push_back(totals.attempts);
   block.state.Put(key, pool);
   block.state.Put(proto::AttemptKey(totals.attempts), record);
@@ -94,6 +156,7 @@ Outcome Execute(Block& block, PartyId, const proto::FixLayer& payload) {
     return No(ReceiptCode::kInvalid, "the certificate has fewer than n - t valid echoes");
   }
   record->layers.push_back(certificate.root);
+  record->makers.push_back({certificate.king, certificate.senders});
   record->transcript =
       proto::ExtendTranscript(record->transcript, certificate.layer, certificate.root);
   block.state.Put(key, *record);
@@ -137,6 +200,44 @@ Outcome Execute(Block& block, PartyId sender, const proto::Verdict& payload) {
   } else {
     block.state.Put(key, *record);
   }
+  return {};
+}
+
+Outcome Execute(Block& block, PartyId sender, const proto::PostFinding& payload) {
+  const proto::Finding& finding = payload.finding;
+  const proto::Bytes key = proto::AttemptKey(finding.attempt);
+  auto record = block.state.Find<AttemptRecord>(key);
+  if (!record) return No(ReceiptCode::kNotFound, "no such attempt was started");
+  if (record->status != AttemptStatus::kDead) {
+    return No(ReceiptCode::kTooEarly, "the attempt is not dead");
+  }
+  const Digest digest = proto::FindingDigest(finding);
+  const auto posted = std::ranges::find(record->findings, sender, &proto::PostedFinding::party);
+  if (posted != record->findings.end()) {
+    return posted->digest == digest
+               ? No(ReceiptCode::kDuplicate, "the validator has posted this finding before")
+               : No(ReceiptCode::kContradiction, "the validator has posted another finding");
+  }
+  if (!record->culprits.empty()) {
+    return No(ReceiptCode::kTooLate, "the attempt's culprits are known");
+  }
+  if (std::string flaw = Flaw(block.chain, *record, finding); !flaw.empty()) {
+    return No(ReceiptCode::kInvalid, std::move(flaw));
+  }
+  record->findings.push_back({sender, digest});
+  if (std::ranges::count(record->findings, digest, &proto::PostedFinding::digest) ==
+      block.chain.committee.validity()) {
+    record->culprits = CulpritsOf(*record, finding);
+    for (const auto& [party, lie] : record->culprits) {
+      const proto::Bytes validator_key = proto::ValidatorKey(party);
+      auto validator = block.state.Get<proto::ValidatorRecord>(validator_key);
+      if (!validator.evidence) validator.evidence = digest;
+      block.state.Put(validator_key, validator);
+    }
+    Leave(block);
+    block.events.push_back(AttemptBlamed{finding.attempt});
+  }
+  block.state.Put(key, *record);
   return {};
 }
 

@@ -8,6 +8,14 @@
 // echoes of one root; two such certificates would share an honest member, which echoes one root a
 // layer and king. Nothing may depend on a layer's values before it is fixed (double dipping).
 //
+// A dead attempt is examined by the members (mpc/preprocessing/blame.h), and t + 1 equal findings,
+// one of them an honest member's, convict: the culprits have evidence against them from then on,
+// which ends their income, and are neither senders nor kings of attempts that start later. What a
+// finding says of signatures is checked here; that the roots it expects are right is what t + 1
+// members vouch for, and anybody can compute who has the attempt's keys. A dead attempt keeps its
+// place among those in progress until then: so members that lie spoil at most
+// attempts_in_progress_max attempts each, in all the life of the chain.
+//
 // For each bucket there should be pool_target bundles, and one more for each request that waits;
 // attempts are started at the end of a block until that many exist or are under way, at most
 // attempts_in_progress_max at a time on the whole chain, requests that wait before stock, one
@@ -21,6 +29,7 @@ namespace node {
 
 Outcome Execute(Block& block, proto::PartyId sender, const proto::FixLayer& payload);
 Outcome Execute(Block& block, proto::PartyId sender, const proto::Verdict& payload);
+Outcome Execute(Block& block, proto::PartyId sender, const proto::PostFinding& payload);
 
 // Gives certified bundles to waiting requests, oldest to oldest. `pool` is the bucket's and is
 // changed; the caller writes it.

@@ -41,6 +41,10 @@ struct AttemptDead {
   std::uint64_t attempt = 0;
   bool operator==(const AttemptDead&) const = default;
 };
+struct AttemptBlamed {  // The culprits of a dead attempt are known.
+  std::uint64_t attempt = 0;
+  bool operator==(const AttemptBlamed&) const = default;
+};
 struct RequestAssigned {
   std::uint64_t request = 0;
   std::uint64_t attempt = 0;
@@ -73,7 +77,7 @@ struct RequestExpired {
 };
 
 using Event = std::variant<ModelRegistered, ModelActive, AttemptStarted, LayerFixed,
-                           AttemptCertified, AttemptDead, RequestAssigned, RequestSubmitted,
-                           RequestComputed, RequestCompleted, RequestExpired>;
+                           AttemptCertified, AttemptDead, AttemptBlamed, RequestAssigned,
+                           RequestSubmitted, RequestComputed, RequestCompleted, RequestExpired>;
 
 }  // namespace node

@@ -132,6 +132,10 @@ json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record) {
 }
 
 json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record) {
+  json culprits = json::array();
+  for (const auto& [party, lie] : record.culprits) {
+    culprits.push_back({{"party", NameOf(genesis, party)}, {"lie", proto::Name(lie)}});
+  }
   return {{"model", record.model.hex()},
           {"bucket", record.bucket},
           {"status", proto::Name(record.status)},
@@ -140,6 +144,8 @@ json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record) {
           {"transcript", record.transcript.hex()},
           {"pass", NamesOf(genesis, record.pass)},
           {"fail", NamesOf(genesis, record.fail)},
+          {"excluded", NamesOf(genesis, record.excluded)},
+          {"culprits", std::move(culprits)},
           {"request", record.request}};
 }
 
@@ -189,6 +195,12 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
           },
           [](const proto::Opaque& p) {
             return json{{"kind", "opaque"}, {"bytes", p.data.size()}};
+          },
+          [](const proto::PostFinding& p) {
+            return json{{"kind", "post_finding"},
+                        {"attempt", p.finding.attempt},
+                        {"layer", p.finding.layer},
+                        {"finding", proto::FindingDigest(p.finding).hex()}};
           },
           [](const proto::ReportEvidence& p) {
             return json{{"kind", "report_evidence"}, {"bytes", p.evidence.size()}};

@@ -73,18 +73,36 @@ bool Read(const pb::SignedRoot& message, SignedRoot& out) {
          Read(message.signature(), out.signature);
 }
 
-bool Read(const pb::KingLayer& message, KingLayer& out) {
-  out.attempt = message.attempt();
-  if (!ReadLayer(message.layer(), out.layer)) return false;
-  if (!ReadElements(message.values(), kLayerBytesMax, out.values)) return false;
-  if (static_cast<std::size_t>(message.senders_size()) > kAttemptPartiesMax) return false;
-  for (const auto& sender : message.senders()) {
-    if (!Read(sender, out.senders.emplace_back())) return false;
+bool ReadSenders(const google::protobuf::RepeatedPtrField<pb::SignedRoot>& list,
+                 std::vector<SignedRoot>& out) {
+  if (static_cast<std::size_t>(list.size()) > kAttemptPartiesMax) return false;
+  for (const auto& sender : list) {
+    if (!Read(sender, out.emplace_back())) return false;
   }
   const auto disordered = [](const SignedRoot& a, const SignedRoot& b) {
     return a.party >= b.party;
   };
-  return std::ranges::adjacent_find(out.senders, disordered) == out.senders.end();
+  return std::ranges::adjacent_find(out, disordered) == out.end();
+}
+
+bool Read(const pb::KingLayer& message, KingLayer& out) {
+  out.attempt = message.attempt();
+  if (!ReadLayer(message.layer(), out.layer)) return false;
+  if (!ReadElements(message.values(), kLayerBytesMax, out.values)) return false;
+  return ReadSenders(message.senders(), out.senders);
+}
+
+bool Read(const pb::KeyReveal& message, KeyReveal& out) {
+  out.attempt = message.attempt();
+  const std::size_t size = message.keys().size();
+  if (size == 0 || size % kSetKeyBytes != 0 || size > kSetKeysMax * kSetKeyBytes) return false;
+  out.keys.assign(message.keys().begin(), message.keys().end());
+  return true;
+}
+
+bool Read(const pb::LayerSenders& message, LayerSenders& out) {
+  out.attempt = message.attempt();
+  return ReadLayer(message.layer(), out.layer) && ReadSenders(message.senders(), out.senders);
 }
 
 bool Read(const pb::Echo& message, Echo& out) {
@@ -125,17 +143,35 @@ void Write(const LayerVector& vector, pb::AttemptMessage& out) {
   message.set_signature(Text(vector.signature.span()));
 }
 
-void Write(const KingLayer& layer, pb::AttemptMessage& out) {
-  auto& message = *out.mutable_king_layer();
-  message.set_attempt(layer.attempt);
-  message.set_layer(layer.layer);
-  message.set_values(layer.values.data(), layer.values.size());
-  for (const SignedRoot& sender : layer.senders) {
+template <class Message>
+void WriteSenders(const std::vector<SignedRoot>& senders, Message& message) {
+  for (const SignedRoot& sender : senders) {
     auto& signed_root = *message.add_senders();
     signed_root.set_party(Index(sender.party));
     signed_root.set_root(Text(sender.root.span()));
     signed_root.set_signature(Text(sender.signature.span()));
   }
+}
+
+void Write(const KingLayer& layer, pb::AttemptMessage& out) {
+  auto& message = *out.mutable_king_layer();
+  message.set_attempt(layer.attempt);
+  message.set_layer(layer.layer);
+  message.set_values(layer.values.data(), layer.values.size());
+  WriteSenders(layer.senders, message);
+}
+
+void Write(const KeyReveal& reveal, pb::AttemptMessage& out) {
+  auto& message = *out.mutable_key_reveal();
+  message.set_attempt(reveal.attempt);
+  message.set_keys(reveal.keys.data(), reveal.keys.size());
+}
+
+void Write(const LayerSenders& senders, pb::AttemptMessage& out) {
+  auto& message = *out.mutable_layer_senders();
+  message.set_attempt(senders.attempt);
+  message.set_layer(senders.layer);
+  WriteSenders(senders.senders, message);
 }
 
 void Write(const Echo& echo, pb::AttemptMessage& out) {
@@ -217,6 +253,10 @@ Result<AttemptMessage> DecodeAttemptMessage(ByteSpan bytes) {
       return Checked<CoinShareMessage>(message.coin_share(), "coin share");
     case pb::AttemptMessage::kOpening:
       return Checked<VerifyOpening>(message.opening(), "verification opening");
+    case pb::AttemptMessage::kKeyReveal:
+      return Checked<KeyReveal>(message.key_reveal(), "revelation of keys");
+    case pb::AttemptMessage::kLayerSenders:
+      return Checked<LayerSenders>(message.layer_senders(), "list of senders");
     case pb::AttemptMessage::BODY_NOT_SET:
       break;
   }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto/attempt.h"
 #include "proto/base/bytes.h"
 #include "proto/committee.h"
 #include "proto/crypto/coin.h"
@@ -22,6 +23,8 @@ inline constexpr std::size_t kLayerBytesMax = std::size_t{768} << 20;
 inline constexpr std::size_t kAttemptPartiesMax = 64;
 inline constexpr std::size_t kAttemptLayersMax = 64;
 inline constexpr std::size_t kOpeningElements = 3;
+inline constexpr std::size_t kSetKeyBytes = 32;
+inline constexpr std::size_t kSetKeysMax = 715;  // C(13, 4)
 
 // A member's degree-2t message vector of a layer, for a king.
 struct LayerVector {
@@ -29,15 +32,6 @@ struct LayerVector {
   std::uint32_t layer = 0;
   Bytes values;
   Signature signature;
-};
-
-// A sender's signature on the root of its vector, as a king passes it on.
-struct SignedRoot {
-  PartyId party{};
-  Digest root;
-  Signature signature;
-
-  auto operator<=>(const SignedRoot&) const = default;
 };
 
 // The opened values c that the king interpolated from the vectors of n - t senders.
@@ -85,8 +79,22 @@ struct VerifyOpening {
   Signature signature;
 };
 
+// Once the attempt is dead: its keys of the sets that the sender is a member of, by set,
+// kSetKeyBytes each.
+struct KeyReveal {
+  std::uint64_t attempt = 0;
+  Bytes keys;
+};
+
+// The king's list of a fixed layer, as its certificate names it.
+struct LayerSenders {
+  std::uint64_t attempt = 0;
+  std::uint32_t layer = 0;
+  std::vector<SignedRoot> senders;  // Strictly ascending by party.
+};
+
 using AttemptMessage = std::variant<LayerVector, KingLayer, Echo, FetchLayer, LayerValues,
-                                    CoinShareMessage, VerifyOpening>;
+                                    CoinShareMessage, VerifyOpening, KeyReveal, LayerSenders>;
 
 Bytes Encode(const AttemptMessage& message);
 Result<AttemptMessage> DecodeAttemptMessage(ByteSpan bytes);

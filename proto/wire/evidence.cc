@@ -72,6 +72,38 @@ std::optional<PartyId> Offender(const BlockVotePair& pair, const Digest& chain, 
   return pair.voter;
 }
 
+std::optional<PartyId> Offender(const VectorPair& pair, const Digest& chain, std::uint64_t epoch,
+                                const std::vector<PublicKey>& keys) {
+  const SignedRoot& a = pair.first;
+  const SignedRoot& b = pair.second;
+  Place place = pair.place;
+  place.chain = chain;
+  place.epoch = epoch;
+  const auto says = [&](const SignedRoot& signed_root) {
+    return Verify(keys[Index(signed_root.party)], VectorDigest(place, signed_root.root),
+                  signed_root.signature);
+  };
+  if (a.party != b.party || a.root == b.root || Index(a.party) >= keys.size()) return std::nullopt;
+  if (!says(a) || !says(b)) return std::nullopt;
+  return a.party;
+}
+
+std::optional<VectorPair> Read(const pb::VectorPair& message) {
+  const auto transcript = Digest::From(AsBytes(message.transcript()));
+  const auto first = Digest::From(AsBytes(message.first_root()));
+  const auto second = Digest::From(AsBytes(message.second_root()));
+  const auto first_signature = Signature::From(AsBytes(message.first_signature()));
+  const auto second_signature = Signature::From(AsBytes(message.second_signature()));
+  if (!transcript || !first || !second || !first_signature || !second_signature) {
+    return std::nullopt;
+  }
+  if (message.party() >= kPartiesMax) return std::nullopt;
+  const auto party = static_cast<PartyId>(message.party());
+  return VectorPair{{{}, 0, message.attempt(), message.layer(), *transcript},
+                    {party, *first, *first_signature},
+                    {party, *second, *second_signature}};
+}
+
 std::optional<Evidence> Decode(const pb::Evidence& message) {
   switch (message.kind_case()) {
     case pb::Evidence::kHeaders: {
@@ -92,6 +124,11 @@ std::optional<Evidence> Decode(const pb::Evidence& message) {
       if (!first || !second || message.block_votes().voter() >= kPartiesMax) return std::nullopt;
       return BlockVotePair{message.block_votes().epoch(),
                            static_cast<PartyId>(message.block_votes().voter()), *first, *second};
+    }
+    case pb::Evidence::kVectors: {
+      const auto pair = Read(message.vectors());
+      if (!pair) return std::nullopt;
+      return *pair;
     }
     case pb::Evidence::KIND_NOT_SET:
       break;
@@ -118,6 +155,17 @@ Bytes EncodeEvidence(const Evidence& evidence) {
                    out.set_voter(Index(pair.voter));
                    Write(pair.first, *out.mutable_first());
                    Write(pair.second, *out.mutable_second());
+                 },
+                 [&](const VectorPair& pair) {
+                   pb::VectorPair& out = *message.mutable_vectors();
+                   out.set_attempt(pair.place.attempt);
+                   out.set_layer(pair.place.layer);
+                   out.set_transcript(Text(pair.place.transcript.span()));
+                   out.set_party(Index(pair.first.party));
+                   out.set_first_root(Text(pair.first.root.span()));
+                   out.set_first_signature(Text(pair.first.signature.span()));
+                   out.set_second_root(Text(pair.second.root.span()));
+                   out.set_second_signature(Text(pair.second.signature.span()));
                  },
              },
              evidence);

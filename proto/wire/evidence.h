@@ -1,10 +1,12 @@
 // Self-contained proof that a validator said two things of which it may say only one: two headers
-// for one (round, author), two votes for one (round, author), two blocks for one commit index.
+// for one (round, author), two votes for one (round, author), two blocks for one commit index, two
+// message vectors for one place of a preprocessing attempt.
 #pragma once
 
 #include <variant>
 #include <vector>
 
+#include "proto/attempt.h"
 #include "proto/wire/consensus.h"
 
 namespace proto::dag {
@@ -23,7 +25,14 @@ struct BlockVotePair {
   BlockVote first, second;
 };
 
-using Evidence = std::variant<HeaderPair, VotePair, BlockVotePair>;
+// Roots of message vectors of preprocessing, signed for one place (proto/attempt.h). The chain and
+// the epoch of the place are those that the evidence is judged in.
+struct VectorPair {
+  Place place;
+  SignedRoot first, second;
+};
+
+using Evidence = std::variant<HeaderPair, VotePair, BlockVotePair, VectorPair>;
 
 Bytes EncodeEvidence(const Evidence& evidence);
 

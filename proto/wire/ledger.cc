@@ -80,6 +80,22 @@ void Put(pb::TransactionBody& body, const Opaque& payload) {
   body.mutable_opaque()->set_data(Text(payload.data));
 }
 
+void Put(pb::TransactionBody& body, const PostFinding& payload) {
+  const Finding& finding = payload.finding;
+  CHECK(finding.senders.size() == finding.expected.size());
+  auto& out = *body.mutable_post_finding();
+  out.set_attempt(finding.attempt);
+  out.set_layer(finding.layer);
+  for (std::size_t i = 0; i < finding.senders.size(); ++i) {
+    auto& sender = *out.add_senders();
+    sender.set_party(Index(finding.senders[i].party));
+    sender.set_root(Text(finding.senders[i].root.span()));
+    sender.set_signature(Text(finding.senders[i].signature.span()));
+    sender.set_expected(Text(finding.expected[i].span()));
+  }
+  if (finding.expected_root != Digest()) out.set_expected_root(Text(finding.expected_root.span()));
+}
+
 Transfer Get(Checker& check, const pb::TransferPayload& in) {
   check.Require(in.amount() <= kAmountMax, "an amount is beyond all money there is");
   return {check.Fixed<PublicKey>(in.to()), in.amount()};
@@ -155,6 +171,25 @@ Opaque Get(Checker& check, const pb::OpaquePayload& in) {
   return {Bytes(data.begin(), data.end())};
 }
 
+PostFinding Get(Checker& check, const pb::PostFindingPayload& in) {
+  Finding finding{in.attempt(), in.layer(), {}, {}, {}};
+  check.Require(in.layer() < kLayersMax, "a layer is beyond its limit");
+  if (!check.Limit(in.senders(), kCommitteeMax)) return {};
+  for (const auto& sender : in.senders()) {
+    const PartyId party = check.Party(sender.party());
+    check.Require(finding.senders.empty() || finding.senders.back().party < party,
+                  "senders are not ascending by party");
+    finding.senders.push_back(
+        {party, check.Fixed<Digest>(sender.root()), check.Fixed<Signature>(sender.signature())});
+    finding.expected.push_back(check.Fixed<Digest>(sender.expected()));
+  }
+  if (!in.expected_root().empty()) {
+    finding.expected_root = check.Fixed<Digest>(in.expected_root());
+    check.Require(finding.expected_root != Digest(), "the expected root is zero");
+  }
+  return {std::move(finding)};
+}
+
 Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
   using Body = pb::TransactionBody;
   switch (in.payload_case()) {
@@ -180,6 +215,8 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
       return Get(check, in.report_evidence());
     case Body::kOpaque:
       return Get(check, in.opaque());
+    case Body::kPostFinding:
+      return Get(check, in.post_finding());
     case Body::PAYLOAD_NOT_SET:
       break;
   }

@@ -106,6 +106,12 @@ struct ReportEvidence {
   bool operator==(const ReportEvidence&) const = default;
 };
 
+// What the sender found about a dead attempt.
+struct PostFinding {
+  Finding finding;
+  bool operator==(const PostFinding&) const = default;
+};
+
 // --- A client's, on chains that admit opaque transactions alone (chain-spec/README.md). ---
 
 // Bytes that mean nothing: ordered, stored and charged for, to measure what that costs.
@@ -114,8 +120,9 @@ struct Opaque {
   bool operator==(const Opaque&) const = default;
 };
 
-using Payload = std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady,
-                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence, Opaque>;
+using Payload =
+    std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady, FixLayer,
+                 Verdict, Attest, PostOutput, ReportEvidence, PostFinding, Opaque>;
 
 // Whether only validators may send it.
 bool IsValidatorPayload(const Payload& payload);

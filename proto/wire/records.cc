@@ -67,6 +67,16 @@ std::string_view Name(ModelStatus status) {
   return "unknown";
 }
 
+std::string_view Name(Lie lie) {
+  switch (lie) {
+    case Lie::kVector:
+      return "wrong vector";
+    case Lie::kLayer:
+      return "wrong layer";
+  }
+  return "unknown";
+}
+
 std::string_view Name(AttemptStatus status) {
   switch (status) {
     case AttemptStatus::kStarted:
@@ -140,6 +150,14 @@ void Fields(auto& io, Of<AttemptRecord> auto& record) {
   io.List(record.pass, kCommitteeMax);
   io.List(record.fail, kCommitteeMax);
   io(record.request);
+  io.List(record.makers, kLayersMax, [&](auto& maker) { io(maker.king, maker.senders); });
+  io.List(record.excluded, kCommitteeMax);
+  io.List(record.findings, kCommitteeMax,
+          [&](auto& finding) { io(finding.party, finding.digest); });
+  io.List(record.culprits, kCommitteeMax, [&](auto& culprit) {
+    io(culprit.party);
+    io.Choice(culprit.lie, Lie::kLayer);
+  });
 }
 
 void Fields(auto& io, Of<Pool> auto& record) {

@@ -65,6 +65,33 @@ enum class AttemptStatus : std::uint8_t {
 };
 std::string_view Name(AttemptStatus status);
 
+// Who made a fixed layer: as its certificate says.
+struct LayerMaker {
+  PartyId king{};
+  Digest senders;  // SendersDigest
+  bool operator==(const LayerMaker&) const = default;
+};
+
+// What a member found about a dead attempt.
+struct PostedFinding {
+  PartyId party{};
+  Digest digest;  // FindingDigest
+  bool operator==(const PostedFinding&) const = default;
+};
+
+// What a member lied about in a dead attempt.
+enum class Lie : std::uint8_t {
+  kVector = 1,  // Signed and sent a message vector that was not what it had to be.
+  kLayer,       // As king, opened something else than the vectors it was sent say.
+};
+std::string_view Name(Lie lie);
+
+struct Culprit {
+  PartyId party{};
+  Lie lie = Lie::kVector;
+  bool operator==(const Culprit&) const = default;
+};
+
 struct AttemptRecord {
   Digest model;
   std::uint32_t bucket = 0;
@@ -74,7 +101,11 @@ struct AttemptRecord {
   Digest transcript;           // ExtendTranscript over them.
   std::vector<PartyId> pass;   // Who voted, in the order of the ledger.
   std::vector<PartyId> fail;
-  std::uint64_t request = 0;  // Assigned to; 0 while there is none.
+  std::uint64_t request = 0;       // Assigned to; 0 while there is none.
+  std::vector<LayerMaker> makers;  // By fixed layer.
+  std::vector<PartyId> excluded;   // Neither senders nor kings: there is evidence against them.
+  std::vector<PostedFinding> findings;  // Of a dead one, in the order of the ledger.
+  std::vector<Culprit> culprits;        // Once t + 1 members found the same; ascending.
   bool operator==(const AttemptRecord&) const = default;
 };
 

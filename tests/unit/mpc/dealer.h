@@ -116,9 +116,11 @@ class Dealer {
     std::vector<std::vector<Fp>> r;
     std::vector<std::vector<Fp>> l;
     for (std::uint16_t i = 0; i < committee_.size(); ++i) {
-      const MaskParts own = prss(i).Bounded(label, op.size());
-      r.push_back(prss(i).ShareOf(own, 0));
-      l.push_back(prss(i).ShareOf(own, op.drop));
+      const ReplicatedKeys keys = replicated_[i].ForAttempt(label.epoch, label.attempt);
+      const Prss prss(sets_, keys);
+      const MaskParts own = prss.Bounded(label, op.size());
+      r.push_back(prss.ShareOf(own, 0));
+      l.push_back(prss.ShareOf(own, op.drop));
       for (std::size_t k = 0; k < parts.size(); ++k) parts[k] = std::max(parts[k], own.parts[k]);
     }
     Put(id, r, dealt);

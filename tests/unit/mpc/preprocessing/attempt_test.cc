@@ -7,8 +7,8 @@
 
 #include "proto/crypto/merkle.h"
 #include "tests/unit/mpc/every_kind_plan.h"
+#include "tests/unit/mpc/preprocessing/liars.h"
 #include "tests/unit/mpc/preprocessing/openings.h"
-#include "tests/unit/mpc/preprocessing/world.h"
 
 namespace mpc {
 namespace {
@@ -131,52 +131,6 @@ TEST_P(Attempts, UnsignedOrMisshapenVectorsAreRefused) {
   ExpectCertified(dealer, world, 2);
   EXPECT_EQ(world.blamed(), std::set<PartyId>{PartyId{1}});
 }
-
-// A king that lies in one layer, and gathers the echoes of its lie.
-class LyingKing {
- public:
-  LyingKing(World& world, const PartyContext& context, std::uint64_t attempt, std::uint32_t layer,
-            bool to_each_another)
-      : world_(world),
-        context_(context),
-        attempt_(attempt),
-        layer_(layer),
-        to_each_another_(to_each_another) {
-    world.Corrupt(
-        Index(context.self),
-        [this](PartyId, PartyId to, Message& message) { return Send(to, message); },
-        [this](PartyId from, PartyId, Message& message) { return Get(from, message); });
-  }
-
- private:
-  bool Send(PartyId to, Message& message) {
-    auto* opened = std::get_if<proto::KingLayer>(&message);
-    if (opened == nullptr || opened->layer != layer_) return true;
-    opened->values[0] ^= static_cast<std::uint8_t>(to_each_another_ ? 1 + Index(to) : 1);
-    root_ = proto::MerkleRootOfBytes(opened->values);
-    senders_ = SendersDigest(opened->senders);
-    return true;
-  }
-  bool Get(PartyId from, Message& message) {
-    const auto* echo = std::get_if<proto::Echo>(&message);
-    if (echo == nullptr || echo->layer != layer_ || echo->root != root_) return true;
-    echoes_[from] = echo->signature;
-    if (echoes_.size() != context_.committee.quorum()) return true;
-    proto::LayerCertificate certificate{attempt_, layer_, context_.self, root_, senders_, {}};
-    certificate.echoes.assign(echoes_.begin(), echoes_.end());
-    world_.Post(Index(context_.self), {certificate});
-    return true;
-  }
-
-  World& world_;
-  const PartyContext& context_;
-  const std::uint64_t attempt_;
-  const std::uint32_t layer_;
-  const bool to_each_another_;
-  proto::Digest root_;
-  proto::Digest senders_;
-  std::map<PartyId, proto::Signature> echoes_;
-};
 
 TEST_P(Attempts, WrongValuesOfAKingAreCertifiedButNeverABundle) {
   Dealer dealer(GetParam(), 6);

@@ -78,7 +78,7 @@ TEST_P(Verification, LastStepHidesBehindARandomPair) {
       const Label label{Dealer::kEpoch, attempt, 1, Purpose::kVerifyProduct};
       std::vector<std::vector<Fp>> masks;
       for (std::uint16_t i = 0; i < openings.size(); ++i) {
-        masks.push_back(dealer.prss(i).Random(label, values.size()));
+        masks.push_back(openings.member(i).reductions().prss().Random(label, values.size()));
       }
       // At k + 1, behind those at 1 .. k - 1.
       const std::size_t at = values.size() / 2 - 1;

@@ -2,8 +2,9 @@
 //
 // Everything is delivered in an order drawn from the seed: messages between members, transactions
 // to the ledger, and the ledger's events to each member (in the ledger's order, at the member's own
-// pace). When nothing is left to deliver, all members' clocks tick. A corrupt member runs the
-// protocol, but what it sends passes through the adversary first; a silent one has no instance.
+// pace). A dead attempt is examined until its culprits are known. When nothing is left to deliver,
+// all members' clocks tick. A corrupt member runs the protocol, but what it sends passes through
+// the adversary first; a silent one has no instance.
 #pragma once
 
 #include <deque>
@@ -17,8 +18,10 @@
 #include <vector>
 
 #include "mpc/preprocessing/attempt.h"
+#include "mpc/preprocessing/blame.h"
 #include "proto/base/check.h"
 #include "proto/base/overloaded.h"
+#include "proto/wire/evidence.h"
 #include "tests/unit/mpc/dealer.h"
 
 namespace mpc {
@@ -30,8 +33,9 @@ class World {
   using Adversary = std::function<bool(proto::PartyId from, proto::PartyId to, Message& message)>;
 
   World(const Dealer& dealer, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
-        std::uint64_t seed)
+        std::uint64_t seed, std::vector<proto::PartyId> excluded = {})
       : dealer_(dealer),
+        excluded_(std::move(excluded)),
         plan_(std::move(plan)),
         attempt_(attempt),
         random_(seed),
@@ -68,7 +72,7 @@ class World {
       }
       ++idle_rounds;
       for (std::uint16_t i = 0; i < n(); ++i) {
-        if (members_[i].protocol) Carry(i, members_[i].protocol->Tick());
+        Tick(i);
       }
     }
   }
@@ -76,7 +80,7 @@ class World {
   bool DeliverOne() {
     if (impatient_ && random_() % 2 == 0) {
       const auto i = static_cast<std::uint16_t>(random_() % n());
-      if (members_[i].protocol) Carry(i, members_[i].protocol->Tick());
+      Tick(i);
     }
     for (auto& [party, deliveries] : restarts_) {
       if (deliveries-- == 0) Restart(party);
@@ -107,6 +111,8 @@ class World {
     return true;
   }
 
+  // The member's disk keeps no lists of senders.
+  void ForgetLists(std::uint16_t party) { members_[party].forgets_lists = true; }
   // A restart loses the messages, never what was stored.
   void KeepDisks() { lose_disks_ = false; }
   // Every message may come several times.
@@ -124,6 +130,15 @@ class World {
 
   bool certified() const { return verdict_ == true; }
   bool dead() const { return verdict_ == false; }
+  // Of a dead attempt, once t + 1 found the same.
+  const std::set<proto::PartyId>& culprits() const { return culprits_; }
+  // The layer that they lied in.
+  std::uint32_t false_layer() const { return false_layer_; }
+  // Against whom there is evidence of two signed vectors for one place.
+  const std::set<proto::PartyId>& equivocators() const { return equivocators_; }
+  // Keys of the attempt that have left a member, before and after the ledger's verdict.
+  int keys_revealed_early() const { return keys_revealed_early_; }
+  int keys_revealed() const { return keys_revealed_; }
   const std::optional<Bundle>& bundle(std::uint16_t i) const { return members_[i].bundle; }
   // With empty slots where there is none.
   std::vector<Bundle> Bundles() const {
@@ -145,6 +160,7 @@ class World {
   static constexpr int kIdleRoundsMax = 64 * static_cast<int>(kTicksOfPatience);
   static constexpr std::uint64_t kDeliveriesMax = 100'000;
 
+  using Transaction = std::variant<PostCertificate, PostVerdict, proto::Finding>;
   struct Packet {
     proto::PartyId from;
     proto::PartyId to;
@@ -153,10 +169,14 @@ class World {
   struct Member {
     bool corrupt = false;
     bool silent = false;
+    bool forgets_lists = false;
     Adversary sends;
     Adversary gets;
     std::unique_ptr<Attempt> protocol;
+    std::unique_ptr<Blame> blame;
     std::map<std::pair<std::uint32_t, proto::Digest>, proto::Bytes> disk;
+    std::map<std::pair<std::uint32_t, proto::Digest>, std::vector<proto::SignedRoot>> lists;
+    std::vector<Packet> early;  // Words about a death that its ledger has not come to.
     std::size_t events_seen = 0;
     std::optional<Bundle> bundle;
   };
@@ -168,12 +188,14 @@ class World {
     std::vector<proto::Bytes> known;
     if (lose_disks_ && random_() % 4 == 0)
       member.disk.clear();  // The disk is lost, the keys are not.
+    member.blame.reset();
     for (std::uint32_t layer = 0;
          layer < roots_.size() && member.disk.count({layer, roots_[layer]}) == 1; ++layer) {
       known.push_back(member.disk[{layer, roots_[layer]}]);
     }
-    member.protocol = std::make_unique<Attempt>(
-        dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)), attempt_, std::move(known));
+    member.protocol =
+        std::make_unique<Attempt>(dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)),
+                                  attempt_, std::move(known), excluded_);
     member.events_seen = 0;
     // A host may say what is fixed before it starts the run, or after.
     const bool before = random_() % 2 == 0;
@@ -185,14 +207,42 @@ class World {
   }
 
   void Restart(std::uint16_t i) {
-    if (members_[i].silent || members_[i].bundle || verdict_) return;
+    if (members_[i].silent || members_[i].bundle || verdict_ == true) return;
     StartMember(i);
     for (std::uint16_t other = 0; other < n(); ++other) {
       const auto peer = static_cast<proto::PartyId>(other);
       if (other == i || !members_[other].protocol) continue;
-      Carry(other, members_[other].protocol->PeerConnected(static_cast<proto::PartyId>(i)));
-      Carry(i, members_[i].protocol->PeerConnected(peer));
+      Connect(other, static_cast<proto::PartyId>(i));
+      Connect(i, peer);
     }
+  }
+
+  void Connect(std::uint16_t i, proto::PartyId peer) {
+    Member& member = members_[i];
+    if (member.blame) return Carry(i, member.blame->PeerConnected(peer));
+    Carry(i, member.protocol->PeerConnected(peer));
+  }
+  void Tick(std::uint16_t i) {
+    Member& member = members_[i];
+    if (member.blame) return Carry(i, member.blame->Tick());
+    if (member.protocol) Carry(i, member.protocol->Tick());
+  }
+
+  void StartBlame(std::uint16_t i) {
+    Member& member = members_[i];
+    std::vector<BlamedLayer> layers;
+    for (std::uint32_t layer = 0; layer < roots_.size(); ++layer) {
+      const auto& [king, senders] = makers_[layer];
+      layers.push_back({roots_[layer], king, senders, {}, {}});
+      const auto values = member.disk.find({layer, roots_[layer]});
+      if (values != member.disk.end()) layers.back().values = values->second;
+      const auto list = member.lists.find({layer, senders});
+      if (list != member.lists.end() && !member.forgets_lists)
+        layers.back().signatures = list->second;
+    }
+    member.blame = std::make_unique<Blame>(dealer_.context(i), plan_, attempt_, std::move(layers));
+    Carry(i, member.blame->Start());
+    for (Packet& packet : std::exchange(member.early, {})) Deliver(std::move(packet));
   }
 
   void Deliver(Packet packet) {
@@ -205,6 +255,12 @@ class World {
       return;
     }
     if (to.gets && !to.gets(packet.from, packet.to, *decoded)) return;
+    if (to.blame) return Carry(Index(packet.to), to.blame->Handle(packet.from, *decoded));
+    if (std::holds_alternative<proto::KeyReveal>(*decoded) ||
+        std::holds_alternative<proto::LayerSenders>(*decoded)) {
+      to.early.push_back(std::move(packet));
+      return;
+    }
     Carry(Index(packet.to), to.protocol->Handle(packet.from, std::move(*decoded)));
   }
 
@@ -218,7 +274,13 @@ class World {
                    known == member.disk.end() ? proto::ByteSpan() : known->second));
     } else {
       Carry(i, member.protocol->OnVerdict(std::get<1>(event)));
+      if (!std::get<1>(event)) StartBlame(i);
     }
+  }
+
+  void Carry(std::uint16_t from, Blame::Step step) {
+    for (proto::Finding& finding : step.outputs) transactions_.push_back({from, finding});
+    Send(from, std::move(step.messages), step.faults);
   }
 
   void Carry(std::uint16_t from, Attempt::Step step) {
@@ -234,15 +296,30 @@ class World {
                      [&](LayerKnown& known) {
                        member.disk[{known.layer, known.root}] = std::move(known.values);
                      },
+                     [&](SendersKnown& known) {
+                       CHECK(SendersDigest(known.senders) == known.digest);
+                       member.lists[{known.layer, known.digest}] = std::move(known.senders);
+                     },
+                     [&](const Equivocation& found) { OrderEvidence(found); },
                      [&](BundleReady& ready) { member.bundle = std::move(ready.bundle); },
                  },
                  output);
     }
-    for (const proto::Fault& fault : step.faults) {
+    Send(from, std::move(step.messages), step.faults);
+  }
+
+  void Send(std::uint16_t from, std::vector<proto::Outgoing<Message>> messages,
+            const std::vector<proto::Fault>& faults) {
+    Member& member = members_[from];
+    for (const proto::Fault& fault : faults) {
       CHECK(members_[Index(fault.party)].corrupt);  // No honest member is ever blamed.
       if (!member.corrupt) blamed_.insert(fault.party);
     }
-    for (auto& [target, message] : step.messages) {
+    for (auto& [target, message] : messages) {
+      if (std::holds_alternative<proto::KeyReveal>(message)) {
+        ++keys_revealed_;
+        keys_revealed_early_ += dead() ? 0 : 1;
+      }
       for (std::uint16_t i = 0; i < n(); ++i) {
         const auto to = static_cast<proto::PartyId>(i);
         if (!target.Includes(to)) continue;
@@ -255,10 +332,11 @@ class World {
   }
 
   // The ledger's rules, as node/ledger has them.
-  void Order(std::uint16_t from, const std::variant<PostCertificate, PostVerdict>& transaction) {
+  void Order(std::uint16_t from, const Transaction& transaction) {
     std::visit(proto::Overloaded{
                    [&](const PostCertificate& post) { OrderCertificate(post.certificate); },
                    [&](const PostVerdict& post) { OrderVerdict(from, post); },
+                   [&](const proto::Finding& finding) { OrderFinding(from, finding); },
                },
                transaction);
   }
@@ -274,6 +352,7 @@ class World {
     }
     transcript_ = proto::ExtendTranscript(transcript_, certificate.layer, certificate.root);
     roots_.push_back(certificate.root);
+    makers_.push_back({certificate.king, certificate.senders});
     events_.push_back(std::pair(certificate.layer, certificate.root));
   }
   void OrderVerdict(std::uint16_t from, const PostVerdict& verdict) {
@@ -286,8 +365,40 @@ class World {
     if (verdict_) events_.push_back(*verdict_);
   }
 
+  void OrderFinding(std::uint16_t from, const proto::Finding& finding) {
+    if (!dead() || !culprits_.empty() || finding.layer >= roots_.size()) return;
+    if (SendersDigest(finding.senders) != makers_[finding.layer].second) return;
+    Place place{dealer_.context(0).chain, Dealer::kEpoch, attempt_, finding.layer, {}};
+    for (std::uint32_t layer = 0; layer < finding.layer; ++layer) {
+      place.transcript = proto::ExtendTranscript(place.transcript, layer, roots_[layer]);
+    }
+    std::set<proto::PartyId> liars;
+    for (std::size_t i = 0; i < finding.senders.size(); ++i) {
+      const auto& [party, root, signature] = finding.senders[i];
+      if (!Verify(dealer_.context(0).keys[Index(party)], VectorDigest(place, root), signature)) {
+        return;
+      }
+      if (root != finding.expected[i]) liars.insert(party);
+    }
+    if (liars.empty()) liars.insert(makers_[finding.layer].first);
+    auto& finders = findings_[proto::FindingDigest(finding)];
+    finders.insert(from);
+    if (finders.size() < dealer_.committee().validity()) return;
+    for (const proto::PartyId liar : liars) CHECK(members_[Index(liar)].corrupt);
+    culprits_ = std::move(liars);
+    false_layer_ = finding.layer;
+  }
+  void OrderEvidence(const Equivocation& found) {
+    const PartyContext& context = dealer_.context(0);
+    const auto offender = proto::dag::VerifyEvidence(
+        proto::dag::EncodeEvidence(proto::dag::VectorPair{found.place, found.first, found.second}),
+        context.chain, context.epoch, context.keys);
+    CHECK(offender.has_value() && members_[Index(*offender)].corrupt);
+    equivocators_.insert(*offender);
+  }
+
   bool Finished() const {
-    if (!verdict_) return false;
+    if (!verdict_ || (dead() && culprits_.empty())) return false;
     for (const Member& member : members_) {
       if (member.corrupt) continue;
       if (member.events_seen < events_.size() || (*verdict_ && !member.bundle)) return false;
@@ -296,15 +407,23 @@ class World {
   }
 
   const Dealer& dealer_;
+  const std::vector<proto::PartyId> excluded_;
   const std::shared_ptr<const Plan> plan_;
   const std::uint64_t attempt_;
   std::mt19937_64 random_;
   const std::uint32_t layer_count_;
   std::vector<Member> members_;
   std::vector<Packet> packets_;
-  std::vector<std::pair<std::uint16_t, std::variant<PostCertificate, PostVerdict>>> transactions_;
+  std::vector<std::pair<std::uint16_t, Transaction>> transactions_;
   std::vector<std::pair<std::uint16_t, int>> restarts_;
   std::vector<proto::Digest> roots_;
+  std::vector<std::pair<proto::PartyId, proto::Digest>> makers_;  // King and senders, by layer.
+  std::map<proto::Digest, std::set<std::uint16_t>> findings_;
+  std::set<proto::PartyId> culprits_;
+  std::uint32_t false_layer_ = 0;
+  std::set<proto::PartyId> equivocators_;
+  int keys_revealed_early_ = 0;
+  int keys_revealed_ = 0;
   proto::Digest transcript_;
   std::vector<Event> events_;
   std::set<std::uint16_t> passes_;

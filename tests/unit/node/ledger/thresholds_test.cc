@@ -30,6 +30,8 @@ TEST_P(Thresholds, AreExact) {
       t, n - t, [&](std::size_t) { return proto::ModelReady{model}; },
       [&] { return snapshot().model(model)->status == proto::ModelStatus::kActive; });
 
+  EXPECT_EQ(world.Validator(0, proto::FixLayer{world.Certify(1, 0, n - t)}).code,
+            ReceiptCode::kDone);
   // t + 1 fails kill the first attempt, whatever the passes were.
   until(
       0, t + 1,
@@ -37,6 +39,16 @@ TEST_P(Thresholds, AreExact) {
         return proto::Verdict{1, {}, false};
       },
       [&] { return snapshot().attempt(1)->status == proto::AttemptStatus::kDead; });
+  // t + 1 equal findings convict, and the next attempt begins.
+  EXPECT_FALSE(snapshot().attempt(2).has_value());
+  until(
+      t, t + 1,
+      [&](std::size_t) {
+        proto::Finding finding{1, 0, world.SendersOf(1, 0), {}, {}};
+        finding.expected.assign(finding.senders.size(), MakeDigest("expected"));
+        return proto::PostFinding{finding};
+      },
+      [&] { return snapshot().attempt(2).has_value(); });
   for (std::uint32_t layer = 0; layer < 2; ++layer) {
     EXPECT_EQ(world.Validator(0, proto::FixLayer{world.Certify(2, layer, n - t - 1u)}).code,
               ReceiptCode::kInvalid);

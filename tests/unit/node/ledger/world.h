@@ -203,6 +203,21 @@ struct World {
   }
   Digest Activate() { return Activate(MakeManifest(0)); }
 
+  // n - t signed roots; the transcript is that of the layers that FixLayers fixes.
+  std::vector<proto::SignedRoot> SendersOf(std::uint64_t attempt, std::uint32_t layer) const {
+    proto::Place place{ledger.chain().id, proto::kEpoch, attempt, layer, {}};
+    for (std::uint32_t l = 0; l < layer; ++l) {
+      const Digest root = MakeDigest("values" + std::to_string(l));
+      place.transcript = proto::ExtendTranscript(place.transcript, l, root);
+    }
+    std::vector<proto::SignedRoot> senders;
+    for (std::uint16_t i = 0; i < committee.quorum(); ++i) {
+      const Digest root = MakeDigest("vector" + std::to_string(layer) + std::to_string(i));
+      senders.push_back(
+          {static_cast<PartyId>(i), root, validators[i].Sign(proto::VectorDigest(place, root))});
+    }
+    return senders;
+  }
   proto::LayerCertificate Certify(std::uint64_t attempt, std::uint32_t layer, std::size_t signers,
                                   const std::string& values = "values") const {
     proto::LayerCertificate certificate;
@@ -210,7 +225,7 @@ struct World {
     certificate.layer = layer;
     certificate.king = PartyId{1};
     certificate.root = MakeDigest(values + std::to_string(layer));
-    certificate.senders = MakeDigest("senders");
+    certificate.senders = proto::SendersDigest(SendersOf(attempt, layer));
     const Digest digest =
         proto::EchoDigest(ledger.chain().id, proto::kEpoch, attempt, layer, certificate.king,
                           certificate.root, certificate.senders);

@@ -58,7 +58,11 @@ AttemptRecord MakeAttempt() {
           Name("transcript"),
           {PartyId{1}, PartyId{0}},
           {PartyId{3}},
-          77};
+          77,
+          {{PartyId{2}, Name("senders")}, {PartyId{0}, Name("others")}},
+          {PartyId{4}},
+          {{PartyId{1}, Name("finding")}},
+          {{PartyId{3}, Lie::kVector}, {PartyId{5}, Lie::kLayer}}};
 }
 
 // What decodes to something else than it came from, or not at all, is what a changed byte must
