@@ -28,6 +28,10 @@
 // (ReplicatedKeys::ForAttempt). A bundle that could still be used is never opened: keys leave only
 // in Start, which the host calls when `dead` is ordered.
 //
+// Attempts over whole plans only. The segments of a bundle share the masks of its wires: should
+// the ledger run segments, a dead one must kill all others of its bundle, certified ones too,
+// before any key is revealed, and the keys of the masks be revealed with its own.
+//
 // When weights are private some day, products with their masks must not be revealed: such an
 // attempt is to be made again with another king and other senders instead (design 3.5).
 //

@@ -125,7 +125,7 @@ std::vector<Fp> OneHotShares::Masks() {
   const Fp high(std::int64_t{1} << op.masked_bits());
   const std::size_t size = reductions_.plan().ops[op.inputs[0]].size();
   std::vector<Fp> masks =
-      std::move(reductions_.prss()
+      std::move(reductions_.mask_prss()
                     .BoundedShares(reductions_.MaskLabel(op_), size, {op.masked_bits()})
                     .front());
   const std::vector<Fp> numbers = Numbers();

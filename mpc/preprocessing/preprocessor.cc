@@ -193,7 +193,8 @@ Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLa
       if (kept != nullptr) kept->one_hots_[id].reset();
     } else if (op.kind == OpKind::kOpen) {
       const Label label = reductions_.MaskLabel(id);
-      for (const auto& shares : prss.BoundedShares(label, op.size(), {0, op.drop})) {
+      for (const auto& shares :
+           reductions_.mask_prss().BoundedShares(label, op.size(), {0, op.drop})) {
         Append(slot, shares);
       }
     } else if (op.kind == OpKind::kOutput) {

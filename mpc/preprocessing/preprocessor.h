@@ -39,12 +39,18 @@ class Preprocessor {
   // `context` and `plan` outlive this.
   Preprocessor(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
                const Segment& segment = {})
-      : Preprocessor(*context.sets, context.replicated->ForAttempt(context.epoch, attempt), plan,
-                     context.epoch, attempt, segment) {}
-  // The member that holds these keys of the attempt; `sets` and `plan` outlive this.
+      : reductions_(*context.sets, context.replicated->ForAttempt(context.epoch, attempt),
+                    segment.masks ? std::optional(context.replicated->ForAttempt(context.epoch,
+                                                                                 *segment.masks))
+                                  : std::nullopt,
+                    plan, context.epoch, attempt, segment),
+        epoch_(context.epoch),
+        attempt_(attempt) {}
+  // The member that holds these keys of an attempt over the whole plan; `sets` and `plan` outlive
+  // this.
   Preprocessor(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
-               std::uint64_t epoch, std::uint64_t attempt, const Segment& segment = {})
-      : reductions_(sets, std::move(keys), plan, epoch, attempt, segment),
+               std::uint64_t epoch, std::uint64_t attempt)
+      : reductions_(sets, std::move(keys), std::nullopt, plan, epoch, attempt),
         epoch_(epoch),
         attempt_(attempt) {}
 

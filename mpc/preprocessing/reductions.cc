@@ -14,7 +14,8 @@ void AddTo(std::span<Fp> sum, std::span<const Fp> values) {
 
 }  // namespace
 
-Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
+Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys,
+                       std::optional<ReplicatedKeys> mask_keys, const Plan& plan,
                        std::uint64_t epoch, std::uint64_t attempt, const Segment& segment)
     : plan_(plan),
       epoch_(epoch),
@@ -22,7 +23,11 @@ Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys, const Pl
       segment_(segment),
       layers_(plan, sets.count(), segment),
       keys_(std::move(keys)),
-      prss_(sets, keys_) {}
+      mask_keys_(std::move(mask_keys)),
+      prss_(sets, keys_) {
+  CHECK(segment.masks.has_value() == mask_keys_.has_value());
+  if (mask_keys_) mask_prss_.emplace(sets, *mask_keys_);
+}
 
 void Reductions::Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped) const {
   const std::size_t count = values.size();

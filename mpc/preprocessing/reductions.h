@@ -2,6 +2,7 @@
 // opened, and what the opened value gives. Local, from keys alone.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,8 +16,10 @@ using OpenedLayers = std::vector<std::vector<Fp>>;
 
 class Reductions {
  public:
-  // `sets` and `plan` outlive this. `keys` are those of the attempt (ReplicatedKeys::ForAttempt).
-  Reductions(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan, std::uint64_t epoch,
+  // `sets` and `plan` outlive this. `keys` are those of the attempt (ReplicatedKeys::ForAttempt);
+  // `mask_keys` those of the attempt that the segment's masks are of, if there is one.
+  Reductions(const ReplicatedSets& sets, ReplicatedKeys keys,
+             std::optional<ReplicatedKeys> mask_keys, const Plan& plan, std::uint64_t epoch,
              std::uint64_t attempt, const Segment& segment = {});
   Reductions(const Reductions&) = delete;
   Reductions& operator=(const Reductions&) = delete;
@@ -24,6 +27,8 @@ class Reductions {
   const Plan& plan() const { return plan_; }
   const Layers& layers() const { return layers_; }
   const Prss& prss() const { return prss_; }
+  // Of wires' masks, which the segments of one bundle share.
+  const Prss& mask_prss() const { return mask_prss_ ? *mask_prss_ : prss_; }
   Label LabelOf(std::uint32_t operation, Purpose purpose) const {
     return {epoch_, attempt_, operation, purpose};
   }
@@ -32,7 +37,7 @@ class Reductions {
     return {epoch_, segment_.masks.value_or(attempt_), open, Purpose::kMask};
   }
   MaskParts OpenParts(TensorId open) const {
-    return prss_.Bounded(MaskLabel(open), plan_.ops[plan_.ops[open].inputs[0]].size());
+    return mask_prss().Bounded(MaskLabel(open), plan_.ops[plan_.ops[open].inputs[0]].size());
   }
   const Segment& segment() const { return segment_; }
 
@@ -55,7 +60,9 @@ class Reductions {
   const Segment segment_;
   const Layers layers_;
   const ReplicatedKeys keys_;
+  const std::optional<ReplicatedKeys> mask_keys_;
   const Prss prss_;
+  std::optional<Prss> mask_prss_;
 };
 
 }  // namespace mpc

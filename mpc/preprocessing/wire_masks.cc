@@ -55,7 +55,8 @@ void WireMasks::Make(TensorId id) {
     return;
   }
   const Label label = reductions_.MaskLabel(id);
-  masks_[id] = std::move(reductions_.prss().BoundedShares(label, op.size(), {op.drop}).front());
+  masks_[id] =
+      std::move(reductions_.mask_prss().BoundedShares(label, op.size(), {op.drop}).front());
 }
 
 void WireMasks::Release(TensorId id) {

@@ -289,6 +289,8 @@ class Member {
                      },
                      [&](mpc::PostVerdict& post) { Tell(Word::kVerdict, post.pass ? 1 : 0); },
                      [&](mpc::LayerKnown&) {},
+                     [](mpc::SendersKnown&) {},
+                     [](mpc::Equivocation&) {},
                      [&](mpc::BundleReady& ready) {
                        store_.Add(std::move(ready.bundle));
                        Tell(Word::kBundle, 0, {}, store_.ClientMasks(*plan_));

@@ -2,6 +2,7 @@
 // channel.
 #pragma once
 
+#include <cstddef>
 #include <variant>
 
 #include "proto/base/bytes.h"
@@ -22,6 +23,22 @@ struct FileBytes {
 
 using InferenceMessage =
     std::variant<proto::AttemptMessage, proto::SessionMessage, FetchFile, FileBytes>;
+
+// What a message costs on the wire, but for a few bytes of framing.
+template <class Message>
+std::size_t WireBytes(const Message& message) {
+  return std::visit(
+      [](const auto& m) {
+        if constexpr (requires { m.values; }) {
+          return sizeof m + m.values.size();
+        } else if constexpr (requires { m.keys; }) {
+          return sizeof m + m.keys.size();
+        } else {
+          return sizeof m;
+        }
+      },
+      message);
+}
 
 // One byte names the kind, the kind's own encoding follows.
 proto::Bytes Encode(const InferenceMessage& message);

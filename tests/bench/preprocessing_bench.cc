@@ -158,6 +158,8 @@ void RunAttempt(const Committee& committee, const std::shared_ptr<const Plan>& p
                      [&](PostCertificate& post) { certificate = std::move(post.certificate); },
                      [&](PostVerdict& post) { passes += post.pass ? 1 : 0; },
                      [&](LayerKnown&) {},
+                     [](SendersKnown&) {},
+                     [](Equivocation&) {},
                      [&](BundleReady& ready) { bundles.push_back(std::move(ready.bundle)); },
                  },
                  output);

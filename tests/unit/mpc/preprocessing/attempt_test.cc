@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/crypto/hash.h"
 #include "proto/crypto/merkle.h"
 #include "tests/unit/mpc/every_kind_plan.h"
 #include "tests/unit/mpc/preprocessing/liars.h"
@@ -347,6 +348,24 @@ TEST_P(Attempts, NothingIsLeftOfADeadAttempt) {
   EXPECT_TRUE(attempt.Handle(PartyId{1}, proto::FetchLayer{1, 0}).messages.empty());
   for (std::uint32_t i = 0; i < 2 * kTicksOfPatience; ++i) {
     EXPECT_TRUE(attempt.Tick().messages.empty());
+  }
+}
+
+// What is signed, and what names a coin, is of one place: no field of it may differ.
+TEST(Places, AreNamedInFull) {
+  const auto digest = [](const std::string& text) { return proto::Hash(text, {}); };
+  const Place place{digest("chain"), 1, 2, 3, digest("transcript")};
+  std::vector<Place> others(5, place);
+  others[0].chain = digest("other");
+  others[1].epoch = 9;
+  others[2].attempt = 9;
+  others[3].layer = 9;
+  others[4].transcript = digest("other");
+  const proto::Bytes values{1, 2, 3};
+  for (const Place& other : others) {
+    EXPECT_NE(VectorDigest(other, digest("root")), VectorDigest(place, digest("root")));
+    EXPECT_NE(OpeningDigest(other, values), OpeningDigest(place, values));
+    EXPECT_NE(ChallengeName(other), ChallengeName(place));
   }
 }
 

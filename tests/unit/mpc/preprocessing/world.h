@@ -39,7 +39,8 @@ class World {
         plan_(std::move(plan)),
         attempt_(attempt),
         random_(seed),
-        layer_count_(LayerCount(*plan_, dealer.committee())) {
+        layer_count_(LayerCount(*plan_, dealer.committee())),
+        product_layers_(Layers(*plan_, dealer.sets().count()).depth()) {
     for (std::uint16_t i = 0; i < n(); ++i) members_.emplace_back();
   }
 
@@ -158,7 +159,7 @@ class World {
 
  private:
   static constexpr int kIdleRoundsMax = 64 * static_cast<int>(kTicksOfPatience);
-  static constexpr std::uint64_t kDeliveriesMax = 100'000;
+  static constexpr std::uint64_t kDeliveriesMax = 2'000'000;
 
   using Transaction = std::variant<PostCertificate, PostVerdict, proto::Finding>;
   struct Packet {
@@ -195,13 +196,13 @@ class World {
     }
     member.protocol =
         std::make_unique<Attempt>(dealer_.context(i), plan_, PlanDigest(EncodePlan(*plan_)),
-                                  attempt_, std::move(known), excluded_);
+                                  attempt_, std::move(known), Segment{}, excluded_);
     member.events_seen = 0;
     // A host may say what is fixed before it starts the run, or after.
     const bool before = random_() % 2 == 0;
     for (; before && member.events_seen < roots_.size(); ++member.events_seen) {
       const auto layer = static_cast<std::uint32_t>(member.events_seen);
-      Carry(i, member.protocol->OnLayerFixed(layer, roots_[layer]));
+      (void)member.protocol->OnLayerFixed(layer, roots_[layer]);  // Not started: says nothing.
     }
     Carry(i, member.protocol->Start());
   }
@@ -320,6 +321,7 @@ class World {
         ++keys_revealed_;
         keys_revealed_early_ += dead() ? 0 : 1;
       }
+      CHECK(member.corrupt || InTime(member, message));
       for (std::uint16_t i = 0; i < n(); ++i) {
         const auto to = static_cast<proto::PartyId>(i);
         if (!target.Includes(to)) continue;
@@ -329,6 +331,21 @@ class World {
         packets_.push_back(std::move(packet));
       }
     }
+  }
+
+  // The layer rule: nothing that depends on a layer leaves before the ledger has fixed it, nor a
+  // share of a challenge before all that it challenges is, nor a key before the attempt is dead.
+  bool InTime(const Member& member, const Message& message) const {
+    if (const auto* vector = std::get_if<proto::LayerVector>(&message)) {
+      return vector->layer <= member.events_seen;
+    }
+    if (const auto* share = std::get_if<proto::CoinShareMessage>(&message)) {
+      return product_layers_ + share->step <= member.events_seen;
+    }
+    if (std::holds_alternative<proto::VerifyOpening>(message)) {
+      return layer_count_ <= member.events_seen;
+    }
+    return dead() || !std::holds_alternative<proto::KeyReveal>(message);
   }
 
   // The ledger's rules, as node/ledger has them.
@@ -412,6 +429,7 @@ class World {
   const std::uint64_t attempt_;
   std::mt19937_64 random_;
   const std::uint32_t layer_count_;
+  const std::uint32_t product_layers_;
   std::vector<Member> members_;
   std::vector<Packet> packets_;
   std::vector<std::pair<std::uint16_t, Transaction>> transactions_;
