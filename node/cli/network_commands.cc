@@ -26,7 +26,7 @@ void AddNetworkCommands(CLI::App& app, Command& run) {
   const auto add_creation = [options, add_directory](CLI::App* command) {
     add_directory(command);
     command->add_option("--n", options->validators, "Validators; 4, 7, 10 or 13 can compute")
-        ->check(CLI::Range(4, 128))
+        ->check(CLI::Range(4, 13))
         ->capture_default_str();
     command
         ->add_option("--base-port", options->base_port,
