@@ -171,13 +171,13 @@ class Ledger {
     if (!masked) return tl::unexpected(masked.error());
     Bytes tokens;
     for (const std::uint32_t token : *masked) proto::PutU32(tokens, token);
-    std::uint64_t begin = 0;  // When the last member had the input.
+    std::uint64_t begin = ~std::uint64_t{0};  // When the first member had the input.
     std::uint64_t end = 0;
     Tell(Word::kOnline, 0, {}, std::move(tokens));
     mpc::RobustDecoder outputs(keys_.committee, plan_->ops.back().size());
     std::size_t finished = 0;
     auto done = Listen([&](std::uint16_t from, const BenchMessage& message) {
-      if (message.word == Word::kInput) begin = std::max(begin, message.number);
+      if (message.word == Word::kInput) begin = std::min(begin, message.number);
       if (message.word != Word::kFinished) return false;
       end = std::max(end, message.number);
       auto shares = mpc::DecodeElements(message.rest);

@@ -32,7 +32,7 @@ struct CommitteeOptions {
 
 struct MemberFigures {
   double cpu_preprocessing_s = 0;
-  double cpu_online_s = 0;
+  double cpu_online_s = 0;  // After the input's rounds.
   std::uint64_t preprocessing_bytes = 0;  // Sent.
   std::uint64_t input_bytes = 0;          // Sent online in the input's rounds.
   std::uint64_t online_bytes = 0;         // Sent online after them.

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,7 +26,9 @@ using Channel = BenchChannel;
 using Word = BenchWord;
 
 constexpr std::uint64_t kRequest = 1;
-constexpr int kHeapBytes = 1 << 29;
+// Addresses that a member's heap grows into.
+constexpr std::size_t kHeapBytes = std::size_t{8} << 30;
+constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
 double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
@@ -34,6 +37,19 @@ double CpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
+}
+
+// Long vectors come and go: what was freed is used again, not asked of the system anew, and pages
+// are large. Either way a page comes cleared, which costs as much as computing what goes there.
+void KeepHeap() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);  // Never.
+  void* const room = malloc(kHeapBytes);
+  if (room == nullptr) return;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(room) + kLargePage - 1) & ~(kLargePage - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(room) + kHeapBytes;
+  madvise(reinterpret_cast<void*>(begin), (end - begin) & ~(kLargePage - 1), MADV_HUGEPAGE);
+  free(room);
 }
 
 mpc::Segment SegmentOf(proto::ByteSpan bytes) {
@@ -89,13 +105,14 @@ class SlotFile : public mpc::SlotStore {
 class BundleStore {
  public:
   void Add(mpc::Bundle bundle) {
+    const bool whole = !bundle.slots.back().empty();  // The last segment.
     if (bundle_.slots.empty() || bundle.attempt != bundle_.attempt) {
       bundle_ = std::move(bundle);
       file_.reset();
-      return;
+      if (whole) return;
+      bundle_.store = file_ = std::make_shared<SlotFile>();
+      return Save(bundle_.slots);
     }
-    if (!file_) bundle_.store = file_ = std::make_shared<SlotFile>();
-    Save(bundle_.slots);
     Save(bundle.slots);
     bundle_.slots.back() = std::move(bundle.slots.back());
   }
@@ -209,7 +226,9 @@ class Member {
   }
 
   void StartSession(const Bytes& tokens) {
-    cpu_preprocessing_ = CpuSeconds() - cpu_begin_;
+    handled_ns_ = MonotonicNs();
+    handled_cpu_ = CpuSeconds();
+    cpu_preprocessing_ = handled_cpu_ - cpu_begin_;
     attempt_.reset();
     std::vector<std::uint32_t> masked;
     for (std::size_t i = 0; i < tokens.size(); i += 4) {
@@ -247,7 +266,7 @@ class Member {
       auto decoded = proto::DecodeSessionMessage(message.body);
       CHECK(decoded.has_value());
       message.body = {};
-      Carry(session_->Handle(from, std::move(*decoded)));
+      HandleSession(from, std::move(*decoded));
     }
   }
 
@@ -300,6 +319,13 @@ class Member {
     }
   }
 
+  void HandleSession(PartyId from, proto::SessionMessage message) {
+    // The last opening of the input is also where the work begins, in the same Step.
+    handled_ns_ = MonotonicNs();
+    handled_cpu_ = CpuSeconds();
+    Carry(session_->Handle(from, std::move(message)));
+  }
+
   void Carry(mpc::Session::Step step) {
     SendOut<proto::SessionMessage>(
         kSessionChannel, step.messages,
@@ -308,11 +334,12 @@ class Member {
           const bool input = opening != nullptr && opening->round < options_.input_rounds;
           return input ? sent_input_ : sent_online_;
         },
-        [this](auto message) { Carry(session_->Handle(context_.self, std::move(message))); });
+        [this](auto message) { HandleSession(context_.self, std::move(message)); });
     const bool input = session_->round() < options_.input_rounds;
     if (!input && !input_told_) {
       input_told_ = true;
-      Tell(Word::kInput, MonotonicNs());
+      cpu_input_ = handled_cpu_ - cpu_begin_ - cpu_preprocessing_;
+      Tell(Word::kInput, handled_ns_);
     }
     for (auto& finished : step.outputs) {
       rounds_ = finished.rounds;
@@ -324,7 +351,7 @@ class Member {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     Bytes rest;
-    const double online = CpuSeconds() - cpu_begin_ - cpu_preprocessing_;
+    const double online = CpuSeconds() - cpu_begin_ - cpu_preprocessing_ - cpu_input_;
     proto::PutU64(rest, static_cast<std::uint64_t>(cpu_preprocessing_ * 1e9));
     proto::PutU64(rest, static_cast<std::uint64_t>(online * 1e9));
     proto::PutU64(rest, sent_preprocessing_);
@@ -352,10 +379,13 @@ class Member {
   std::vector<std::pair<PartyId, Bytes>> early_attempt_;
   std::vector<std::pair<PartyId, Bytes>> early_session_;
   bool input_told_ = false;
+  std::uint64_t handled_ns_ = 0;  // When the message in hand was taken up.
+  double handled_cpu_ = 0;        // Likewise.
   std::uint32_t rounds_ = 0;
 
   const double cpu_begin_ = CpuSeconds();
   double cpu_preprocessing_ = 0;
+  double cpu_input_ = 0;
   std::uint64_t sent_preprocessing_ = 0;
   std::uint64_t sent_input_ = 0;
   std::uint64_t sent_online_ = 0;
@@ -389,9 +419,7 @@ proto::Bytes SegmentBytes(const mpc::Segment& segment) {
 void RunMember(mpc::PartyContext context, std::shared_ptr<const mpc::Plan> plan,
                const CommitteeOptions& options, std::map<std::uint16_t, BenchLink> peers,
                BenchLink ledger) {
-  // Long vectors come and go: what was freed is used again, not asked of the system anew.
-  mallopt(M_MMAP_THRESHOLD, kHeapBytes);
-  mallopt(M_TRIM_THRESHOLD, kHeapBytes);
+  KeepHeap();
   Member(std::move(context), std::move(plan), options, std::move(peers), std::move(ledger)).Run();
 }
 
