@@ -1,6 +1,7 @@
 #include "node/cli/package.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 #include <utility>
@@ -25,6 +26,36 @@ namespace {
 
 constexpr std::chrono::seconds kActivationPatience{300};
 constexpr char kPackageFile[] = "package.json";
+constexpr unsigned kPhaseBitsMin = 16;
+
+unsigned LargestPhaseBits(const mpc::Plan& plan) {
+  unsigned bits = 0;
+  for (const mpc::Op& op : plan.ops) bits = std::max<unsigned>(bits, op.series.phase_bits);
+  return bits;
+}
+
+// Compiles with as many bits of the preprocessed phases as their products may have in this
+// committee: the more sets a mask is the sum of, the more products of phases, and each product
+// leaks four times more for each bit.
+Result<mpc::Plan> CompileFor(const proto::Committee& committee, const mpc::FloatModel& model,
+                             const mpc::Length& length,
+                             const std::vector<std::vector<std::uint32_t>>& sentences,
+                             mpc::CompileOptions options) {
+  for (;;) {
+    auto plan = mpc::Compile(model, length, sentences, options);
+    if (!plan) return plan;
+    const double lacking = mpc::kLeakageBitsMin - mpc::PreprocessingLeakageBits(*plan, committee);
+    const unsigned bits = LargestPhaseBits(*plan);
+    const auto fewer = static_cast<unsigned>(std::ceil(std::max(lacking, 0.0) / 2));
+    if (fewer == 0 || bits < kPhaseBitsMin + fewer) {
+      if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
+        return tl::unexpected(fits.error());
+      }
+      return plan;
+    }
+    options.builder.phase_bits_max = bits - fewer;
+  }
+}
 
 proto::PackageFile Describe(const std::string& name, const proto::Bytes& bytes) {
   return {name, proto::Sha256(bytes), bytes.size()};
@@ -49,12 +80,9 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   compile_options.builder.sets = static_cast<unsigned>(sets.count());
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
-    auto plan =
-        mpc::Compile(model.reference, {tokens, options.generate}, sentences, compile_options);
+    auto plan = CompileFor(committee, model.reference, {tokens, options.generate}, sentences,
+                           compile_options);
     if (!plan) return tl::unexpected(plan.error());
-    if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
-      return tl::unexpected(fits.error());
-    }
     Package::Cost cost;
     cost.tokens = tokens;
     cost.leakage_bits = mpc::LeakageBits(*plan, mask_bits);
