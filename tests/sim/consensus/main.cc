@@ -1,5 +1,7 @@
 // sim_ledger [--runs N] [--seed S] [--scenario NAME] [--latency]: seeded runs of whole clusters,
-// and what happened in them. Exit status 1 if a run fails; its seed and command are printed.
+// and what happened in them. Exit status 1 if a run fails; its seed and command are printed. How
+// far it is goes to the standard error every kProgressEvery runs, so a stop loses no more than
+// that.
 
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +13,8 @@
 #include "tests/sim/consensus/scenarios.h"
 
 namespace {
+
+constexpr std::uint64_t kProgressEvery = 100;
 
 struct Arguments {
   std::uint64_t runs = 500;
@@ -142,8 +146,15 @@ int main(int count, char** texts) {
     sum.waves = std::max(sum.waves, outcome.waves_without_commit);
     simulated += outcome.simulated;
     for (const auto& [kind, number] : outcome.faults) faults[kind] += number;
+    const std::uint64_t done = seed - arguments.seed + 1;
+    if (!outcome.failure.empty()) ++failed;
+    if (done % kProgressEvery == 0) {
+      std::fprintf(stderr, "seeds %llu to %llu: %llu failed, %.0f CPU s\n",
+                   static_cast<unsigned long long>(arguments.seed),
+                   static_cast<unsigned long long>(seed), static_cast<unsigned long long>(failed),
+                   static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+    }
     if (outcome.failure.empty()) continue;
-    ++failed;
     std::printf(
         "FAILED seed %llu, %s: %s\n  again: ./waxseal sim ledger --runs 1 --seed %llu --scenario "
         "%s\n",

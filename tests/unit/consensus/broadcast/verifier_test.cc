@@ -202,6 +202,7 @@ TEST_F(VerifierTest, ACertificateCostsAQuorumOfChecksAndOneMadeHereNone) {
 TEST_F(VerifierTest, ACertificateMadeHereIsNotTrustedWithOtherVotes) {
   Verifier verifier(config_);
   const Header header = validators_.MakeHeader(3, 1, Parents(3));
+  EXPECT_EQ(verifier.Check(header), std::nullopt);
   verifier.Trust(validators_.Certify(header, {0, 1, 2}));
   EXPECT_EQ(verifier.Check(validators_.Certify(header, {1, 2, 3})), std::nullopt);
   EXPECT_EQ(verifier.Check(validators_.Certify(header, {0, 1})), kMalformed);

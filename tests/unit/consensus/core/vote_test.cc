@@ -165,6 +165,19 @@ TEST_F(VoteTest, NoVoteBeforeTheParentsAreHere) {
   EXPECT_EQ(driver_.Sent<Vote>(1).size(), 1u);
 }
 
+// In rounds with a coin share and without, below the waves and above.
+TEST_F(VoteTest, NoVoteBeforeTheParentsAreHereInAnyRound) {
+  const auto rounds = validators_.Rounds(7, {1, 2, 3});
+  for (std::size_t i = 1; i < rounds.size(); ++i) {
+    driver_.Insert({rounds[i - 1][0], rounds[i - 1][1]});
+    driver_.Clear();
+    driver_.Handle(1, rounds[i][0].header);
+    EXPECT_TRUE(driver_.Sent<Vote>().empty()) << "round " << i + 1;
+    driver_.Handle(1, rounds[i - 1][2]);
+    EXPECT_EQ(driver_.Sent<Vote>(1).size(), 1u) << "round " << i + 1;
+  }
+}
+
 TEST_F(VoteTest, RequestsGoToTheNextPeerWhenUnanswered) {
   const auto rounds = validators_.Rounds(2, {1, 2, 3});
   driver_.Handle(2, rounds[1][1].header);
@@ -213,6 +226,16 @@ TEST_F(VoteTest, NoVoteAtOrBelowGc) {
   driver_.Handle(3, validators_.MakeHeader(1, 3, {}));
   EXPECT_TRUE(driver_.Sent<Vote>(3).empty());
   EXPECT_TRUE(driver_.TakeFaults().empty());  // It may just be slow.
+  // The oldest collected round and the oldest kept one: the parents of both are stored.
+  const std::uint64_t gc = driver_.core().status().gc_round;
+  ASSERT_GT(gc, 1u);
+  const auto on_the_round_before = [&](std::uint64_t round) {
+    return validators_.MakeHeader(round, 3, ReferencesTo(rounds[round - 2]));
+  };
+  driver_.Handle(3, on_the_round_before(gc));
+  EXPECT_TRUE(driver_.Sent<Vote>(3).empty());
+  driver_.Handle(3, on_the_round_before(gc + 1));
+  EXPECT_EQ(driver_.Sent<Vote>(3).size(), 1u);
 }
 
 TEST_F(VoteTest, HeadersFarAheadAreNotKeptButShowThatThisNodeIsBehind) {
