@@ -8,13 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <random>
 #include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <leveldb/env.h>
 #include <rapidcheck/gtest.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -24,6 +22,7 @@
 #include "node/store/file_store.h"
 #include "node/store/store.h"
 #include "proto/base/check.h"
+#include "tests/unit/node/store/failing_power.h"
 #include "tests/unit/node/store/scratch.h"
 
 namespace node {
@@ -80,90 +79,6 @@ proto::Result<std::uint32_t> BatchesHeld(const Store& store) {
   return held;
 }
 
-// A disk that keeps, when the power fails, what was synced and a random beginning of the rest.
-class FailingPower : public leveldb::EnvWrapper {
- public:
-  FailingPower() : EnvWrapper(leveldb::Env::Default()) {}
-
-  leveldb::Status NewWritableFile(const std::string& name,
-                                  leveldb::WritableFile** result) override {
-    const std::lock_guard lock(mutex_);
-    if (failed_) return Gone();
-    const leveldb::Status status = target()->NewWritableFile(name, result);
-    if (!status.ok()) return status;
-    files_[name] = {0, 0};
-    *result = new File(this, name, std::unique_ptr<leveldb::WritableFile>(*result));
-    return status;
-  }
-  leveldb::Status RenameFile(const std::string& from, const std::string& to) override {
-    const std::lock_guard lock(mutex_);
-    if (failed_) return Gone();
-    if (files_.contains(from)) files_[to] = files_[from];
-    files_.erase(from);
-    return target()->RenameFile(from, to);
-  }
-  leveldb::Status RemoveFile(const std::string& name) override {
-    const std::lock_guard lock(mutex_);
-    if (failed_) return Gone();
-    files_.erase(name);
-    return target()->RemoveFile(name);
-  }
-
-  // From now on nothing reaches the disk.
-  void Fail() {
-    const std::lock_guard lock(mutex_);
-    failed_ = true;
-  }
-  // Once the store is closed: takes away what the disk had not kept.
-  void Lose(std::mt19937_64& random) {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, sizes] : files_) {
-      const auto [synced, written] = sizes;
-      std::uniform_int_distribution<std::uint64_t> kept(synced, written);
-      if (fs::exists(name)) fs::resize_file(name, std::min(kept(random), fs::file_size(name)));
-    }
-    files_.clear();
-    failed_ = false;
-  }
-
- private:
-  class File : public leveldb::WritableFile {
-   public:
-    File(FailingPower* power, std::string name, std::unique_ptr<leveldb::WritableFile> file)
-        : power_(power), name_(std::move(name)), file_(std::move(file)) {}
-
-    leveldb::Status Append(const leveldb::Slice& data) override {
-      const std::lock_guard lock(power_->mutex_);
-      if (power_->failed_) return Gone();
-      power_->files_[name_].written += data.size();
-      return file_->Append(data);
-    }
-    leveldb::Status Sync() override {
-      const std::lock_guard lock(power_->mutex_);
-      if (power_->failed_) return Gone();
-      power_->files_[name_].synced = power_->files_[name_].written;
-      return file_->Sync();
-    }
-    leveldb::Status Flush() override { return file_->Flush(); }
-    leveldb::Status Close() override { return file_->Close(); }
-
-   private:
-    FailingPower* power_;
-    std::string name_;
-    std::unique_ptr<leveldb::WritableFile> file_;
-  };
-  struct Sizes {
-    std::uint64_t synced = 0;
-    std::uint64_t written = 0;
-  };
-
-  static leveldb::Status Gone() { return leveldb::Status::IOError("the power is gone"); }
-
-  std::mutex mutex_;
-  std::map<std::string, Sizes> files_;
-  bool failed_ = false;
-};
-
 // Values are long enough for several logs to be filled, so that the power also fails while tables
 // are written and logs change.
 TEST(StoreCrash, APowerFailureLeavesAPrefixWithAllThatWasSynced) {
@@ -193,6 +108,65 @@ TEST(StoreCrash, APowerFailureLeavesAPrefixWithAllThatWasSynced) {
     store->reset();
     power.Lose(random);
   }
+}
+
+// The same with values in the journal and in the index, keys that are replaced and erased, and
+// segments of a few records: values are moved and segments removed all the time.
+TEST(StoreCrash, APowerFailureWhileValuesMoveLeavesAPrefix) {
+  const std::uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const Scratch scratch;
+  FailingPower power;
+  using Model = std::map<Bytes, Bytes>;
+  std::vector<Model> states(1);  // The last synced state, then one for each batch since.
+  std::uint64_t removed = 0;
+  for (int failure = 0; failure < 25; ++failure) {
+    auto store = Store::Open(scratch / "store", &power, {.segment_size = 20'000});
+    ASSERT_TRUE(store.has_value()) << store.error().message;
+    const auto all = (*store)->Scan({}, {}, 1'000'000);
+    ASSERT_TRUE(all.has_value()) << all.error().message;
+    const Model found(all->begin(), all->end());
+    const auto prefix = std::ranges::find(states, found);
+    ASSERT_NE(prefix, states.end()) << "no prefix, failure " << failure;
+    states = {found};
+    const std::uint64_t batches = random() % 120;
+    for (std::uint64_t i = 0; i < batches; ++i) {
+      std::vector<KeyWrite> writes;
+      states.push_back(states.back());
+      for (std::uint64_t width = 1 + random() % 4; width > 0; --width) {
+        const Bytes key = {static_cast<std::uint8_t>(random() % 40)};
+        const std::size_t size = random() % 2 ? random() % 4000 : random() % 40;
+        KeyWrite write{key, std::nullopt};
+        states.back().erase(key);
+        if (random() % 4 != 0) {
+          write.value = Bytes(size, static_cast<std::uint8_t>(random()));
+          states.back()[key] = *write.value;
+        }
+        writes.push_back(std::move(write));
+      }
+      const bool sync = random() % 6 == 0;
+      const auto applied = (*store)->Apply(writes, sync);
+      ASSERT_TRUE(applied.has_value()) << applied.error().message;
+      if (sync) states = {states.back()};
+      if (random() % 8 != 0) continue;
+      const auto now = (*store)->Scan({}, {}, 1'000'000);
+      ASSERT_TRUE(now.has_value()) << now.error().message;
+      ASSERT_EQ(Model(now->begin(), now->end()), states.back());
+    }
+    std::uint64_t segments = 0;
+    std::uint64_t newest = 0;
+    for (const auto& entry : fs::directory_iterator(scratch / "store")) {
+      if (entry.path().extension() != ".journal") continue;
+      ++segments;
+      newest = std::max<std::uint64_t>(newest, std::stoull(entry.path().stem().string()));
+    }
+    removed = std::max(removed, newest - segments);
+    power.Fail();
+    store->reset();
+    power.Lose(random);
+  }
+  EXPECT_GT(removed, 50u);
 }
 
 // The end of a log: gone, or gone bad. Whatever is left opens to a prefix, or says it is damaged.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <leveldb/env.h>
 #include <rapidcheck/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -29,13 +30,13 @@ rc::Gen<Bytes> AnyKey() {
 rc::Gen<KeyWrite> AnyWrite() {
   return rc::gen::build<KeyWrite>(
       rc::gen::set(&KeyWrite::key, AnyKey()),
-      rc::gen::set(
-          &KeyWrite::value,
-          rc::gen::map(rc::gen::pair(rc::gen::arbitrary<bool>(), rc::gen::arbitrary<Bytes>()),
-                       [](std::pair<bool, Bytes> choice) {
-                         return choice.first ? std::optional(std::move(choice.second))
-                                             : std::nullopt;
-                       })));
+      rc::gen::set(&KeyWrite::value,
+                   rc::gen::map(rc::gen::pair(rc::gen::inRange(0, 4), rc::gen::arbitrary<Bytes>()),
+                                [](std::pair<int, Bytes> choice) {
+                                  auto& [kind, bytes] = choice;
+                                  if (kind == 0) bytes.resize(kInlineMax + bytes.size(), 0x17);
+                                  return kind < 3 ? std::optional(std::move(bytes)) : std::nullopt;
+                                })));
 }
 
 void Apply(Model& model, const std::vector<KeyWrite>& writes) {
@@ -80,7 +81,11 @@ void CheckAgainst(const Model& model, const KeyValueStore& store) {
 
 RC_GTEST_PROP(Store, IsAnOrderedMapThatOutlivesItsProcess, ()) {
   const Scratch scratch;
-  auto store = Store::Open(scratch / "store").value();
+  const StoreOptions options{.durable = false, .segment_size = 10'000};
+  const auto open = [&] {
+    return Store::Open(scratch / "store", leveldb::Env::Default(), options).value();
+  };
+  auto store = open();
   Model model;
   for (int i = 0; i < 10; ++i) {
     const auto writes = *rc::gen::container<std::vector<KeyWrite>>(AnyWrite());
@@ -88,7 +93,7 @@ RC_GTEST_PROP(Store, IsAnOrderedMapThatOutlivesItsProcess, ()) {
     Apply(model, writes);
     if (*rc::gen::inRange(0, 4) == 0) {
       store.reset();
-      store = Store::Open(scratch / "store").value();
+      store = open();
     }
     CheckAgainst(model, *store);
   }
