@@ -44,10 +44,14 @@ void Rise(Sha256Stream& stream, std::vector<Digest>& level) {
   level.resize((level.size() + 1) / 2);
 }
 
-Digest RootOf(Sha256Stream& stream, std::vector<Digest> level) {
+Digest TopOf(Sha256Stream& stream, std::vector<Digest> level) {
   if (level.empty()) return Hash("waxseal/merkle/empty", {});
   while (level.size() > 1) Rise(stream, level);
   return level.front();
+}
+
+Digest ListRoot(std::uint64_t count, const Digest& top) {
+  return Hasher("waxseal/merkle/list").Add(count).Add(top.span()).Finish();
 }
 
 }  // namespace
@@ -59,7 +63,7 @@ Digest MerkleLeaf(ByteSpan leaf) {
 
 Digest MerkleRoot(const std::vector<Digest>& leaves) {
   Sha256Stream stream;
-  return RootOf(stream, leaves);
+  return ListRoot(leaves.size(), TopOf(stream, leaves));
 }
 
 MerkleProof MakeMerkleProof(const std::vector<Digest>& leaves, std::uint64_t index) {
@@ -87,7 +91,7 @@ bool VerifyMerkleProof(const Digest& root, const Digest& leaf, const MerkleProof
     node = index % 2 == 0 ? Node(stream, node, *next) : Node(stream, *next, node);
     ++next;
   }
-  return next == proof.path.end() && node == root;
+  return next == proof.path.end() && ListRoot(proof.count, node) == root;
 }
 
 Digest MerkleRootOfBytes(ByteSpan bytes) {
@@ -99,7 +103,7 @@ Digest MerkleRootOfBytes(ByteSpan bytes) {
     leaves.push_back(Leaf(stream, bytes.first(size)));
     bytes = bytes.subspan(size);
   }
-  return RootOf(stream, std::move(leaves));
+  return TopOf(stream, std::move(leaves));
 }
 
 }  // namespace proto

@@ -86,7 +86,8 @@ def main():
     print("hash       ", tagged("waxseal/test", b"abc", u64(0x0102030405060708)).hex())
 
     for count in (0, 1, 2, 3, 7, 8, 11):
-        print("merkle", count, "  ", merkle([leaf(bytes([i])) for i in range(count)]).hex())
+        top = merkle([leaf(bytes([i])) for i in range(count)])
+        print("merkle", count, "  ", tagged("waxseal/merkle/list", u64(count), top).hex())
     data = bytes(i * 7 % 256 for i in range(3 * 4096 + 5))
     print("bytes      ", merkle([leaf(data[i:i + 4096]) for i in range(0, len(data), 4096)]).hex())
 

@@ -30,13 +30,13 @@ TEST(Vectors, Hash) {
 
 TEST(Vectors, Merkle) {
   const std::vector<std::pair<std::uint8_t, std::string>> roots = {
-      {0, "1ce81b85c796dd93d06c5de4512a39bd0f6d64c5ed734d9b8bac3ea22dac2e16"},
-      {1, "18ebac21b73eda30a546cecbd539e91e9cf44f8cb76bfd5a90cf784798fd75f5"},
-      {2, "d79a2323981fd40f61418cfe5aecd418d909f14f8bc4f0f5ffe160ec5f772999"},
-      {3, "0842e57724dad71534ff11f5debd0b6cdca54560c98e4906fd8e7b1ae54d2ea1"},
-      {7, "3ba0f1b8187a8e033615cc5fb84f3b48c55f1ac84adbd351569ef26c9fcfdd6f"},
-      {8, "10f3c27f79bc51adfce988a4042666ce99d2ef6d539d75da7f6c0e2042bc3848"},
-      {11, "43ee260bf4938d1c1905ae16f1a482c3e36f41765497b94e0701d074388e3658"},
+      {0, "9dfdd109a2dc324b1b1e2097d1564ba5f86fa27dd0607b7141149a4a38c91d48"},
+      {1, "875bdd2abf4e9aa9318de9f4b2f484410d33e8c7cab546358799dac81f4ea85c"},
+      {2, "68dfe29fc97f29b0d3bbca31ac666917713359df56c42b1fd564ad29c668978c"},
+      {3, "fd5da18d9169e43df54d6ef8af8c2bf372d38252f73e12fa226983327a823625"},
+      {7, "96776d30f1157ff489fa9af4e58d066e6544c57e23bd01abbcb35841c12b9d4d"},
+      {8, "f0c8f1ad182b5aa68d62ecbdefa25b1ed2d5a4df07461049717780533d246593"},
+      {11, "d39bab62530b7756f771ff8291ad050567236f4e66eec27d146edc820865b779"},
   };
   for (const auto& [count, root] : roots) {
     std::vector<Digest> leaves;
