@@ -62,6 +62,11 @@ class FieldWriter {
     Put(value.has_value());
     if (value) item(*value);
   }
+  // A value with a codec of its own.
+  template <class T, class Encode, class Decode>
+  void Part(const T& value, std::size_t size_max, Encode encode, Decode) {
+    Sized(encode(value), size_max);
+  }
   template <class T>
   void Ascending(const std::vector<T>& list) {
     CHECK(std::ranges::adjacent_find(list, std::ranges::greater_equal{}) == list.end());
@@ -130,6 +135,14 @@ class FieldReader {
     bool present = false;
     Get(present);
     if (present) item(value.emplace());
+  }
+  template <class T, class Encode, class Decode>
+  void Part(T& value, std::size_t size_max, Encode, Decode decode) {
+    const ByteSpan bytes = Next(Count(size_max));
+    if (!fault_.empty()) return;
+    auto decoded = decode(bytes);
+    if (!decoded) return Refuse(decoded.error().message);
+    value = *std::move(decoded);
   }
   template <class T>
   void Ascending(const std::vector<T>& list) {
