@@ -1,5 +1,6 @@
 #include "node/rpc/json_rpc.h"
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 #include <utility>
@@ -61,54 +62,14 @@ Json IdOf(const Json& request) {
   return id != request.end() && IsId(*id) ? *id : Json();
 }
 
-std::string TakesSentence(const std::vector<std::string>& names) {
-  if (names.empty()) return "the method takes none.";
+std::string TakesSentence(const std::vector<ParamSpec>& specs) {
+  if (specs.empty()) return "the method takes none.";
   std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  for (const ParamSpec& spec : specs) list += (list.empty() ? "" : ", ") + spec.name;
   return "the method takes " + list + ".";
 }
 
 }  // namespace
-
-RpcCode ToRpcCode(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalidArgument:
-      return RpcCode::kInvalidParams;
-    case ErrorCode::kNotFound:
-      return RpcCode::kNotFound;
-    case ErrorCode::kUnavailable:
-      return RpcCode::kUnavailable;
-    case ErrorCode::kExhausted:
-      return RpcCode::kExhausted;
-    case ErrorCode::kCorrupt:
-      return RpcCode::kCorrupt;
-    case ErrorCode::kDenied:
-      return RpcCode::kDenied;
-  }
-  return RpcCode::kInternalError;
-}
-
-ErrorCode FromRpcCode(std::int64_t code) {
-  switch (static_cast<RpcCode>(code)) {
-    case RpcCode::kParseError:
-    case RpcCode::kInvalidRequest:
-    case RpcCode::kMethodNotFound:
-    case RpcCode::kInvalidParams:
-      return ErrorCode::kInvalidArgument;
-    case RpcCode::kNotFound:
-      return ErrorCode::kNotFound;
-    case RpcCode::kInternalError:
-    case RpcCode::kUnavailable:
-      return ErrorCode::kUnavailable;
-    case RpcCode::kExhausted:
-      return ErrorCode::kExhausted;
-    case RpcCode::kDenied:
-      return ErrorCode::kDenied;
-    case RpcCode::kCorrupt:
-      break;
-  }
-  return ErrorCode::kCorrupt;
-}
 
 Result<Json> ParseJson(std::string_view text) {
   if (auto shape = CheckShape(text); !shape) {
@@ -123,22 +84,31 @@ std::string FormatJson(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<Params> Params::From(const Json& given, const std::vector<std::string>& names) {
+Result<Params> Params::From(const Json& given, const std::vector<ParamSpec>& specs) {
   Params params;
   if (given.is_array()) {
-    if (given.size() > names.size()) {
+    if (given.size() > specs.size()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "There are too many parameters: " + TakesSentence(names));
+                  "There are too many parameters: " + TakesSentence(specs));
     }
-    for (std::size_t i = 0; i < given.size(); ++i) params.values_.emplace(names[i], given[i]);
-    return params;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      params.values_.emplace(specs[i].name, given[i]);
+    }
+  } else {
+    for (const auto& [name, value] : given.items()) {
+      if (std::ranges::find(specs, name, &ParamSpec::name) == specs.end()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    "The parameter " + Quote(name) + " is unknown: " + TakesSentence(specs));
+      }
+      params.values_.emplace(name, value);
+    }
   }
-  for (const auto& [name, value] : given.items()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "The parameter " + Quote(name) + " is unknown: " + TakesSentence(names));
+  for (const ParamSpec& spec : specs) {
+    static const Json kAbsent;
+    const Json* value = params.Find(spec.name);
+    if (auto sound = CheckParam(spec, value == nullptr ? kAbsent : *value); !sound) {
+      return tl::unexpected(sound.error());
     }
-    params.values_.emplace(name, value);
   }
   return params;
 }
@@ -211,17 +181,44 @@ Result<proto::Bytes> Params::HexOf(std::string_view name, std::size_t size) cons
                                                " bytes in hexadecimal digits.");
 }
 
+Result<bool> Params::Flag(std::string_view name) const {
+  const Json* value = Find(name);
+  if (!value) return false;
+  if (value->is_boolean()) return value->get<bool>();
+  return Fail(ErrorCode::kInvalidArgument,
+              "The parameter " + Quote(name) + " must be true or false.");
+}
+
 Result<proto::Digest> Params::Digest(std::string_view name) const {
   const auto bytes = HexOf(name, sizeof(proto::Digest::bytes));
   if (!bytes) return tl::unexpected(bytes.error());
   return proto::Digest::From(*bytes);
 }
 
-void JsonRpc::Add(std::string name, std::vector<std::string> parameters, Method method) {
+JsonRpc::JsonRpc() {
+  specs_.push_back({.name = "rpc.discover",
+                    .about = "What this interface offers.",
+                    .result = "This OpenRPC document."});
+  methods_.emplace(specs_[0].name, Entry{0, {}});  // Invoke() knows it.
+}
+
+void JsonRpc::Add(MethodSpec spec, Method method) {
   CHECK(method);
-  const bool added =
-      methods_.emplace(std::move(name), Entry{std::move(parameters), std::move(method)}).second;
+  if (spec.provable) {
+    spec.params.push_back({"prove", ParamType::kFlag,
+                           "Answer {question, answer, proof}, of the newest signed block.", false});
+  }
+  const bool added = methods_.emplace(spec.name, Entry{specs_.size(), std::move(method)}).second;
   CHECK(added);
+  specs_.push_back(std::move(spec));
+}
+
+void JsonRpc::Add(std::string name, const std::vector<std::string>& params, Method method) {
+  MethodSpec spec{.name = std::move(name)};
+  for (const std::string& param : params) {
+    spec.params.push_back({param, ParamType::kAny, "", false});
+  }
+  Add(std::move(spec), std::move(method));
 }
 
 std::string JsonRpc::Handle(std::string_view body) const {
@@ -294,8 +291,9 @@ std::optional<Json> JsonRpc::HandleOne(const Json& request) const {
 // The last resort: a method that throws (memory, above all) costs its caller an error, not the
 // validator its life.
 Result<Json> JsonRpc::Invoke(const Entry& entry, const Json& given) const {
-  auto params = Params::From(given, entry.parameters);
+  auto params = Params::From(given, specs_[entry.spec].params);
   if (!params) return tl::unexpected(params.error());
+  if (entry.spec == 0) return OpenRpcDocument(specs_);
   try {
     return entry.method(*params);
   } catch (const std::exception&) {

@@ -2,7 +2,9 @@
 //
 // Handle() takes any bytes and always answers well-formed JSON: a result, or an error object whose
 // message is one sentence that says what to do. The text is judged before it is parsed (depth and
-// number of values), so a small body cannot become a large tree.
+// number of values), so a small body cannot become a large tree. Each call is checked against what
+// the method's specification says of its parameters; the method `rpc.discover`, which is always
+// there, tells all of them.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "node/rpc/method_spec.h"
 #include "proto/base/bytes.h"
 
 namespace node {
@@ -27,23 +30,6 @@ inline constexpr std::size_t kBatchMax = 32;
 inline constexpr std::size_t kBatchAnswerBytesMax = std::size_t{16} << 20;
 inline constexpr std::size_t kIdBytesMax = 256;
 
-// The standard's codes, and one for each proto::ErrorCode that is not the caller's syntax.
-enum class RpcCode : int {
-  kParseError = -32700,
-  kInvalidRequest = -32600,
-  kMethodNotFound = -32601,
-  kInvalidParams = -32602,  // ErrorCode::kInvalidArgument
-  kInternalError = -32603,
-  kNotFound = -32001,
-  kUnavailable = -32002,
-  kExhausted = -32003,
-  kCorrupt = -32004,
-  kDenied = -32005,
-};
-RpcCode ToRpcCode(proto::ErrorCode code);
-// The way back, for a client; unknown codes are kCorrupt.
-proto::ErrorCode FromRpcCode(std::int64_t code);
-
 // Parses within the limits above; kInvalidArgument says what is wrong.
 proto::Result<Json> ParseJson(std::string_view text);
 // Compact; bytes that are not UTF-8 become U+FFFD rather than an exception.
@@ -52,9 +38,9 @@ std::string FormatJson(const Json& value);
 // The parameters of one call. A getter fails with a sentence naming the parameter.
 class Params {
  public:
-  // By name (an object) or by position (an array), according to the method's parameter list.
-  // Unknown names and surplus positions are refused.
-  static proto::Result<Params> From(const Json& given, const std::vector<std::string>& names);
+  // By name (an object) or by position (an array), according to the method's specification.
+  // What is unknown, too much, missing or of another type is refused.
+  static proto::Result<Params> From(const Json& given, const std::vector<ParamSpec>& specs);
 
   bool has(std::string_view name) const { return Find(name) != nullptr; }
   // A non-negative integer, or its decimal digits in a string (for callers whose numbers are
@@ -65,6 +51,7 @@ class Params {
   // Exactly `size` bytes in hexadecimal.
   proto::Result<proto::Bytes> HexOf(std::string_view name, std::size_t size) const;
   proto::Result<proto::Digest> Digest(std::string_view name) const;
+  proto::Result<bool> Flag(std::string_view name) const;  // False when absent.
   // The number, or `otherwise` when absent.
   proto::Result<std::uint64_t> Number(std::string_view name, std::uint64_t otherwise) const;
 
@@ -79,8 +66,12 @@ class JsonRpc {
  public:
   using Method = std::function<proto::Result<Json>(const Params&)>;
 
-  // `parameters` in the order of positional calls.
-  void Add(std::string name, std::vector<std::string> parameters, Method method);
+  JsonRpc();
+
+  // A provable method gets the parameter `prove` as its last.
+  void Add(MethodSpec spec, Method method);
+  void Add(std::string name, const std::vector<std::string>& params, Method method);
+  const std::vector<MethodSpec>& specs() const { return specs_; }
 
   // The answer to one request or a batch; empty when nothing is to be answered (notifications).
   // Thread-safe as far as the methods are.
@@ -88,13 +79,14 @@ class JsonRpc {
 
  private:
   struct Entry {
-    std::vector<std::string> parameters;
+    std::size_t spec;  // Its place.
     Method method;
   };
 
   std::optional<Json> HandleOne(const Json& request) const;  // Nothing for a notification.
   proto::Result<Json> Invoke(const Entry& entry, const Json& given) const;
 
+  std::vector<MethodSpec> specs_;
   std::map<std::string, Entry, std::less<>> methods_;
 };
 

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "proto/wire/fields.h"
-#include "proto/wire/ledger.h"
 
 namespace proto {
 namespace {
@@ -43,7 +42,7 @@ void Fields(auto& io, Of<Proof> auto& proof) {
   io.List(proof.headers, kProofHeadersMax, [&](auto& header) {
     io.Part(header, kHeaderBytesMax, EncodeBlockHeader, DecodeBlockHeader);
   });
-  io.List(proof.signatures, kCommitteeMax,
+  io.List(proof.signatures, kProofSignaturesMax,
           [&](auto& entry) { io(entry.first, entry.second.bytes); });
   io.List(proof.records, kProofRecordsMax, [&](auto& record) {
     io.Sized(record.key, kProofKeyBytesMax);

@@ -31,6 +31,7 @@ namespace proto {
 inline constexpr std::array<std::uint8_t, 4> kProofMark = {'W', 'X', 'P', 1};
 inline constexpr std::size_t kProofBytesMax = std::size_t{16} << 20;
 inline constexpr std::size_t kProofHeadersMax = 64;
+inline constexpr std::size_t kProofSignaturesMax = 128;
 inline constexpr std::size_t kProofRecordsMax = 4096;
 inline constexpr std::size_t kProofKeyBytesMax = 256;
 inline constexpr std::size_t kProofReceiptsMax = 65536;

@@ -33,14 +33,19 @@ Bytes AsSeed(std::string_view text) {
 const node::JsonRpc& Table() {
   static const node::JsonRpc table = [] {
     node::JsonRpc rpc;
-    rpc.Add("number", {"a", "b"}, [](const node::Params& params) -> proto::Result<Json> {
-      const auto a = params.Number("a");
-      if (!a) return tl::unexpected(a.error());
-      const auto b = params.Number("b", 7);
-      if (!b) return tl::unexpected(b.error());
-      return Json(*a ^ *b);
-    });
-    rpc.Add("bytes", {"hex", "text", "digest"},
+    using node::ParamType;
+    rpc.Add({.name = "number",
+             .params = {{"a", ParamType::kNumber}, {"b", ParamType::kNumber, "", false}}},
+            [](const node::Params& params) -> proto::Result<Json> {
+              const auto a = params.Number("a");
+              if (!a) return tl::unexpected(a.error());
+              const auto b = params.Number("b", 7);
+              if (!b) return tl::unexpected(b.error());
+              return Json(*a ^ *b);
+            });
+    rpc.Add({.name = "bytes",
+             .params = {{"hex", ParamType::kHex}, {"text"}, {"digest", ParamType::kHex32}},
+             .provable = true},
             [](const node::Params& params) -> proto::Result<Json> {
               const auto hex = params.Hex("hex", 100);
               if (!hex) return tl::unexpected(hex.error());

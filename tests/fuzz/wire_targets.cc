@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/inference/message.h"
+#include "node/ledger/proof.h"
 #include "node/rpc/block_reader.h"
 #include "proto/base/check.h"
 #include "proto/base/overloaded.h"
@@ -215,6 +216,50 @@ std::vector<Bytes> RecordSeeds() {
   return seeds;
 }
 
+// --- Proofs. ---
+
+node::ProvenBlock SignedBlock() {
+  const auto& world = World();
+  const auto& header = world.ledger.header();
+  const proto::Digest digest = proto::CheckpointDigest(
+      world.ledger.chain().id, proto::kEpoch, header.commit_index, proto::BlockDigest(header));
+  node::BlockSignatures signatures;
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    signatures.emplace_back(proto::PartyId{i}, world.validators[i].Sign(digest));
+  }
+  return {header, signatures, world.ledger.snapshot()};
+}
+
+// What passes is true.
+void RunProof(ByteSpan input) {
+  if (const auto proof = proto::DecodeProof(input)) {
+    CHECK(std::ranges::equal(proto::EncodeProof(*proof).value(), input));
+  }
+  const auto proven = node::VerifyProof(World().genesis, input);
+  if (!proven) return;
+  CHECK(proven->header() == World().ledger.header());
+  for (const auto& record : proven->proof().records) {
+    CHECK(World().ledger.snapshot().Get(record.key) == record.value);
+  }
+}
+
+std::vector<Bytes> ProofSeeds() {
+  const auto& world = World();
+  const node::ProvenBlock block = SignedBlock();
+  const Bytes transaction = world.FromClient(0, proto::Transfer{world.clients[1].public_key(), 5});
+  const proto::Receipt receipt{node::test::MakeDigest("id"), proto::ReceiptCode::kDone, {}, 0, ""};
+  proto::Proof placed = node::ProveBlock({block.header, block.header}, block.signatures);
+  node::AddTransaction(placed, {transaction, transaction, transaction}, {receipt, receipt, receipt},
+                       1);
+  proto::Proof receipts = node::ProveBlock({block.header}, block.signatures);
+  node::AddReceipts(receipts, {});
+  return {proto::EncodeProof(
+              node::ProveRecords(block, {proto::TotalsKey(), proto::RequestKey(1),
+                                         proto::AccountKey(world.clients[0].public_key())}))
+              .value(),
+          proto::EncodeProof(placed).value(), proto::EncodeProof(receipts).value()};
+}
+
 // --- Multi-party computation. ---
 
 void RunInferenceMessage(ByteSpan input) {
@@ -276,6 +321,7 @@ std::vector<Target> WireTargets() {
           {"transaction", RunTransaction, TransactionSeeds},
           {"manifest", RunManifest, ManifestSeeds},
           {"records", RunRecords, RecordSeeds},
+          {"proof", RunProof, ProofSeeds},
           {"inference_message", RunInferenceMessage, InferenceMessageSeeds},
           {"genesis", RunGenesis, GenesisSeeds}};
 }

@@ -14,29 +14,34 @@ using proto::Result;
 
 JsonRpc Table() {
   JsonRpc rpc;
-  rpc.Add("add", {"a", "b"}, [](const Params& params) -> Result<Json> {
-    const auto a = params.Number("a");
-    if (!a) return tl::unexpected(a.error());
-    const auto b = params.Number("b", 10);
-    if (!b) return tl::unexpected(b.error());
-    return Json(*a + *b);
-  });
-  rpc.Add("size", {"hex"}, [](const Params& params) -> Result<Json> {
-    const auto hex = params.Hex("hex", 4);
-    if (!hex) return tl::unexpected(hex.error());
-    return Json(hex->size());
-  });
-  rpc.Add("name", {"id"}, [](const Params& params) -> Result<Json> {
-    const auto id = params.Digest("id");
-    if (!id) return tl::unexpected(id.error());
-    return Json(id->hex());
-  });
-  rpc.Add("missing", {}, [](const Params&) -> Result<Json> {
+  rpc.Add({.name = "add",
+           .params = {{"a", ParamType::kNumber, "", true}, {"b", ParamType::kNumber, "", false}}},
+          [](const Params& params) -> Result<Json> {
+            const auto a = params.Number("a");
+            if (!a) return tl::unexpected(a.error());
+            const auto b = params.Number("b", 10);
+            if (!b) return tl::unexpected(b.error());
+            return Json(*a + *b);
+          });
+  rpc.Add({.name = "size", .params = {{"hex", ParamType::kHex, "", true}}},
+          [](const Params& params) -> Result<Json> {
+            const auto hex = params.Hex("hex", 4);
+            if (!hex) return tl::unexpected(hex.error());
+            return Json(hex->size());
+          });
+  rpc.Add({.name = "name", .params = {{"id", ParamType::kHex32, "", true}}},
+          [](const Params& params) -> Result<Json> {
+            const auto id = params.Digest("id");
+            if (!id) return tl::unexpected(id.error());
+            return Json(id->hex());
+          });
+  rpc.Add({.name = "missing"}, [](const Params&) -> Result<Json> {
     return Fail(ErrorCode::kNotFound, "There is none.");
   });
-  rpc.Add("throws", {}, [](const Params&) -> Result<Json> { throw std::runtime_error("inside"); });
-  rpc.Add("raw", {}, [](const Params&) -> Result<Json> { return Json("\xff\xfe"); });
-  rpc.Add("long", {}, [](const Params&) -> Result<Json> {
+  rpc.Add({.name = "throws"},
+          [](const Params&) -> Result<Json> { throw std::runtime_error("inside"); });
+  rpc.Add({.name = "raw"}, [](const Params&) -> Result<Json> { return Json("\xff\xfe"); });
+  rpc.Add({.name = "long"}, [](const Params&) -> Result<Json> {
     return Json(std::string(kBatchAnswerBytesMax / 2, 'x'));
   });
   return rpc;
@@ -111,11 +116,52 @@ TEST(JsonRpc, SaysWhichParameterIsWrong) {
   }
   EXPECT_EQ(message("size", {{"hex", "0"}}),
             "The parameter 'hex' must be an even number of hexadecimal digits.");
-  EXPECT_EQ(message("size", {{"hex", 1}}), "The parameter 'hex' must be a string.");
+  EXPECT_EQ(message("size", {{"hex", 1}}),
+            "The parameter 'hex' must be an even number of hexadecimal digits.");
   EXPECT_EQ(message("size", {{"hex", "0011223344"}}),
             "The parameter 'hex' is longer than 4 bytes.");
   EXPECT_EQ(message("name", {{"id", "00"}}),
             "The parameter 'id' must be 32 bytes in hexadecimal digits.");
+}
+
+// The document is made from what calls are checked against.
+TEST(JsonRpc, DiscoversItself) {
+  const Json document = AskMethod("rpc.discover", Json::array())["result"];
+  EXPECT_EQ(document["openrpc"], "1.3.2");
+  const std::vector<MethodSpec> specs = Table().specs();
+  ASSERT_EQ(document["methods"].size(), specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const Json& method = document["methods"][i];
+    EXPECT_EQ(method["name"], specs[i].name);
+    ASSERT_EQ(method["params"].size(), specs[i].params.size());
+    for (std::size_t j = 0; j < specs[i].params.size(); ++j) {
+      EXPECT_EQ(method["params"][j]["name"], specs[i].params[j].name);
+      EXPECT_EQ(method["params"][j]["required"], specs[i].params[j].required);
+      EXPECT_FALSE(method["params"][j]["schema"].empty());
+    }
+    for (const Json& error : method["errors"]) {
+      const std::string reference = error["$ref"];
+      const auto code = document.at(Json::json_pointer(reference.substr(1)))["code"];
+      EXPECT_LT(code, 0) << reference;
+    }
+  }
+  EXPECT_EQ(document["components"]["errors"].size(), 10u);
+  EXPECT_EQ(document["components"]["errors"]["Denied"]["code"], -32005);
+}
+
+TEST(JsonRpc, ProvableMethodsTakeOneParameterMore) {
+  JsonRpc rpc;
+  rpc.Add({.name = "truth", .params = {{"a", ParamType::kNumber, "", false}}, .provable = true},
+          [](const Params& params) -> Result<Json> { return Json(params.Flag("prove").value()); });
+  const auto ask = [&](const std::string& params) {
+    return Json::parse(
+        rpc.Handle(R"({"jsonrpc":"2.0","method":"truth","id":1,"params":)" + params + "}"));
+  };
+  EXPECT_EQ(ask("{}")["result"], false);
+  EXPECT_EQ(ask(R"({"prove":true})")["result"], true);
+  EXPECT_EQ(ask("[1,true]")["result"], true);
+  EXPECT_EQ(ask(R"({"prove":1})")["error"]["message"],
+            "The parameter 'prove' must be true or false.");
 }
 
 TEST(JsonRpc, AnswersBatchesAndNotNotifications) {

@@ -87,12 +87,13 @@ constexpr char kEchoCall[] = R"({"jsonrpc":"2.0","method":"echo","params":["hell
 class Rpc : public testing::Test {
  protected:
   void Start(const RpcLimits& limits = {}) {
-    rpc_.Add("echo", {"text"}, [](const Params& params) -> proto::Result<Json> {
-      const auto text = params.Text("text", std::size_t{8} << 20);
-      if (!text) return tl::unexpected(text.error());
-      return Json(*text);
-    });
-    rpc_.Add("wait", {}, [this](const Params&) -> proto::Result<Json> {
+    rpc_.Add({.name = "echo", .params = {{"text", ParamType::kText}}},
+             [](const Params& params) -> proto::Result<Json> {
+               const auto text = params.Text("text", std::size_t{8} << 20);
+               if (!text) return tl::unexpected(text.error());
+               return Json(*text);
+             });
+    rpc_.Add({.name = "wait"}, [this](const Params&) -> proto::Result<Json> {
       std::unique_lock lock(mutex_);
       ++waiting_;
       changed_.notify_all();

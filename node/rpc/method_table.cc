@@ -1,0 +1,154 @@
+#include "node/rpc/method_table.h"
+
+#include <algorithm>
+
+namespace node {
+namespace {
+
+using enum ParamType;
+using enum RpcCode;
+
+std::vector<MethodSpec> Table() {
+  return {
+      {.name = "status",
+       .about = "This validator and its chain.",
+       .result = "Heights, epoch, "
+                 "stake, peers, catch-up; `ready`, or `why_not_ready`."},
+      {.name = "params",
+       .about = "The chain's parameters.",
+       .result = "{chain, spec}",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "block",
+       .about = "A block: its header and the receipts of its transactions.",
+       .params = {{"height", kNumber, "Else the newest.", false}},
+       .result = "The header's fields, `header` as it is hashed, `transactions`; without `prove` "
+                 "also `signatures`.",
+       .errors = {kNotFound, kCorrupt, kExhausted},
+       .provable = true},
+      {.name = "transaction",
+       .about = "Where a transaction stands, what it says, what became of it.",
+       .params = {{"id", kHex32, "Of the transaction."}},
+       .result = "{id, status, height, index, receipt, bytes, hex, payload}; `status` is "
+                 "\"unknown\" when it is in no block here.",
+       .errors = {kNotFound, kCorrupt, kExhausted},
+       .provable = true},
+      {.name = "submit_transaction",
+       .about = "Hands in a signed transaction; it is durable here when this returns.",
+       .params = {{"hex", kHex, "The transaction's canonical bytes."}},
+       .result = "{id}",
+       .errors = {kDenied, kExhausted}},
+      {.name = "account",
+       .about = "An account's balance and the nonce of its next transaction.",
+       .params = {{"key", kHex32, "The account's public key."}},
+       .result = "{balance, nonce}; zeros for an account that was never used.",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "models",
+       .about = "All registered models.",
+       .result = "A list of what `model` answers.",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "model",
+       .about = "A registered model's manifest and status.",
+       .params = {{"id", kHex32, "Of the model."}},
+       .result = "The manifest, `id`, `status`; without `prove` also `files_here`.",
+       .errors = {kNotFound, kExhausted},
+       .provable = true},
+      {.name = "request",
+       .about = "The ledger's record of a request for inference.",
+       .params = {{"id", kNumber, "Of the request."}},
+       .result = "Status, price, rounds, attestations, output shares, who is named; without "
+                 "`prove` also what it cost this validator.",
+       .errors = {kNotFound, kExhausted},
+       .provable = true},
+      {.name = "attempt",
+       .about = "The ledger's record of a preprocessing attempt.",
+       .params = {{"id", kNumber, "Of the attempt."}},
+       .result = "Status, layers, votes, culprits; without `prove` also what it cost this "
+                 "validator.",
+       .errors = {kNotFound, kExhausted},
+       .provable = true},
+      {.name = "pool",
+       .about = "Bundles by model and length.",
+       .result = "A list of {model, name, bucket, tokens, target, ready, waiting, started}.",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "record",
+       .about = "Any record of the state, by its key.",
+       .params = {{"key", kHex, "As proto/wire/records.h makes it."}},
+       .result = "{key, value}; the value in canonical bytes, null when there is none.",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "result",
+       .about = "A request's record in the newest signed block, with its proof.",
+       .params = {{"id", kNumber, "Of the request."}},
+       .result = "{key, value, height, header, signatures, proof, links, record}",
+       .errors = {kNotFound, kCorrupt}},
+      {.name = "proof",
+       .about = "A record of the newest signed block's state, with its proof.",
+       .params = {{"key", kHex, "As proto/wire/records.h makes it."}},
+       .result = "{key, value, height, header, signatures, proof, links}",
+       .errors = {kCorrupt}},
+      {.name = "mask_shares",
+       .about = "A request's owner's shares of its masks, sealed to a key of the owner's.",
+       .params = {{"request", kNumber, "Its number."},
+                  {"ephemeral_key", kHex32, "To seal to."},
+                  {"signature", kHex64, "The owner's, of this question."}},
+       .result = "{party, attempt, sealed, signature}",
+       .errors = {kNotFound, kDenied}},
+      {.name = "model_file",
+       .about = "A part of a registered model's file.",
+       .params = {{"digest", kHex32, "The file's hash."},
+                  {"offset", kNumber, "Where the part begins; else 0.", false}},
+       .result = "{size, offset, hex}",
+       .errors = {kNotFound, kCorrupt}},
+      {.name = "upload_model_file",
+       .about = "Brings a part of a registered model's file; parts come in order.",
+       .params = {{"digest", kHex32, "The file's hash."},
+                  {"size", kNumber, "Of the whole file."},
+                  {"offset", kNumber, "Where the part begins."},
+                  {"hex", kHex, "The part."}},
+       .result = "{received, done}",
+       .errors = {kDenied, kExhausted, kCorrupt}},
+      {.name = "peers",
+       .about = "The links to other validators.",
+       .result = "A list of {validator, address, connected, bytes_sent, bytes_received}."},
+      {.name = "epoch",
+       .about = "An epoch: its validators and who of them computes.",
+       .params = {{"number", kNumber, "Else the present one.", false}},
+       .result = "{number, first_height, first_round, committee_hash, validators, computing}",
+       .errors = {kNotFound, kExhausted},
+       .provable = true},
+      {.name = "epoch_links",
+       .about = "The links by which a light client reaches later epochs.",
+       .params = {{"from", kNumber, "The epoch that the client has; else the first.", false}},
+       .result = "A list of encoded links, at most 64.",
+       .errors = {kCorrupt}},
+      {.name = "validators",
+       .about = "Who has stake, and who is a member.",
+       .result = "A list of {name, key, status, stake, member, ...}.",
+       .errors = {kExhausted},
+       .provable = true},
+      {.name = "block_page",
+       .about = "A run of blocks for a node that follows.",
+       .params = {{"height", kNumber, "The first one's."}, {"epoch", kNumber, "Theirs."}},
+       .result = "{page}",
+       .errors = {kNotFound, kCorrupt}},
+  };
+}
+
+}  // namespace
+
+const std::vector<MethodSpec>& MethodTable() {
+  static const std::vector<MethodSpec> table = Table();
+  return table;
+}
+
+const MethodSpec* FindMethod(std::string_view name) {
+  const auto& table = MethodTable();
+  const auto found = std::ranges::find(table, name, &MethodSpec::name);
+  return found == table.end() ? nullptr : &*found;
+}
+
+}  // namespace node
