@@ -16,13 +16,16 @@ struct Config {
   proto::Committee committee;
   std::vector<proto::PublicKey> keys;  // By party; the parties are sorted by key.
   proto::Digest chain;
-  std::uint64_t epoch = 1;
+  std::uint64_t epoch = 1;      // A core serves one; each has an archive of its own.
   proto::CoinPublicKey coin;    // Threshold from f + 1 to n - f.
   std::uint32_t gc_depth = 64;  // Rounds kept below the last committed leader; see below.
 
   // This node's own.
   proto::PartyId self{};
   std::uint32_t retain_rounds = 200'000;  // Certificates and batches kept below gc, for laggards.
+
+  // Equal on all nodes again: commits of earlier epochs. Their indices go on, rounds begin anew.
+  std::uint64_t commits_before = 0;
 };
 
 inline constexpr std::uint32_t kGcDepthMin = 4;

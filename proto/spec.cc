@@ -14,6 +14,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+bool IsPrintable(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+}
+
+// host:port
+bool IsAddress(std::string_view text) {
+  const auto colon = text.rfind(':');
+  const std::string port(colon == std::string_view::npos ? "" : text.substr(colon + 1));
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || digit(c) || c == '.' || c == '-' ||
+           c == ':' || c == '[' || c == ']';
+  };
+  return colon != 0 && !port.empty() && port.size() <= 5 && std::ranges::all_of(port, digit) &&
+         std::stoul(port) >= 1 && std::stoul(port) <= 65535 && std::ranges::all_of(text, allowed);
+}
+
 // Reads the fields of one object and complains of the first thing wrong, by the field's path.
 class ObjectReader {
  public:
@@ -32,8 +49,7 @@ class ObjectReader {
                         " characters");
       return {};
     }
-    const auto printable = [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); };
-    if (!std::ranges::all_of(text, printable)) return Refuse(field, "must be printable ASCII"), "";
+    if (!IsPrintable(text)) return Refuse(field, "must be printable ASCII"), "";
     return text;
   }
 
@@ -66,21 +82,9 @@ class ObjectReader {
     return key;
   }
 
-  // host:port
   std::string Address(const char* field) {
-    std::string text = Text(field, 3, 255);
-    const auto colon = text.rfind(':');
-    const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
-    const bool digits = !port.empty() && port.size() <= 5 &&
-                        std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
-    const auto allowed = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
-    };
-    if (colon == 0 || !digits || std::stoul(port) < 1 || std::stoul(port) > 65535 ||
-        !std::ranges::all_of(text, allowed)) {
-      Refuse(field, "must be host:port");
-    }
+    std::string text = Text(field, 3, kAddressBytesMax);
+    if (!IsAddress(text)) Refuse(field, "must be host:port");
     return text;
   }
 
@@ -167,7 +171,8 @@ Result<T> Finished(T value, const char* what, const std::string& fault) {
 }
 
 ChainSpec ReadSpec(const Json& json, const std::string& path, std::string& fault) {
-  constexpr std::uint64_t kRoundsMax = 1'000'000;
+  constexpr std::uint64_t kRoundsMax = 100'000'000;
+  constexpr std::uint64_t kCommitsMax = 100'000'000;
   ObjectReader in(json, path, fault);
   ChainSpec spec;
   spec.name = in.Text("name", 1, kNameBytesMax);
@@ -176,11 +181,15 @@ ChainSpec ReadSpec(const Json& json, const std::string& path, std::string& fault
       in.Number("transaction_bytes_max", kTransactionBytesMax / 4, kTransactionBytesMax);
   spec.transaction_fee = in.Number("transaction_fee", 0, kAmountMax);
   spec.model_fee = in.Number("model_fee", 0, kAmountMax);
-  spec.open_deadline_rounds = in.Number("open_deadline_rounds", 1, kRoundsMax);
+  spec.open_deadline_rounds = in.Number("open_deadline_rounds", 1, 1'000'000);
   spec.attempts_in_progress_max = in.Number("attempts_in_progress_max", 1, kAttemptsInProgressMax);
   spec.pool_target_max = in.Number("pool_target_max", 0, kPoolTargetMax);
   spec.waiting_requests_max = in.Number("waiting_requests_max", 1, kWaitingMax);
   spec.funded_balance = in.Number("funded_balance", 0, kAmountMax);
+  spec.epoch_commits = in.Number("epoch_commits", 1, kCommitsMax);
+  spec.validators_max = in.Number("validators_max", kValidatorsMin, kValidatorsMax);
+  spec.stake_min = in.Number("stake_min", 1, kStakeMax);
+  spec.unbonding_rounds = in.Number("unbonding_rounds", 1, kRoundsMax);
   if (in.Has("opaque_transactions")) {
     spec.opaque_transactions = in.Number("opaque_transactions", 1, 1) == 1;
   }
@@ -240,7 +249,11 @@ Json SpecJson(const ChainSpec& spec) {
                {"attempts_in_progress_max", spec.attempts_in_progress_max},
                {"pool_target_max", spec.pool_target_max},
                {"waiting_requests_max", spec.waiting_requests_max},
-               {"funded_balance", spec.funded_balance}};
+               {"funded_balance", spec.funded_balance},
+               {"epoch_commits", spec.epoch_commits},
+               {"validators_max", spec.validators_max},
+               {"stake_min", spec.stake_min},
+               {"unbonding_rounds", spec.unbonding_rounds}};
   if (spec.opaque_transactions) json["opaque_transactions"] = 1;
   return json;
 }
@@ -274,7 +287,7 @@ Result<Genesis> ParseGenesis(std::string_view text) {
   ObjectReader in(*json, "", fault);
   Genesis genesis;
   genesis.spec = ReadSpec(in.Object("spec"), "spec", fault);
-  const Json& validators = in.List("validators", kValidatorsMin, kCommitteeMax);
+  const Json& validators = in.List("validators", kValidatorsMin, kValidatorsMax);
   for (std::size_t i = 0; i < validators.size() && fault.empty(); ++i) {
     genesis.validators.push_back(
         ReadValidator(validators[i], "validators[" + std::to_string(i) + "]", fault));
@@ -284,7 +297,7 @@ Result<Genesis> ParseGenesis(std::string_view text) {
       static_cast<std::uint16_t>(std::max(validators.size(), kValidatorsMin)));
   genesis.coin_threshold = static_cast<std::uint16_t>(
       in.Number("coin_threshold", committee.validity(), committee.quorum()));
-  std::uint64_t supply = 0;
+  std::uint64_t supply = validators.size() * genesis.spec.stake_min;
   const Json& accounts = in.List("accounts", 0, kGenesisAccountsMax);
   for (std::size_t i = 0; i < accounts.size() && fault.empty(); ++i) {
     ObjectReader account(accounts[i], "accounts[" + std::to_string(i) + "]", fault);
@@ -331,18 +344,30 @@ Digest ChainId(const Genesis& genesis) {
   return Hash("waxseal/genesis", {AsBytes(FormatGenesis(genesis))});
 }
 
-Digest CommitteeHash(const Genesis& genesis) {
-  Hasher hasher("waxseal/committee");
-  hasher.Add(kEpoch).Add(std::uint64_t{genesis.coin_threshold});
-  hasher.Add(std::uint64_t{genesis.validators.size()});
-  for (const ValidatorSpec& validator : genesis.validators) {
-    hasher.Add(validator.key.span()).Add(validator.coin_key);
-  }
-  return hasher.Finish();
-}
-
 Digest CertificateDigest(std::string_view pem) {
   return Hash("waxseal/certificate", {AsBytes(pem)});
+}
+
+Result<> CheckValidatorSpec(const ValidatorSpec& validator) {
+  const auto refuse = [](const char* what) { return Fail(ErrorCode::kInvalidArgument, what); };
+  const auto sized = [](const std::string& text, std::size_t size_max) {
+    return !text.empty() && text.size() <= size_max && IsPrintable(text);
+  };
+  if (!sized(validator.name, kNameBytesMax)) return refuse("the name is not 1 to 64 characters");
+  if (!sized(validator.certificate, kCertificateBytesMax)) {
+    return refuse("the certificate is not printable or too long");
+  }
+  for (const std::string* address : {&validator.peer_address, &validator.rpc_address}) {
+    if (!sized(*address, kAddressBytesMax) || !IsAddress(*address)) {
+      return refuse("an address is not host:port");
+    }
+  }
+  if (!validator.key.OnCurve()) return refuse("the key is no public key");
+  if (!Verify(validator.key, CertificateDigest(validator.certificate),
+              validator.certificate_signature)) {
+    return refuse("the certificate is not signed by the validator's key");
+  }
+  return {};
 }
 
 }  // namespace proto

@@ -21,11 +21,13 @@
 
 namespace proto {
 
-inline constexpr std::uint64_t kEpoch = 1;
 inline constexpr std::size_t kGenesisBytesMax = std::size_t{1} << 22;
 inline constexpr std::size_t kGenesisAccountsMax = 10'000;
 inline constexpr std::size_t kValidatorsMin = 4;
+inline constexpr std::size_t kValidatorsMax = 64;  // What consensus takes.
 inline constexpr std::size_t kCertificateBytesMax = 8192;
+inline constexpr std::size_t kAddressBytesMax = 255;
+inline constexpr std::uint64_t kStakeMax = std::uint64_t{1} << 48;
 
 struct ChainSpec {
   std::string name;
@@ -38,6 +40,10 @@ struct ChainSpec {
   std::uint64_t pool_target_max = 0;
   std::uint64_t waiting_requests_max = 0;
   std::uint64_t funded_balance = 0;
+  std::uint64_t epoch_commits = 20'000;
+  std::uint64_t validators_max = kValidatorsMax;
+  std::uint64_t stake_min = 1'000'000;
+  std::uint64_t unbonding_rounds = 100'000;
   // Bytes that nobody signed are transactions too: for the chains of benchmarks. Absent from the
   // document when false.
   bool opaque_transactions = false;
@@ -86,8 +92,9 @@ std::string FormatChainSpec(const ChainSpec& spec);
 std::string FormatGenesis(const Genesis& genesis);
 
 Digest ChainId(const Genesis& genesis);
-// Names the signers of an epoch's blocks: epoch, keys, coin keys and threshold.
-Digest CommitteeHash(const Genesis& genesis);
 Digest CertificateDigest(std::string_view pem);
+// kInvalidArgument, naming the field, unless what a validator says of itself (all but its coin key)
+// is within the limits and its key signed its certificate.
+Result<> CheckValidatorSpec(const ValidatorSpec& validator);
 
 }  // namespace proto

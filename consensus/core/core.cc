@@ -44,7 +44,8 @@ Result<std::unique_ptr<Core>> Core::Open(Config config, proto::SecretKey key,
                                          std::uint64_t executed_index) {
   if (auto checked = Check(config, key); !checked) return tl::unexpected(checked.error());
   Store store(config.committee, archive);
-  const State state = store.FindState().value_or(State{});
+  const State state =
+      store.FindState().value_or(State{0, config.commits_before, 0, config.commits_before});
   if (store.damage()) return proto::Fail(ErrorCode::kCorrupt, *store.damage());
   if (executed_index > state.commit_index) {
     return proto::Fail(ErrorCode::kCorrupt,

@@ -10,7 +10,8 @@ namespace consensus {
 proto::Result<std::vector<Write>> Rebase(const Config& config, const Archive& archive,
                                          const Base& base) {
   Store store(config.committee, archive);
-  State state = store.FindState().value_or(State{});
+  State state =
+      store.FindState().value_or(State{0, config.commits_before, 0, config.commits_before});
   const Own own = store.FindOwn().value_or(Own{});
   if (store.damage()) return proto::Fail(proto::ErrorCode::kCorrupt, *store.damage());
   CHECK(base.index > state.commit_index && base.round > state.last_leader_round);

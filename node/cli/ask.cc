@@ -56,16 +56,16 @@ struct Masks {
 };
 
 // One validator's answer: checked and opened.
-Result<std::vector<mpc::Fp>> OpenShares(const Client& client, PartyId party, std::uint64_t request,
-                                        const proto::SecretKey& ephemeral, std::size_t count,
-                                        const json& answer) {
+Result<std::vector<mpc::Fp>> OpenShares(const Client& client, const Members& members, PartyId party,
+                                        std::uint64_t request, const proto::SecretKey& ephemeral,
+                                        std::size_t count, const json& answer) {
   const auto sealed = proto::FromHex(answer.value("sealed", ""));
   const auto signature = proto::FromHex(answer.value("signature", ""));
   const auto bad = [](const char* why) {
     return Fail(ErrorCode::kCorrupt, std::string("an answer is ") + why);
   };
   if (!sealed || !signature || signature->size() != 64) return bad("malformed");
-  if (!proto::Verify(client.genesis().validators[Index(party)].key,
+  if (!proto::Verify(members.keys[Index(party)],
                      MaskAnswerDigest(client.chain(), request, ephemeral.public_key(), *sealed),
                      *proto::Signature::From(*signature))) {
     return bad("not signed by its validator");
@@ -92,12 +92,11 @@ struct Gathering {
   std::vector<std::pair<PartyId, Result<json>>> answers;
 };
 
-std::shared_ptr<Gathering> AskAll(const Client& client, const std::string& method,
-                                  const json& params) {
+std::shared_ptr<Gathering> AskAll(const std::vector<proto::ValidatorSpec>& members,
+                                  const std::string& method, const json& params) {
   auto gathering = std::make_shared<Gathering>();
-  for (std::size_t i = 0; i < client.validators(); ++i) {
-    std::thread([gathering, i, method, params,
-                 address = client.genesis().validators[i].rpc_address] {
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    std::thread([gathering, i, method, params, address = members[i].rpc_address] {
       auto answer = Call(address, method, params);
       const std::lock_guard lock(gathering->mutex);
       gathering->answers.emplace_back(static_cast<PartyId>(i), std::move(answer));
@@ -107,17 +106,30 @@ std::shared_ptr<Gathering> AskAll(const Client& client, const std::string& metho
   return gathering;
 }
 
-Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size_t count) {
+Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::uint64_t attempt,
+                          std::size_t count) {
+  // The members of the epoch in which the bundle was made.
+  const auto bundle = client.Any("attempt", {{"id", attempt}});
+  if (!bundle) return tl::unexpected(bundle.error());
+  const auto epoch = client.Epoch(bundle->value("epoch", proto::kFirstEpoch));
+  if (!epoch) return tl::unexpected(epoch.error());
+  if (epoch->computing.empty()) {
+    return Fail(ErrorCode::kUnavailable, "nobody computes in the bundle's epoch");
+  }
+  const Members members(epoch->number, epoch->computing_keys());
+  std::vector<proto::ValidatorSpec> validators;
+  for (const PartyId party : epoch->computing) {
+    validators.push_back(epoch->validators[Index(party)]);
+  }
   const auto ephemeral = EphemeralKey();
   if (!ephemeral) return tl::unexpected(ephemeral.error());
   const auto signature =
       client.key().Sign(MaskQuestionDigest(client.chain(), request, ephemeral->public_key()));
-  const auto gathering = AskAll(client, "mask_shares",
+  const auto gathering = AskAll(validators, "mask_shares",
                                 {{"request", request},
                                  {"ephemeral_key", ephemeral->public_key().hex()},
                                  {"signature", proto::ToHex(signature.span())}});
-  const auto& validators = client.genesis().validators;
-  mpc::RobustDecoder decoder(client.genesis().committee(), count);
+  mpc::RobustDecoder decoder(members.committee, count);
   std::vector<bool> answered(validators.size());
   std::string reason = "no answer in time";
   auto deadline = steady_clock::now() + kMaskPatience;
@@ -128,7 +140,7 @@ Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::size
       break;
     }
     const auto& [party, answer] = gathering->answers[seen];
-    auto shares = answer ? OpenShares(client, party, request, *ephemeral, count, *answer)
+    auto shares = answer ? OpenShares(client, members, party, request, *ephemeral, count, *answer)
                          : tl::unexpected(answer.error());
     if (!shares) {
       reason = shares.error().message;
@@ -295,11 +307,12 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
 
   progress("fetching shares of the masks from the validators");
   const std::size_t mask_count = bucket->tokens + bucket->outputs;
-  auto masks = GatherMasks(client, answer.request, mask_count);
+  const auto attempt = assigned->value("attempt", std::uint64_t{0});
+  auto masks = GatherMasks(client, answer.request, attempt, mask_count);
   for (int tries = 1; !masks && tries < kMaskTriesMax; ++tries) {
     progress(masks.error().message + "; trying again");
     std::this_thread::sleep_for(kMaskPause);
-    masks = GatherMasks(client, answer.request, mask_count);
+    masks = GatherMasks(client, answer.request, attempt, mask_count);
   }
   if (!masks) return tl::unexpected(masks.error());
   answer.wrong_masks = masks->wrong;

@@ -22,6 +22,7 @@ int RunCli(int argc, char** argv) {
   AddNodeCommands(app, run);
   AddGenesisCommands(app, run);
   AddNetworkCommands(app, run);
+  AddValidatorCommands(app, run);
   AddModelCommands(app, run);
   AddRequestCommands(app, run);
   AddEvalCommand(app, run);

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "node/cli/verify.h"
 #include "node/rpc/client.h"
 
 namespace node {
@@ -48,11 +49,29 @@ Client::Client(proto::Genesis genesis, proto::SecretKey key, std::string lock)
     : genesis_(std::move(genesis)),
       chain_(proto::ChainId(genesis_)),
       key_(std::move(key)),
-      lock_(std::move(lock)) {}
+      lock_(std::move(lock)),
+      epochs_(genesis_) {}
+
+void Client::Refresh() const {
+  for (std::size_t i = 0; i < validators(); ++i) {
+    for (;;) {
+      const std::uint64_t known = epochs_.epoch().number;
+      const auto links = At(i, "epoch_links", {{"from", known}});
+      if (!links || !FollowLinks(epochs_, *links) || epochs_.epoch().number == known) break;
+      i = 0;  // There are other validators to ask.
+    }
+  }
+}
+
+Result<proto::EpochRecord> Client::Epoch(std::uint64_t number) const {
+  if (epochs_.epoch(number) == nullptr) Refresh();
+  if (const auto* epoch = epochs_.epoch(number)) return *epoch;
+  return Fail(ErrorCode::kUnavailable, "no validator proves epoch " + std::to_string(number));
+}
 
 Result<json> Client::At(std::size_t validator, const std::string& method,
                         const json& params) const {
-  return Call(genesis_.validators[validator].rpc_address, method, params);
+  return Call(epochs_.epoch().validators[validator].rpc_address, method, params);
 }
 
 Result<json> Client::Any(const std::string& method, const json& params) const {
@@ -76,7 +95,7 @@ Result<std::string> Client::Submit(const proto::Bytes& transaction) const {
   std::size_t taken = 0;
   std::optional<std::string> id;
   std::optional<proto::Error> refusal;
-  for (std::size_t i = 0; i < validators() && taken < genesis_.committee().validity(); ++i) {
+  for (std::size_t i = 0; i < validators() && taken < epoch().committee().validity(); ++i) {
     const auto answer = At(i, "submit_transaction", params);
     if (answer) {
       ++taken;
@@ -91,6 +110,7 @@ Result<std::string> Client::Submit(const proto::Bytes& transaction) const {
 
 Result<json> Client::Execute(proto::Payload payload) const {
   const Turn turn(lock_);
+  Refresh();
   // Another process may use the same account: who comes second takes the next nonce.
   for (int tries = 1;; ++tries) {
     auto executed = ExecuteOnce(payload);

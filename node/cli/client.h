@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "node/ledger/light_client.h"
 #include "proto/crypto/signature.h"
 #include "proto/spec.h"
 #include "proto/wire/ledger.h"
@@ -30,7 +31,13 @@ class Client {
   const proto::Genesis& genesis() const { return genesis_; }
   const proto::Digest& chain() const { return chain_; }
   const proto::SecretKey& key() const { return key_; }
-  std::size_t validators() const { return genesis_.validators.size(); }
+  // Of the newest epoch that is proved to this client.
+  std::size_t validators() const { return epochs_.epoch().validators.size(); }
+  const proto::EpochRecord& epoch() const { return epochs_.epoch(); }
+  // Learns of epochs until `number` is among them, or of all there are. Fails when no validator
+  // proves that epoch.
+  proto::Result<proto::EpochRecord> Epoch(std::uint64_t number) const;
+  void Refresh() const;
 
   // The method's answer from one validator.
   proto::Result<nlohmann::json> At(std::size_t validator, const std::string& method,
@@ -58,6 +65,7 @@ class Client {
   proto::Digest chain_;
   proto::SecretKey key_;
   std::string lock_;
+  mutable LightClient epochs_;  // What it learned; whom to ask follows from it.
 };
 
 }  // namespace node

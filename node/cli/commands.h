@@ -17,15 +17,16 @@ namespace node {
 
 using Command = std::function<proto::Result<>()>;
 
-void AddNodeCommands(CLI::App& app, Command& run);     // init, start, status, keys
-void AddGenesisCommands(CLI::App& app, Command& run);  // genesis
-void AddNetworkCommands(CLI::App& app, Command& run);  // localnet
-void AddModelCommands(CLI::App& app, Command& run);    // model, pool
-void AddRequestCommands(CLI::App& app, Command& run);  // ask, verify, account
-void AddEvalCommand(CLI::App& app, Command& run);     // eval
-void AddDemoCommand(CLI::App& app, Command& run);      // demo
-void AddLedgerBench(CLI::App& bench, Command& run);    // bench ledger
-void AddMpcBench(CLI::App& bench, Command& run);       // bench mpc, bench inference
+void AddNodeCommands(CLI::App& app, Command& run);       // init, start, status, keys
+void AddGenesisCommands(CLI::App& app, Command& run);    // genesis
+void AddNetworkCommands(CLI::App& app, Command& run);    // localnet
+void AddValidatorCommands(CLI::App& app, Command& run);  // validator
+void AddModelCommands(CLI::App& app, Command& run);      // model, pool
+void AddRequestCommands(CLI::App& app, Command& run);    // ask, verify, account
+void AddEvalCommand(CLI::App& app, Command& run);        // eval
+void AddDemoCommand(CLI::App& app, Command& run);        // demo
+void AddLedgerBench(CLI::App& bench, Command& run);      // bench ledger
+void AddMpcBench(CLI::App& bench, Command& run);         // bench mpc, bench inference
 
 // Where a client finds its network: --dir, and --genesis and --key where they lie elsewhere.
 struct Access {

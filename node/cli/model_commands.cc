@@ -99,6 +99,7 @@ Result<Package> PackageFor(const RegisterOptions& options, const Client& client)
 Result<> Register(const RegisterOptions& options) {
   const auto client = options.access.Open();
   if (!client) return tl::unexpected(client.error());
+  client->Refresh();
   const auto package = PackageFor(options, *client);
   if (!package) return tl::unexpected(package.error());
   SayCosts(*package);

@@ -23,7 +23,7 @@ struct NetworkOptions {
   std::uint16_t base_port = 26600;  // Validator I: RPC at base + 10 I, peers at base + 10 I + 1.
   std::vector<std::string> hosts;   // By validator; 127.0.0.1 where absent.
   std::string listen = "127.0.0.1";
-  std::string spec;  // Path of the chain spec.
+  std::string spec;                      // Path of the chain spec.
   std::vector<proto::PublicKey> funded;  // Accounts beside the client's.
 };
 

@@ -106,10 +106,11 @@ Result<> Start(const std::string& home, bool dangerous) {
   auto host = Host::Open(*config);
   if (!host) return tl::unexpected(host.error());
   if (auto started = (*host)->Start(); !started) return started;
-  const auto& own = (*host)->genesis().validators[Index((*host)->self())];
-  spdlog::info("{} of chain {} at height {}, interface at http://{}", own.name,
-               (*host)->chain().hex().substr(0, 16), (*host)->latest().header().height,
-               config->rpc_listen.empty() ? own.rpc_address : config->rpc_listen);
+  const Snapshot latest = (*host)->latest();
+  const auto own = latest.validator((*host)->key());
+  spdlog::info("{} of chain {} in epoch {} at height {}, interface at http://{}",
+               own ? own->card.name : "observer", (*host)->chain().hex().substr(0, 16),
+               latest.epoch()->record.number, latest.header().height, (*host)->rpc_address());
   const timespec poll{0, 200'000'000};
   while (sigtimedwait(&signals, nullptr, &poll) < 0 && (*host)->failure().empty()) {
   }

@@ -222,11 +222,11 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
   }
   std::size_t served = 0;
   std::string reason;
-  for (std::size_t v = 0;
-       v < client.validators() && served < client.genesis().committee().validity(); ++v) {
+  for (std::size_t v = 0; v < client.validators() && served < client.epoch().committee().validity();
+       ++v) {
     // The validator's ledger may be a moment behind the one that answered.
     const auto known =
-        client.WaitFor("the registration at " + client.genesis().validators[v].name,
+        client.WaitFor("the registration at " + client.epoch().validators[v].name,
                        std::chrono::seconds(10), [&]() -> Result<std::optional<json>> {
                          auto model = client.At(v, "model", {{"id", id.hex()}});
                          if (model) return std::move(*model);
@@ -238,7 +238,7 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
     for (std::size_t f = 0; whole && f < package.files.size(); ++f) {
       const proto::Bytes& file = package.files[f];
       progress("sending " + package.manifest.files[f].name + " (" + std::to_string(file.size()) +
-               " bytes) to " + client.genesis().validators[v].name);
+               " bytes) to " + client.epoch().validators[v].name);
       for (std::size_t offset = 0; whole && offset < file.size(); offset += kFilePartBytesMax) {
         const std::size_t size = std::min(kFilePartBytesMax, file.size() - offset);
         const auto sent =

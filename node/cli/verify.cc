@@ -22,6 +22,19 @@ Result<proto::Bytes> Field(const json& answer, const char* name) {
 
 }  // namespace
 
+Result<> FollowLinks(LightClient& client, const json& links) {
+  if (!links.is_array()) return Fail(ErrorCode::kDenied, "the links are no list");
+  for (const json& entry : links) {
+    const auto bytes = entry.is_string() ? proto::FromHex(entry.get<std::string>())
+                                         : Fail(ErrorCode::kDenied, "a link is no text");
+    if (!bytes) return tl::unexpected(bytes.error());
+    const auto link = proto::DecodeLink(*bytes);
+    if (!link) return tl::unexpected(link.error());
+    if (auto followed = client.Follow(*link); !followed) return followed;
+  }
+  return {};
+}
+
 Result<ProvedValue> VerifyValue(const proto::Genesis& genesis, proto::ByteSpan key,
                                 const json& answer) {
   if (!answer.is_object()) return Fail(ErrorCode::kDenied, "the answer is not an object");
@@ -36,7 +49,13 @@ Result<ProvedValue> VerifyValue(const proto::Genesis& genesis, proto::ByteSpan k
   if (!header) return tl::unexpected(header.error());
   const auto signatures = DecodeSignatures(*signature_bytes);
   if (!signatures) return tl::unexpected(signatures.error());
-  if (auto signed_by_quorum = VerifyHeader(genesis, *header, *signatures); !signed_by_quorum) {
+  LightClient client(genesis);
+  if (const auto links = answer.find("links"); links != answer.end()) {
+    if (auto followed = FollowLinks(client, *links); !followed) {
+      return tl::unexpected(followed.error());
+    }
+  }
+  if (auto signed_by_quorum = client.VerifyHeader(*header, *signatures); !signed_by_quorum) {
     return tl::unexpected(signed_by_quorum.error());
   }
   const auto proof = proto::DecodeStateProof(*proof_bytes);

@@ -1,11 +1,12 @@
 // Checks what a validator says with nothing but the genesis document: a record stands in the state
-// of a block that n - f validators signed.
+// of a block that n - f validators of its epoch signed, and links lead from genesis to that epoch.
 #pragma once
 
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "node/ledger/light_client.h"
 #include "proto/spec.h"
 #include "proto/wire/block.h"
 #include "proto/wire/records.h"
@@ -19,6 +20,9 @@ struct Proved {
   proto::BlockHeader header;
 };
 using ProvedRequest = Proved<proto::RequestRecord>;
+
+// Takes in the epochs that the links (of `epoch_links`, or in an answer) lead to.
+proto::Result<> FollowLinks(LightClient& client, const nlohmann::json& links);
 
 struct ProvedValue {
   proto::Bytes value;

@@ -71,6 +71,8 @@ Service::Step Service::OnEvents(const Snapshot& snapshot, const std::vector<Even
                    [&](const RequestComputed& e) { SyncRequest(snapshot, e.request, step); },
                    [&](const RequestCompleted& e) { SyncRequest(snapshot, e.request, step); },
                    [&](const RequestExpired& e) { SyncRequest(snapshot, e.request, step); },
+                   [](const EpochDecided&) {},
+                   [](const EpochEnded&) {},
                },
                event);
   }
@@ -117,7 +119,8 @@ void Service::SyncModel(const Snapshot& snapshot, const Digest& id, Step& step) 
   CHECK(manifest.has_value());  // The ledger admitted it.
   Model& model = models_[id];
   model.manifest = std::move(*manifest);
-  model.announced = std::ranges::count(record->ready, context_.self) > 0;
+  const proto::PublicKey& own = context_.keys[Index(context_.self)];
+  model.announced = std::ranges::count(record->ready, own) > 0;
   status_.models[id] = false;
   LoadPlans(id, model, step);
 }
@@ -206,7 +209,8 @@ Result<proto::Bytes> Service::ReadFile(const Digest& digest) const {
 void Service::SyncRequest(const Snapshot& snapshot, std::uint64_t number, Step& step) {
   newest_request_ = std::max(newest_request_, number);
   auto record = snapshot.request(number);
-  if (!record) return;
+  const auto attempt = record ? snapshot.attempt(record->attempt) : std::nullopt;
+  if (!attempt || attempt->epoch != context_.epoch) return;
   switch (record->status) {
     case RequestStatus::kOpened:
       return;
@@ -323,6 +327,15 @@ Result<std::vector<mpc::Fp>> Service::MaskShares(std::uint64_t attempt) const {
   const auto bundle = mpc::DecodeBundle(*plan, *bytes);
   if (!bundle) return tl::unexpected(bundle.error());
   return mpc::ClientMaskShares(*plan, *bundle);
+}
+
+bool Service::IsDone() const {
+  if (!requests_.empty() || !snapshot_) return false;
+  return std::ranges::none_of(snapshot_->opened().entries, [&](const auto& entry) {
+    const auto record = snapshot_->request(entry.request);
+    const auto attempt = record ? snapshot_->attempt(record->attempt) : std::nullopt;
+    return attempt && attempt->epoch == context_.epoch;
+  });
 }
 
 // ---- messages ----------------------------------------------------------------------------------

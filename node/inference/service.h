@@ -75,6 +75,9 @@ class Service {
   // the owner of the request it is assigned to alone, which the caller has checked.
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) const;
 
+  // Of an epoch that is over: no request that its members answer for is unfinished.
+  bool IsDone() const;
+
   const ServiceStatus& status() const { return status_; }
 
  private:

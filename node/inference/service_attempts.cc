@@ -27,7 +27,7 @@ bool IsLive(AttemptStatus status) {
 void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& step) {
   newest_attempt_ = std::max(newest_attempt_, number);
   const auto record = snapshot.attempt(number);
-  if (!record) return;
+  if (!record || record->epoch != context_.epoch) return;  // Another epoch's members make it.
   if (record->status == AttemptStatus::kDead && record->culprits.empty()) {
     return StartBlame(number, *record, step);
   }
@@ -238,6 +238,7 @@ void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& s
     return;
   }
   const bool dead = record && record->status == AttemptStatus::kDead && record->culprits.empty();
+  if (record && record->epoch != context_.epoch) return;
   if (record && !dead && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
   const std::size_t size = WireBytes(message);
   KeepEarly(early_attempts_, number, newest_attempt_,

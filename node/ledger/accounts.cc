@@ -11,12 +11,12 @@ using proto::ReceiptCode;
 
 namespace {
 
-std::vector<PartyId> Earning(const StateView& state, const std::vector<PartyId>& members) {
+std::vector<PartyId> Earning(const Block& block, const Members& members,
+                             const std::vector<PartyId>& parties) {
   std::vector<PartyId> earning;
-  for (const PartyId member : members) {
-    if (!state.Get<proto::ValidatorRecord>(proto::ValidatorKey(member)).evidence) {
-      earning.push_back(member);
-    }
+  for (const PartyId party : parties) {
+    const proto::Bytes key = proto::ValidatorKey(members.keys[Index(party)]);
+    if (!block.state.Get<proto::ValidatorRecord>(key).evidence) earning.push_back(party);
   }
   return earning;
 }
@@ -43,7 +43,7 @@ void Debit(StateView& state, const proto::PublicKey& key, std::uint64_t amount) 
 
 std::vector<PartyId> PayMembers(Block& block, std::uint64_t amount,
                                 const std::vector<PartyId>& members) {
-  const std::vector<PartyId> earning = Earning(block.state, members);
+  const std::vector<PartyId> earning = Earning(block, *block.members, members);
   if (earning.empty()) {
     block.fees += amount;
     return earning;
@@ -51,7 +51,7 @@ std::vector<PartyId> PayMembers(Block& block, std::uint64_t amount,
   const std::uint64_t part = amount / earning.size();
   for (const PartyId member : earning) {
     const std::uint64_t rest = member == earning.front() ? amount % earning.size() : 0;
-    Credit(block.state, block.chain.keys[Index(member)], part + rest);
+    Credit(block.state, block.members->keys[Index(member)], part + rest);
   }
   return earning;
 }
@@ -81,13 +81,14 @@ void DivideFees(Block& block) {
   totals.fees += block.fees;
   block.fees = 0;
   std::vector<PartyId> all;
-  for (std::uint16_t i = 0; i < block.chain.committee.size(); ++i) all.push_back(PartyId{i});
-  const std::vector<PartyId> earning = Earning(block.state, all);
+  const Members& validators = block.epoch->validators;
+  for (std::uint16_t i = 0; i < validators.committee.size(); ++i) all.push_back(PartyId{i});
+  const std::vector<PartyId> earning = Earning(block, validators, all);
   if (!earning.empty()) {
     const std::uint64_t part = totals.fees / earning.size();
     totals.fees %= earning.size();
     for (const PartyId member : earning) {
-      if (part > 0) Credit(block.state, block.chain.keys[Index(member)], part);
+      if (part > 0) Credit(block.state, validators.keys[Index(member)], part);
     }
   }
   block.state.Put(proto::TotalsKey(), totals);

@@ -1,5 +1,5 @@
 // Money: balances, fees, and what members earn. Nothing here makes or loses any: all balances, the
-// escrow and the undivided fees always add up to what genesis gave.
+// stakes, the escrow and the undivided fees always add up to what genesis gave.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,9 @@ void Credit(StateView& state, const proto::PublicKey& key, std::uint64_t amount)
 // The balance suffices (CHECKed).
 void Debit(StateView& state, const proto::PublicKey& key, std::uint64_t amount);
 
-// Equal parts to the members, what is left of the division to the first. A member with evidence
-// against it gets nothing; with nobody to pay, the amount joins the fees. Returns who was paid.
+// Equal parts to these of block.members, what is left of the division to the first. A member with
+// evidence against it gets nothing; with nobody to pay, the amount joins the fees. Returns who was
+// paid.
 std::vector<proto::PartyId> PayMembers(Block& block, std::uint64_t amount,
                                        const std::vector<proto::PartyId>& members);
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "node/ledger/validators.h"
 #include "proto/attempt.h"
 
 namespace node {
@@ -17,15 +18,16 @@ using proto::ReceiptCode;
 namespace {
 
 // n - t distinct members' signatures (the codec saw to "distinct").
-bool IsCertificate(const Chain& chain, const proto::LayerCertificate& certificate) {
-  if (Index(certificate.king) >= chain.committee.size()) return false;
-  if (certificate.echoes.size() < chain.committee.quorum()) return false;
-  if (Index(certificate.echoes.back().first) >= chain.committee.size()) return false;
+bool IsCertificate(const proto::Digest& chain, const Members& members,
+                   const proto::LayerCertificate& certificate) {
+  if (Index(certificate.king) >= members.committee.size()) return false;
+  if (certificate.echoes.size() < members.committee.quorum()) return false;
+  if (Index(certificate.echoes.back().first) >= members.committee.size()) return false;
   const proto::Digest digest =
-      proto::EchoDigest(chain.id, proto::kEpoch, certificate.attempt, certificate.layer,
+      proto::EchoDigest(chain, members.epoch, certificate.attempt, certificate.layer,
                         certificate.king, certificate.root, certificate.senders);
   return std::ranges::all_of(certificate.echoes, [&](const auto& echo) {
-    return proto::Verify(chain.keys[Index(echo.first)], digest, echo.second);
+    return proto::Verify(members.keys[Index(echo.first)], digest, echo.second);
   });
 }
 
@@ -58,33 +60,33 @@ void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptS
 // Those with evidence against them, at most t: more would be more than can be faulty.
 std::vector<PartyId> Excluded(const Block& block) {
   std::vector<PartyId> excluded;
-  const proto::Committee& committee = block.chain.committee;
-  for (std::uint16_t i = 0; i < committee.size(); ++i) {
-    const auto party = static_cast<PartyId>(i);
-    if (excluded.size() == committee.max_faulty()) break;
-    if (block.state.Get<proto::ValidatorRecord>(proto::ValidatorKey(party)).evidence) {
-      excluded.push_back(party);
+  const Members& members = *block.epoch->computing;
+  for (std::uint16_t i = 0; i < members.committee.size(); ++i) {
+    if (excluded.size() == members.committee.max_faulty()) break;
+    if (block.state.Get<proto::ValidatorRecord>(proto::ValidatorKey(members.keys[i])).evidence) {
+      excluded.push_back(PartyId{i});
     }
   }
   return excluded;
 }
 
 // What signatures say of a finding; empty when there is no fault in it.
-std::string Flaw(const Chain& chain, const AttemptRecord& record, const proto::Finding& finding) {
+std::string Flaw(const Digest& chain, const Members& members, const AttemptRecord& record,
+                 const proto::Finding& finding) {
   if (finding.layer >= record.layers.size()) return "the attempt has no such layer";
-  if (finding.senders.size() != chain.committee.quorum() ||
+  if (finding.senders.size() != members.committee.quorum() ||
       proto::SendersDigest(finding.senders) != record.makers[finding.layer].senders) {
     return "the senders are not those of the layer's certificate";
   }
-  proto::Place place{chain.id, proto::kEpoch, finding.attempt, finding.layer, {}};
+  proto::Place place{chain, members.epoch, finding.attempt, finding.layer, {}};
   for (std::uint32_t layer = 0; layer < finding.layer; ++layer) {
     place.transcript = proto::ExtendTranscript(place.transcript, layer, record.layers[layer]);
   }
   bool lied = false;
   for (std::size_t i = 0; i < finding.senders.size(); ++i) {
     const auto& [party, root, signature] = finding.senders[i];
-    if (Index(party) >= chain.committee.size() ||
-        !proto::Verify(chain.keys[Index(party)], proto::VectorDigest(place, root), signature)) {
+    if (Index(party) >= members.committee.size() ||
+        !proto::Verify(members.keys[Index(party)], proto::VectorDigest(place, root), signature)) {
       return "a sender did not sign its root";
     }
     lied = lied || root != finding.expected[i];
@@ -114,11 +116,13 @@ std::vector<proto::Culprit> CulpritsOf(const AttemptRecord& record, const proto:
 bool StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& entry, bool stock) {
   const proto::Bytes key = proto::PoolKey(entry.model, entry.bucket);
   auto pool = block.state.Get<proto::Pool>(key);
+  if (pool.terms.members != block.epoch->computing->committee.size()) return false;
   const std::uint64_t want = pool.waiting.size() + (stock ? pool.terms.pool_target : 0);
   if (pool.started.size() + pool.ready.size() >= want) return false;
   totals.attempts += 1;
   totals.in_progress += 1;
   AttemptRecord record;
+  record.epoch = block.epoch->record.number;
   record.model = entry.model;
   record.bucket = entry.bucket;
   record.layers_needed = pool.terms.layers;
@@ -152,7 +156,7 @@ Outcome Execute(Block& block, PartyId, const proto::FixLayer& payload) {
     return No(ReceiptCode::kTooEarly,
               "the next layer to fix is " + std::to_string(record->layers.size()));
   }
-  if (!IsCertificate(block.chain, certificate)) {
+  if (!IsCertificate(block.chain.id, *block.members, certificate)) {
     return No(ReceiptCode::kInvalid, "the certificate has fewer than n - t valid echoes");
   }
   record->layers.push_back(certificate.root);
@@ -181,7 +185,7 @@ Outcome Execute(Block& block, PartyId sender, const proto::Verdict& payload) {
   }
   if (!payload.pass) {
     record->fail.push_back(sender);
-    if (record->fail.size() >= block.chain.committee.validity()) {
+    if (record->fail.size() >= block.members->committee.validity()) {
       Finish(block, payload.attempt, *record, AttemptStatus::kDead);
     } else {
       block.state.Put(key, *record);
@@ -195,7 +199,7 @@ Outcome Execute(Block& block, PartyId sender, const proto::Verdict& payload) {
     return No(ReceiptCode::kInvalid, "the transcript is not that of the fixed layers");
   }
   record->pass.push_back(sender);
-  if (record->pass.size() >= block.chain.committee.quorum()) {
+  if (record->pass.size() >= block.members->committee.quorum()) {
     Finish(block, payload.attempt, *record, AttemptStatus::kCertified);
   } else {
     block.state.Put(key, *record);
@@ -221,20 +225,21 @@ Outcome Execute(Block& block, PartyId sender, const proto::PostFinding& payload)
   if (!record->culprits.empty()) {
     return No(ReceiptCode::kTooLate, "the attempt's culprits are known");
   }
-  if (std::string flaw = Flaw(block.chain, *record, finding); !flaw.empty()) {
+  if (std::string flaw = Flaw(block.chain.id, *block.members, *record, finding); !flaw.empty()) {
     return No(ReceiptCode::kInvalid, std::move(flaw));
   }
   record->findings.push_back({sender, digest});
   if (std::ranges::count(record->findings, digest, &proto::PostedFinding::digest) ==
-      block.chain.committee.validity()) {
+      block.members->committee.validity()) {
     record->culprits = CulpritsOf(*record, finding);
     for (const auto& [party, lie] : record->culprits) {
-      const proto::Bytes validator_key = proto::ValidatorKey(party);
-      auto validator = block.state.Get<proto::ValidatorRecord>(validator_key);
-      if (!validator.evidence) validator.evidence = digest;
-      block.state.Put(validator_key, validator);
+      const proto::PublicKey& culprit = block.members->keys[Index(party)];
+      const bool is_known = block.state.Get<proto::ValidatorRecord>(proto::ValidatorKey(culprit))
+                                .evidence.has_value();
+      if (!is_known) Slash(block, culprit, digest);
     }
-    Leave(block);
+    // Places were freed with the end of the attempt's epoch.
+    if (record->epoch == block.epoch->record.number) Leave(block);
     block.events.push_back(AttemptBlamed{finding.attempt});
   }
   block.state.Put(key, *record);
@@ -267,7 +272,7 @@ void AssignBundles(Block& block, proto::Pool& pool) {
 }
 
 void StartAttempts(Block& block) {
-  if (!block.pools_changed) return;
+  if (!block.pools_changed || !block.epoch->computing) return;
   block.pools_changed = false;
   auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   const std::uint64_t limit = block.spec().attempts_in_progress_max;

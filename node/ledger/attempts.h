@@ -10,10 +10,10 @@
 //
 // A dead attempt is examined by the members (mpc/preprocessing/blame.h), and t + 1 equal findings,
 // one of them an honest member's, convict: the culprits have evidence against them from then on,
-// which ends their income, and are neither senders nor kings of attempts that start later. What a
-// finding says of signatures is checked here; that the roots it expects are right is what t + 1
-// members vouch for, and anybody can compute who has the attempt's keys. A dead attempt keeps its
-// place among those in progress until then: so members that lie spoil at most
+// which takes their stake and ends their income, and are neither senders nor kings of attempts that
+// start later. What a finding says of signatures is checked here; that the roots it expects are
+// right is what t + 1 members vouch for, and anybody can compute who has the attempt's keys. A dead
+// attempt keeps its place among those in progress until then: so members that lie spoil at most
 // attempts_in_progress_max attempts each, in all the life of the chain.
 //
 // For each bucket there should be pool_target bundles, and one more for each request that waits;

@@ -75,9 +75,20 @@ struct RequestExpired {
   std::uint64_t attempt = 0;
   bool operator==(const RequestExpired&) const = default;
 };
+// The members of the next epoch are decided: they deal its coin's key.
+struct EpochDecided {
+  std::uint64_t epoch = 0;
+  bool operator==(const EpochDecided&) const = default;
+};
+// This was the epoch's last block.
+struct EpochEnded {
+  std::uint64_t epoch = 0;
+  bool operator==(const EpochEnded&) const = default;
+};
 
-using Event = std::variant<ModelRegistered, ModelActive, AttemptStarted, LayerFixed,
-                           AttemptCertified, AttemptDead, AttemptBlamed, RequestAssigned,
-                           RequestSubmitted, RequestComputed, RequestCompleted, RequestExpired>;
+using Event =
+    std::variant<ModelRegistered, ModelActive, AttemptStarted, LayerFixed, AttemptCertified,
+                 AttemptDead, AttemptBlamed, RequestAssigned, RequestSubmitted, RequestComputed,
+                 RequestCompleted, RequestExpired, EpochDecided, EpochEnded>;
 
 }  // namespace node

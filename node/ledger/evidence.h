@@ -1,6 +1,7 @@
-// Evidence that a validator equivocated in consensus (proto/wire/evidence.h): two signed words of
-// its own that contradict each other. The first accepted one is recorded with the validator, which
-// from then on earns neither fees nor rewards.
+// Evidence that a validator equivocated, in consensus or in preprocessing (proto/wire/evidence.h):
+// two signed words of its own that contradict each other. The first accepted one is recorded with
+// the validator, which from then on earns neither fees nor rewards, and takes all of its stake
+// (validators.h).
 #pragma once
 
 #include "node/ledger/block.h"

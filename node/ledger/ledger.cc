@@ -5,10 +5,12 @@
 
 #include "node/ledger/accounts.h"
 #include "node/ledger/attempts.h"
+#include "node/ledger/epochs.h"
 #include "node/ledger/evidence.h"
 #include "node/ledger/models.h"
 #include "node/ledger/outputs.h"
 #include "node/ledger/requests.h"
+#include "node/ledger/validators.h"
 #include "proto/base/check.h"
 #include "proto/crypto/merkle.h"
 
@@ -51,17 +53,33 @@ Outcome ExecuteClients(Block& block, const proto::Transaction& transaction) {
       transaction.payload);
 }
 
-Outcome ExecuteValidators(Block& block, const proto::Transaction& transaction) {
-  const auto& keys = block.chain.keys;
-  const auto found = std::ranges::lower_bound(keys, transaction.sender);
-  if (found == keys.end() || *found != transaction.sender) {
-    return No(ReceiptCode::kNotValidator, "only validators may send this kind of transaction");
+// Whom the payload's numbers of parties mean.
+template <class P>
+void SpeakOf(Block& block, const P& payload) {
+  if constexpr (requires { payload.attempt; }) {
+    block.SpeakOfAttempt(payload.attempt);
+  } else if constexpr (requires { payload.finding.attempt; }) {
+    block.SpeakOfAttempt(payload.finding.attempt);
+  } else if constexpr (requires { payload.certificate.attempt; }) {
+    block.SpeakOfAttempt(payload.certificate.attempt);
+  } else if constexpr (requires { payload.request; }) {
+    block.SpeakOfRequest(payload.request);
+  } else {
+    block.members = &block.epoch->validators;
   }
-  const auto sender = static_cast<PartyId>(found - keys.begin());
+}
+
+Outcome ExecuteValidators(Block& block, const proto::Transaction& transaction) {
   return std::visit(
       [&](const auto& payload) -> Outcome {
-        if constexpr (requires { Execute(block, sender, payload); }) {
-          return Execute(block, sender, payload);
+        SpeakOf(block, payload);
+        if constexpr (requires { Execute(block, transaction.sender, payload); }) {
+          return Execute(block, transaction.sender, payload);
+        } else if constexpr (requires { Execute(block, PartyId{}, payload); }) {
+          const auto sender = block.members->Find(transaction.sender);
+          if (sender) return Execute(block, *sender, payload);
+          return No(ReceiptCode::kNotValidator,
+                    "only validators of its epoch may send this kind of transaction");
         } else {
           CHECK(false);  // A client's.
           return {};
@@ -93,20 +111,21 @@ Digest RootOf(const List& list, Leaf leaf) {
   return proto::MerkleRoot(leaves);
 }
 
-proto::BlockHeader GenesisHeader(const Chain& chain, const StateTree& tree) {
+proto::BlockHeader GenesisHeader(const Epoch& epoch, const StateTree& tree) {
   proto::BlockHeader header;
   header.transactions_root = proto::MerkleRoot({});
   header.receipts_root = proto::MerkleRoot({});
   header.state_root = tree.root();
-  header.committee_hash = chain.committee_hash;
+  header.committee_hash = epoch.hash;
   return header;
 }
 
 }  // namespace
 
-Ledger::Ledger(std::shared_ptr<const Chain> chain, const proto::BlockHeader& header, StateTree tree)
-    : chain_(std::move(chain)), tree_(std::move(tree)) {
-  snapshots_.emplace_back(chain_, header, tree_);
+Ledger::Ledger(std::shared_ptr<const Chain> chain, std::shared_ptr<const Epoch> epoch,
+               const proto::BlockHeader& header, StateTree tree)
+    : chain_(std::move(chain)), epoch_(std::move(epoch)), tree_(std::move(tree)) {
+  snapshots_.emplace_back(chain_, epoch_, header, tree_);
 }
 
 std::vector<KeyWrite> Ledger::GenesisState(const proto::Genesis& genesis) {
@@ -114,11 +133,21 @@ std::vector<KeyWrite> Ledger::GenesisState(const proto::Genesis& genesis) {
   for (const proto::FundedAccount& account : genesis.accounts) {
     state.Put(proto::AccountKey(account.key), proto::Account{account.balance, 0});
   }
-  for (std::uint16_t i = 0; i < genesis.validators.size(); ++i) {
-    state.Put(proto::ValidatorKey(PartyId{i}),
-              proto::ValidatorRecord{genesis.validators[i].key, std::nullopt});
+  proto::Staking staking;
+  proto::Totals totals;
+  for (const proto::ValidatorSpec& validator : genesis.validators) {
+    proto::ValidatorRecord record;
+    record.card = validator;
+    record.card.coin_key = {};
+    record.stake = genesis.spec.stake_min;
+    staking.bonded.push_back(validator.key);
+    totals.bonded += record.stake;
+    state.Put(proto::ValidatorKey(validator.key), record);
   }
-  state.Put(proto::TotalsKey(), proto::Totals{});
+  state.Put(proto::EpochKey(proto::kFirstEpoch), proto::FirstEpoch(genesis));
+  state.Put(proto::StakingKey(), staking);
+  state.Put(proto::TurnKey(), proto::Turn{});
+  state.Put(proto::TotalsKey(), totals);
   state.Put(proto::ActiveKey(), proto::Active{});
   state.Put(proto::OpenedKey(), proto::Opened{});
   return std::move(state).Finish().changes;
@@ -129,8 +158,9 @@ proto::Result<Ledger> Ledger::FromGenesis(const proto::Genesis& genesis) {
   if (!parsed) return tl::unexpected(parsed.error());
   auto chain = std::make_shared<const Chain>(*std::move(parsed));
   StateTree tree = StateTree().Apply(GenesisState(genesis));
-  const proto::BlockHeader header = GenesisHeader(*chain, tree);
-  return Ledger(std::move(chain), header, std::move(tree));
+  auto epoch = std::make_shared<const Epoch>(proto::FirstEpoch(chain->genesis));
+  const proto::BlockHeader header = GenesisHeader(*epoch, tree);
+  return Ledger(std::move(chain), std::move(epoch), header, std::move(tree));
 }
 
 proto::Result<Ledger> Ledger::Restore(const proto::Genesis& genesis,
@@ -139,9 +169,6 @@ proto::Result<Ledger> Ledger::Restore(const proto::Genesis& genesis,
   auto parsed = proto::ParseGenesis(proto::FormatGenesis(genesis));
   if (!parsed) return tl::unexpected(parsed.error());
   auto chain = std::make_shared<const Chain>(*std::move(parsed));
-  if (last.committee_hash != chain->committee_hash) {
-    return Fail(ErrorCode::kCorrupt, "the stored blocks belong to another genesis document");
-  }
   std::vector<KeyWrite> writes;
   writes.reserve(state.size());
   for (auto& [key, value] : state) writes.push_back({std::move(key), std::move(value)});
@@ -151,7 +178,21 @@ proto::Result<Ledger> Ledger::Restore(const proto::Genesis& genesis,
                                          " has root " + tree.root().hex() +
                                          " and the header says " + last.state_root.hex());
   }
-  return Ledger(std::move(chain), last, std::move(tree));
+  const StateView view(tree);
+  const auto totals = view.Find<proto::Totals>(proto::TotalsKey());
+  const auto record =
+      totals ? view.Find<proto::EpochRecord>(proto::EpochKey(totals->epoch)) : std::nullopt;
+  if (!record) return Fail(ErrorCode::kCorrupt, "the stored state has no epoch");
+  if (view.Find<proto::EpochRecord>(proto::EpochKey(proto::kFirstEpoch)) !=
+      proto::FirstEpoch(chain->genesis)) {
+    return Fail(ErrorCode::kCorrupt, "the stored blocks belong to another genesis document");
+  }
+  auto epoch = std::make_shared<const Epoch>(*record);
+  const bool ended = last.next_committee_hash != Digest{};
+  if (epoch->hash != (ended ? last.next_committee_hash : last.committee_hash)) {
+    return Fail(ErrorCode::kCorrupt, "the stored blocks are signed by another committee");
+  }
+  return Ledger(std::move(chain), std::move(epoch), last, std::move(tree));
 }
 
 CheckedTransaction Ledger::Check(proto::Bytes transaction) const {
@@ -171,9 +212,14 @@ BlockResult Ledger::Execute(const Commit& commit,
                             const std::vector<CheckedTransaction>& transactions) {
   const proto::BlockHeader& last = header();
   CHECK(commit.index == last.commit_index + 1);
-  CHECK(commit.round >= last.round);
-  Block block{*chain_, StateView(tree_), commit.round, {}, 0, false};
+  // The rounds of an epoch's DAG go on where the ledger's were.
+  const std::uint64_t round = epoch_->record.first_round + commit.round;
+  CHECK(round >= last.round);
+  Block block{*chain_, StateView(tree_), round, epoch_};
+  block.members = &epoch_->validators;
+  block.pools_changed = commit.index == epoch_->record.first_height;
   BlockResult result;
+  ReleaseStakes(block);
   ExpireRequests(block);
   result.receipts.reserve(transactions.size());
   for (const CheckedTransaction& transaction : transactions) {
@@ -181,6 +227,7 @@ BlockResult Ledger::Execute(const Commit& commit,
   }
   StartAttempts(block);
   DivideFees(block);
+  auto next = TurnEpoch(block, last.height + 1);
   auto [tree, changes] = std::move(block.state).Finish();
   tree_ = std::move(tree);
   result.changes = std::move(changes);
@@ -188,7 +235,7 @@ BlockResult Ledger::Execute(const Commit& commit,
 
   result.header.height = last.height + 1;
   result.header.parent = proto::BlockDigest(last);
-  result.header.round = commit.round;
+  result.header.round = round;
   result.header.commit_index = commit.index;
   result.header.leader = commit.leader;
   result.header.transactions_root = RootOf(transactions, [](const CheckedTransaction& transaction) {
@@ -196,8 +243,12 @@ BlockResult Ledger::Execute(const Commit& commit,
   });
   result.header.receipts_root = RootOf(result.receipts, proto::ReceiptLeaf);
   result.header.state_root = tree_.root();
-  result.header.committee_hash = chain_->committee_hash;
-  snapshots_.emplace_back(chain_, result.header, tree_);
+  result.header.committee_hash = epoch_->hash;
+  if (next) {
+    epoch_ = std::make_shared<const Epoch>(*std::move(next));
+    result.header.next_committee_hash = epoch_->hash;
+  }
+  snapshots_.emplace_back(chain_, epoch_, result.header, tree_);
   if (snapshots_.size() > kSnapshotsMax) snapshots_.pop_front();
   return result;
 }

@@ -32,7 +32,7 @@ inline constexpr std::size_t kSnapshotsMax = 64;
 // What consensus decided, without its transactions.
 struct Commit {
   std::uint64_t index = 0;  // From 1, each the next.
-  std::uint64_t round = 0;  // Of the leader; ascending.
+  std::uint64_t round = 0;  // Of the leader in its epoch's DAG; ascending.
   proto::Digest leader;
 };
 
@@ -71,9 +71,11 @@ class Ledger {
   proto::Result<> Admit(proto::ByteSpan transaction) const;
 
  private:
-  Ledger(std::shared_ptr<const Chain> chain, const proto::BlockHeader& header, StateTree tree);
+  Ledger(std::shared_ptr<const Chain> chain, std::shared_ptr<const Epoch> epoch,
+         const proto::BlockHeader& header, StateTree tree);
 
   std::shared_ptr<const Chain> chain_;
+  std::shared_ptr<const Epoch> epoch_;  // That of the next block.
   StateTree tree_;
   std::deque<Snapshot> snapshots_;  // Ascending by height; never empty.
 };

@@ -11,15 +11,14 @@ namespace node {
 using proto::ErrorCode;
 using proto::Fail;
 
-proto::Result<> VerifyHeader(
-    const proto::Genesis& genesis, const proto::BlockHeader& header,
-    std::span<const std::pair<proto::PartyId, proto::Signature>> signatures) {
-  if (header.committee_hash != proto::CommitteeHash(genesis)) {
+proto::Result<> VerifyHeader(const proto::Digest& chain, const proto::EpochRecord& epoch,
+                             const proto::BlockHeader& header, Signatures signatures) {
+  if (header.committee_hash != proto::CommitteeHash(epoch)) {
     return Fail(ErrorCode::kDenied, "the block is signed by another committee");
   }
-  const proto::Committee committee = genesis.committee();
-  const proto::Digest digest = proto::CheckpointDigest(
-      proto::ChainId(genesis), proto::kEpoch, header.commit_index, proto::BlockDigest(header));
+  const proto::Committee committee = epoch.committee();
+  const proto::Digest digest =
+      proto::CheckpointDigest(chain, epoch.number, header.commit_index, proto::BlockDigest(header));
   std::set<proto::PartyId> signers;
   for (const auto& [party, signature] : signatures) {
     const std::string who = "party " + std::to_string(Index(party));
@@ -29,7 +28,7 @@ proto::Result<> VerifyHeader(
     if (!signers.insert(party).second) {
       return Fail(ErrorCode::kDenied, who + " has signed the block twice");
     }
-    if (!proto::Verify(genesis.validators[Index(party)].key, digest, signature)) {
+    if (!proto::Verify(epoch.validators[Index(party)].key, digest, signature)) {
       return Fail(ErrorCode::kDenied, "the block's signature of " + who + " is not valid");
     }
   }
@@ -37,6 +36,44 @@ proto::Result<> VerifyHeader(
   return Fail(ErrorCode::kDenied, "the block has " + std::to_string(signers.size()) +
                                       " signatures and needs " +
                                       std::to_string(committee.quorum()));
+}
+
+LightClient::LightClient(const proto::Genesis& genesis)
+    : chain_(proto::ChainId(genesis)), epochs_{proto::FirstEpoch(genesis)} {}
+
+proto::Result<> LightClient::Follow(const proto::EpochLink& link) {
+  const auto refuse = [&](const std::string& what) {
+    return Fail(ErrorCode::kDenied,
+                "the link to epoch " + std::to_string(link.next.number) + " " + what);
+  };
+  if (const proto::EpochRecord* known = epoch(link.next.number)) {
+    if (*known == link.next) return {};
+    return refuse("leads to another committee than an earlier one");
+  }
+  if (link.next.number != epoch().number + 1) return refuse("leaves out epochs");
+  if (link.next.first_height != link.header.height + 1) return refuse("has a gap");
+  if (link.header.next_committee_hash != proto::CommitteeHash(link.next)) {
+    return refuse("names another committee");
+  }
+  if (auto verified = node::VerifyHeader(chain_, epoch(), link.header, link.signatures);
+      !verified) {
+    return verified;
+  }
+  epochs_.push_back(link.next);
+  return {};
+}
+
+const proto::EpochRecord* LightClient::epoch(std::uint64_t number) const {
+  const bool is_here = number >= proto::kFirstEpoch && number < proto::kFirstEpoch + epochs_.size();
+  return is_here ? &epochs_[number - proto::kFirstEpoch] : nullptr;
+}
+
+proto::Result<> LightClient::VerifyHeader(const proto::BlockHeader& header,
+                                          Signatures signatures) const {
+  // The epoch in which the height lies; the header's hash of its committee must agree.
+  auto after = epochs_.begin() + 1;
+  while (after != epochs_.end() && after->first_height <= header.height) ++after;
+  return node::VerifyHeader(chain_, *(after - 1), header, signatures);
 }
 
 proto::Result<> VerifyState(const proto::Digest& state_root, proto::ByteSpan key,

@@ -26,16 +26,17 @@ Outcome CheckManifest(const Block& block, const proto::PublicKey& sender,
   return {};
 }
 
-void Activate(Block& block, const proto::Digest& model, const proto::Bytes& bytes) {
+void Activate(Block& block, const proto::Digest& model, const proto::Bytes& bytes,
+              std::uint16_t members) {
   const auto manifest = proto::DecodeManifest(bytes);
   CHECK(manifest.has_value());  // As when it was registered.
   auto active = block.state.Get<proto::Active>(proto::ActiveKey());
   for (std::uint32_t i = 0; i < manifest->buckets.size(); ++i) {
     const proto::Bucket& bucket = manifest->buckets[i];
     proto::Pool pool;
-    pool.terms = {bucket.tokens,      bucket.vocabulary_padded, bucket.outputs,
-                  bucket.layers,      bucket.pool_target,       bucket.price,
-                  bucket.bundle_price};
+    pool.terms = {members,        bucket.tokens,      bucket.vocabulary_padded,
+                  bucket.outputs, bucket.layers,      bucket.pool_target,
+                  bucket.price,   bucket.bundle_price};
     block.state.Put(proto::PoolKey(model, i), pool);
     active.entries.push_back({model, i});
   }
@@ -47,8 +48,8 @@ void Activate(Block& block, const proto::Digest& model, const proto::Bytes& byte
 }  // namespace
 
 Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::RegisterModel& payload) {
-  if (!block.chain.computes()) {
-    return No(ReceiptCode::kNoCommittee, "this chain's validators are not 4, 7, 10 or 13");
+  if (!block.epoch->computing) {
+    return No(ReceiptCode::kNoCommittee, "no members have keys to compute with in this epoch");
   }
   Outcome checked = CheckManifest(block, sender, proto::DecodeManifest(payload.manifest));
   if (checked.code != ReceiptCode::kDone) return checked;
@@ -79,17 +80,25 @@ Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::Regis
   return done;
 }
 
-Outcome Execute(Block& block, proto::PartyId sender, const proto::ModelReady& payload) {
+Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::ModelReady& payload) {
+  if (!block.epoch->computing || !block.epoch->computing->Find(sender)) {
+    return No(ReceiptCode::kNotValidator, "the sender does not compute in this epoch");
+  }
   auto record = block.state.Find<proto::ModelRecord>(proto::ModelKey(payload.model));
   if (!record) return No(ReceiptCode::kNotFound, "no such model is registered");
   if (std::ranges::count(record->ready, sender) > 0) {
     return No(ReceiptCode::kDuplicate, "the validator has said so before");
   }
+  if (record->ready.size() >= proto::kModelReadyMax) {
+    return No(ReceiptCode::kTooLate, "enough validators have said so");
+  }
   record->ready.push_back(sender);
-  if (record->status == proto::ModelStatus::kRegistered &&
-      record->ready.size() >= block.chain.committee.quorum()) {
+  const Members& members = *block.epoch->computing;
+  const auto ready = std::ranges::count_if(
+      record->ready, [&](const proto::PublicKey& key) { return members.Find(key).has_value(); });
+  if (record->status == proto::ModelStatus::kRegistered && ready >= members.committee.quorum()) {
     record->status = proto::ModelStatus::kActive;
-    Activate(block, payload.model, record->manifest);
+    Activate(block, payload.model, record->manifest, members.committee.size());
   }
   block.state.Put(proto::ModelKey(payload.model), *record);
   return {};

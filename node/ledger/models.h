@@ -9,6 +9,6 @@
 namespace node {
 
 Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::RegisterModel& payload);
-Outcome Execute(Block& block, proto::PartyId sender, const proto::ModelReady& payload);
+Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::ModelReady& payload);
 
 }  // namespace node

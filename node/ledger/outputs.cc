@@ -38,12 +38,13 @@ void Accuse(const Block& block, RequestRecord& record, PartyId accuser,
     InsertSorted(record.accusations, proto::Accusation{accuser, party});
     const auto accusers =
         std::ranges::count(record.accusations, party, &proto::Accusation::accused);
-    if (accusers >= block.chain.committee.validity()) NameParty(record, party, Misdeed::kAccused);
+    if (accusers >= block.members->committee.validity())
+      NameParty(record, party, Misdeed::kAccused);
   }
 }
 
 bool AreMembers(const Block& block, const std::vector<PartyId>& ascending) {
-  return ascending.empty() || Index(ascending.back()) < block.chain.committee.size();
+  return ascending.empty() || Index(ascending.back()) < block.members->committee.size();
 }
 
 std::optional<std::vector<mpc::Fp>> ReadShares(const std::vector<proto::ShareBytes>& bytes) {
@@ -79,7 +80,7 @@ void Complete(Block& block, std::uint64_t number, RequestRecord& record) {
 // Decodes what is posted, names who is off, and completes the request when all of it is decoded.
 // Posts are added in the ledger's order, so that one decoded before stays as it is.
 void Decode(Block& block, std::uint64_t number, RequestRecord& record, std::size_t outputs) {
-  mpc::RobustDecoder decoder(block.chain.committee, outputs);
+  mpc::RobustDecoder decoder(block.members->committee, outputs);
   for (const proto::OutputPost& post : record.posts) {
     auto shares = ReadShares(post.shares);
     CHECK(shares.has_value());  // As when it was posted.
@@ -121,7 +122,7 @@ Outcome Execute(Block& block, PartyId sender, const proto::Attest& payload) {
   if (record->status == RequestStatus::kSubmitted) {
     const auto equal = std::ranges::count(record->attestations, payload.transcript,
                                           &proto::Attestation::transcript);
-    if (equal >= block.chain.committee.quorum()) {
+    if (equal >= block.members->committee.quorum()) {
       record->status = RequestStatus::kComputed;
       record->transcript = payload.transcript;
       block.events.push_back(RequestComputed{payload.request, payload.transcript});

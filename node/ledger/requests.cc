@@ -120,6 +120,7 @@ void ExpireRequests(Block& block) {
     auto attempt = block.state.Get<proto::AttemptRecord>(attempt_key);
     const auto pool = block.state.Get<proto::Pool>(proto::PoolKey(record.model, record.bucket));
     record.status = RequestStatus::kExpired;
+    block.SpeakOfAttempt(record.attempt);
     record.paid = PayMembers(block, pool.terms.bundle_price, attempt.pass);
     Credit(block.state, record.owner, record.price - pool.terms.bundle_price);
     block.state.Put(key, record);

@@ -58,12 +58,34 @@ std::vector<proto::Active::Entry> Snapshot::active() const {
   return Read<proto::Active>(proto::ActiveKey())->entries;
 }
 
+std::optional<proto::EpochRecord> Snapshot::epoch(std::uint64_t number) const {
+  return Read<proto::EpochRecord>(proto::EpochKey(number));
+}
+
+std::optional<proto::Dealings> Snapshot::dealings(std::uint64_t epoch) const {
+  return Read<proto::Dealings>(proto::DealingsKey(epoch));
+}
+
+proto::Turn Snapshot::turn() const {
+  return *Read<proto::Turn>(proto::TurnKey());
+}
+
+std::optional<proto::ValidatorRecord> Snapshot::validator(const proto::PublicKey& key) const {
+  return Read<proto::ValidatorRecord>(proto::ValidatorKey(key));
+}
+
 std::vector<proto::ValidatorRecord> Snapshot::validators() const {
   std::vector<proto::ValidatorRecord> validators;
-  for (std::uint16_t i = 0; i < chain_->committee.size(); ++i) {
-    validators.push_back(*Read<proto::ValidatorRecord>(proto::ValidatorKey(proto::PartyId{i})));
-  }
+  for (const proto::PublicKey& key : staking().bonded) validators.push_back(*validator(key));
   return validators;
+}
+
+proto::Staking Snapshot::staking() const {
+  return *Read<proto::Staking>(proto::StakingKey());
+}
+
+proto::Opened Snapshot::opened() const {
+  return *Read<proto::Opened>(proto::OpenedKey());
 }
 
 proto::Totals Snapshot::totals() const {
@@ -75,7 +97,14 @@ proto::Result<> Snapshot::Admit(const proto::CheckedTransaction& checked) const 
   if (!checked.valid()) return Fail(ErrorCode::kInvalidArgument, checked.refusal().message);
   const proto::Transaction& transaction = checked.transaction();
   if (proto::IsValidatorPayload(transaction.payload)) {
-    if (std::ranges::count(chain_->keys, transaction.sender) > 0) return {};
+    // Who has stake to lose, also after its last epoch: it finishes what it began.
+    if (epoch_->validators.Find(transaction.sender)) return {};
+    const proto::Staking stakes = staking();
+    if (std::ranges::binary_search(stakes.bonded, transaction.sender) ||
+        std::ranges::count(stakes.unbonding, transaction.sender, &proto::Staking::Unbonding::key) >
+            0) {
+      return {};
+    }
     return Fail(ErrorCode::kDenied, "only validators may send this kind of transaction");
   }
   const proto::Account state = account(transaction.sender);

@@ -20,11 +20,17 @@ inline constexpr std::uint64_t kNonceAheadMax = 1024;
 
 class Snapshot {
  public:
-  Snapshot(std::shared_ptr<const Chain> chain, proto::BlockHeader header, StateTree tree)
-      : chain_(std::move(chain)), header_(header), tree_(std::move(tree)) {}
+  Snapshot(std::shared_ptr<const Chain> chain, std::shared_ptr<const Epoch> epoch,
+           proto::BlockHeader header, StateTree tree)
+      : chain_(std::move(chain)),
+        epoch_(std::move(epoch)),
+        header_(header),
+        tree_(std::move(tree)) {}
 
   const Chain& chain() const { return *chain_; }
   const proto::BlockHeader& header() const { return header_; }
+  // That of the next block.
+  const std::shared_ptr<const Epoch>& epoch() const { return epoch_; }
 
   std::optional<proto::Bytes> Get(proto::ByteSpan key) const;
   // Of presence or absence, under header().state_root.
@@ -40,7 +46,13 @@ class Snapshot {
   std::optional<proto::RequestRecord> request(std::uint64_t number) const;
   std::optional<proto::Pool> pool(const proto::Digest& model, std::uint32_t bucket) const;
   std::vector<proto::Active::Entry> active() const;
-  std::vector<proto::ValidatorRecord> validators() const;  // By party.
+  std::optional<proto::EpochRecord> epoch(std::uint64_t number) const;
+  std::optional<proto::Dealings> dealings(std::uint64_t epoch) const;
+  proto::Turn turn() const;
+  std::optional<proto::ValidatorRecord> validator(const proto::PublicKey& key) const;
+  std::vector<proto::ValidatorRecord> validators() const;  // With bonded stake, by key.
+  proto::Staking staking() const;
+  proto::Opened opened() const;
   proto::Totals totals() const;
 
   // Whether a mempool should take the transaction: it is valid, a validator's or next in its
@@ -52,6 +64,7 @@ class Snapshot {
   std::optional<T> Read(const proto::Bytes& key) const;
 
   std::shared_ptr<const Chain> chain_;
+  std::shared_ptr<const Epoch> epoch_;
   proto::BlockHeader header_;
   StateTree tree_;
 };

@@ -38,13 +38,26 @@ Result<> Erase(KeyValueStore& store, const Bytes& prefix) {
 
 }  // namespace
 
-Result<std::optional<DownloadRecord>> FindDownload(const KeyValueStore& store) {
+Result<std::optional<StoredDownload>> FindDownload(const KeyValueStore& store) {
   const auto bytes = store.Get(DownloadKey());
   if (!bytes) return tl::unexpected(bytes.error());
   if (!*bytes) return std::nullopt;
   auto record = DecodeDownloadRecord(**bytes);
   if (!record) return tl::unexpected(record.error());
-  return std::optional(std::move(*record));
+  const auto epoch_bytes = store.Get(DownloadEpochKey());
+  if (!epoch_bytes) return tl::unexpected(epoch_bytes.error());
+  if (!*epoch_bytes) {
+    return proto::Fail(proto::ErrorCode::kCorrupt, "the epoch of a download is missing");
+  }
+  auto epoch = proto::DecodeEpoch(**epoch_bytes);
+  if (!epoch) return tl::unexpected(epoch.error());
+  return std::optional(StoredDownload{std::move(*record), std::move(*epoch)});
+}
+
+Result<> DropDownload(KeyValueStore& store) {
+  const auto dropped =
+      store.Apply({{DownloadKey(), std::nullopt}, {DownloadEpochKey(), std::nullopt}}, false);
+  return dropped ? ClearStaged(store) : dropped;
 }
 
 Result<> ClearStaged(KeyValueStore& store) {
@@ -68,6 +81,7 @@ Result<> FinishAdoption(KeyValueStore& store, const DownloadRecord& record,
   });
   if (!moved) return moved;
   last.push_back({DownloadKey(), std::nullopt});
+  last.push_back({DownloadEpochKey(), std::nullopt});
   if (auto applied = store.Apply(last, true); !applied) return applied;
   return ClearStaged(store);
 }

@@ -11,8 +11,14 @@
 
 namespace node {
 
-// The download under way, if any.
-proto::Result<std::optional<DownloadRecord>> FindDownload(const KeyValueStore& store);
+// The download under way, if any, and the epoch that its block is of.
+struct StoredDownload {
+  DownloadRecord record;
+  proto::EpochRecord epoch;
+};
+proto::Result<std::optional<StoredDownload>> FindDownload(const KeyValueStore& store);
+// Forgets it.
+proto::Result<> DropDownload(KeyValueStore& store);
 // All that is staged is void.
 proto::Result<> ClearStaged(KeyValueStore& store);
 

@@ -13,8 +13,9 @@ struct Config {
   std::string home;  // Other paths are relative to it.
   std::string genesis = "genesis.json";
   std::string keys = "keys.json";
-  std::string data = "data";  // LevelDB and bulk files.
-  std::string peer_listen;    // host:port; empty: the address in the genesis document.
+  std::string next_keys = "next_keys.json";  // Of a change of keys; need not be there.
+  std::string data = "data";                 // LevelDB and bulk files.
+  std::string peer_listen;  // host:port; empty: the address in the genesis document.
   std::string rpc_listen;
   std::uint32_t header_delay_ms = 15;  // Between headers while transactions wait.
   std::uint32_t idle_delay_ms = 250;   // Between headers while none do.

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "node/ledger/epochs.h"
 #include "node/loop/files.h"
 #include "node/rpc/methods.h"
 #include "node/rpc/server.h"
@@ -25,19 +26,26 @@ namespace {
 
 constexpr std::size_t kLedgerQueueBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kServiceQueueBytesMax = std::size_t{1} << 30;
-constexpr milliseconds kServiceTick{250};
 constexpr milliseconds kSyncBeat{250};
 constexpr std::chrono::seconds kAnswerPatience{30};
 // A message's memory beside its bytes.
 constexpr std::size_t kItemOverhead = 256;
 
-std::uint64_t NowUs() {
+}  // namespace
+
+std::uint64_t Host::NowUs() {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now().time_since_epoch())
           .count());
 }
 
-}  // namespace
+std::shared_ptr<const proto::Bytes> Host::Frame(std::uint64_t epoch, const proto::Bytes& message) {
+  proto::Bytes frame;
+  frame.reserve(sizeof epoch + message.size());
+  proto::PutU64(frame, epoch);
+  frame.insert(frame.end(), message.begin(), message.end());
+  return std::make_shared<const proto::Bytes>(std::move(frame));
+}
 
 Result<Host::Identity> Host::ReadIdentity(const Config& config) {
   const auto text = ReadFile(config.Path(config.genesis), proto::kGenesisBytesMax);
@@ -49,7 +57,13 @@ Result<Host::Identity> Host::ReadIdentity(const Config& config) {
   }
   auto keys = ReadKeyFile(config.Path(config.keys));
   if (!keys) return tl::unexpected(keys.error());
-  return Identity{config, std::move(*genesis), std::move(*keys)};
+  Identity identity{config, std::move(*genesis), std::move(*keys), std::nullopt};
+  if (FileExists(config.Path(config.next_keys))) {
+    auto next = ReadKeyFile(config.Path(config.next_keys));
+    if (!next) return tl::unexpected(next.error());
+    identity.next = std::move(*next);
+  }
+  return identity;
 }
 
 Result<std::unique_ptr<Host>> Host::Open(const Config& config) {
@@ -61,37 +75,12 @@ Host::Host(Identity identity)
       genesis_(std::move(identity.genesis)),
       chain_(proto::ChainId(genesis_)),
       keys_(std::move(identity.keys)),
-      sets_(genesis_.committee()),
-      context_{genesis_.committee(), {}, nullptr, {}, {}, 0, nullptr, nullptr, {}, nullptr},
-      undecodable_(genesis_.validators.size()),
-      mpc_faults_(genesis_.validators.size()),
+      next_(std::move(identity.next)),
       ledger_queue_(kLedgerQueueBytesMax),
       service_queue_(kServiceQueueBytesMax) {}
 
 Result<> Host::OpenStores() {
-  const auto& validators = genesis_.validators;
-  const auto own =
-      std::ranges::find(validators, keys_.validator.public_key(), &proto::ValidatorSpec::key);
-  if (own == validators.end()) {
-    return proto::Fail(ErrorCode::kInvalidArgument,
-                       "the key in " + config_.Path(config_.keys) +
-                           " is none of the genesis document's validators");
-  }
-  self_ = static_cast<PartyId>(own - validators.begin());
-  auto replicated = mpc::ReplicatedKeys::From(sets_, self_, keys_.replicated);
-  if (!replicated) return tl::unexpected(replicated.error());
-  replicated_ = std::move(*replicated);
   LockInMemory(keys_);
-  context_.self = self_;
-  context_.key = &keys_.validator;
-  context_.keys = genesis_.keys();
-  context_.chain = chain_;
-  context_.epoch = proto::kEpoch;
-  context_.sets = &sets_;
-  context_.replicated = &*replicated_;
-  context_.coin = genesis_.coin_key();
-  context_.coin_secret = &keys_.coin;
-
   const std::string data = config_.Path(config_.data);
   if (auto made = MakeDirectories(data); !made) return made;
   auto store = Store::Open(data + "/db", config_.fsync);
@@ -100,17 +89,30 @@ Result<> Host::OpenStores() {
   auto files = FileStore::Open(data + "/files");
   if (!files) return tl::unexpected(files.error());
   files_ = std::move(*files);
+  ValidatorKeys keys;
+  keys.keys.push_back(keys_.validator.Clone());
+  if (next_) keys.keys.push_back(next_->validator.Clone());
+  if (keys_.coin) keys.first_coin = keys_.coin->Clone();
   const proto::Bytes entropy = node::Entropy(sizeof(std::uint64_t));
   MachineOptions options{config_.retain_rounds, 0};
   for (const std::uint8_t byte : entropy) options.nonce = options.nonce << 8 | byte;
-  auto machine = LedgerMachine::Open(genesis_, self_, keys_.validator.Clone(), keys_.coin.Clone(),
-                                     *store_, options);
+  auto machine = LedgerMachine::Open(genesis_, std::move(keys), *store_, options);
   if (!machine) return tl::unexpected(machine.error());
   machine_ = std::move(*machine);
   latest_ = machine_->latest();
   proven_ = machine_->proven();
   sync_status_ = machine_->sync_status();
-  service_ = std::make_unique<Service>(context_, *files_);
+  follows_ = machine_->follows();
+  wanted_height_ = machine_->wanted_height();
+  followed_epoch_ = machine_->epoch()->record.number;
+  rpc_address_ = config_.rpc_listen;
+  const auto own = latest_->validator(key());
+  if (rpc_address_.empty() && own) rpc_address_ = own->card.rpc_address;
+  if (rpc_address_.empty()) {
+    return proto::Fail(ErrorCode::kInvalidArgument,
+                       config_.home + "/node.toml must say rpc_listen: the key in " +
+                           config_.Path(config_.keys) + " is no validator's yet");
+  }
   return {};
 }
 
@@ -119,39 +121,22 @@ Host::~Host() {
 }
 
 Result<> Host::Start() {
-  std::vector<PeerInfo> peers;
-  for (std::size_t i = 0; i < genesis_.validators.size(); ++i) {
-    const auto party = static_cast<PartyId>(i);
-    if (party == self_) continue;
-    const proto::ValidatorSpec& peer = genesis_.validators[i];
-    peers.push_back(
-        {party, peer.peer_address, peer.certificate, peer.key, peer.certificate_signature});
-  }
-  const proto::ValidatorSpec& own = genesis_.validators[Index(self_)];
-  network_ = std::make_unique<Network>(
-      self_, TlsIdentity{keys_.tls_certificate_pem, keys_.tls_key_pem}, std::move(peers),
-      config_.peer_listen.empty() ? own.peer_address : config_.peer_listen,
-      Network::Callbacks{[this](PartyId from, Channel channel, proto::Bytes bytes) {
-                           if (!delay_line_) return OnMessage(from, channel, std::move(bytes));
-                           delay_line_->Push([this, from, channel, bytes = std::move(bytes)] {
-                             OnMessage(from, channel, bytes);
-                           });
-                         },
-                         [this](PartyId party, Channel channel) {
-                           spdlog::debug("connected to {} ({})",
-                                         genesis_.validators[Index(party)].name, Name(channel));
-                           if (channel == Channel::kControl) {
-                             ledger_queue_.Push(Connected{party});
-                           } else {
-                             service_queue_.Push(Connected{party});
-                           }
-                         },
-                         [this](PartyId party, Channel channel) {
-                           spdlog::info("lost {} ({})", genesis_.validators[Index(party)].name,
-                                        Name(channel));
-                         }});
-  rpc_ = std::make_unique<RpcServer>(
-      config_.rpc_listen.empty() ? own.rpc_address : config_.rpc_listen, MakeHandlers(*this));
+  peers_ = std::make_unique<Peers>(
+      config_.peer_listen,
+      Peers::Callbacks{[this](const proto::PublicKey& from, Channel channel, proto::Bytes bytes) {
+                         if (!delay_line_) return OnMessage(from, channel, std::move(bytes));
+                         delay_line_->Push([this, from, channel, bytes = std::move(bytes)] {
+                           OnMessage(from, channel, bytes);
+                         });
+                       },
+                       [this](const proto::PublicKey& peer, Channel channel) {
+                         if (channel == Channel::kControl) {
+                           ledger_queue_.Push(Connected{peer});
+                         } else {
+                           service_queue_.Push(Connected{peer});
+                         }
+                       }});
+  rpc_ = std::make_unique<RpcServer>(rpc_address_, MakeHandlers(*this));
   if (config_.link_delay_ms > 0) {
     delay_line_ = std::make_unique<DelayLine>(milliseconds(config_.link_delay_ms));
   }
@@ -161,9 +146,13 @@ Result<> Host::Start() {
         ledger_queue_.Push(Checked{std::move(transactions)});
       });
   if (auto started = rpc_->Start(); !started) return started;
-  if (auto started = network_->Start(); !started) return started;
+  UpdatePeers();
+  if (const std::string reason = failure(); !reason.empty()) {
+    return proto::Fail(ErrorCode::kUnavailable, reason);
+  }
   ledger_thread_ = std::thread([this] { LedgerLoop(); });
   service_thread_ = std::thread([this] { ServiceLoop(); });
+  follow_thread_ = std::thread([this] { FollowLoop(); });
   return {};
 }
 
@@ -171,39 +160,42 @@ void Host::Stop() {
   stopping_ = true;
   ledger_queue_.Close();
   service_queue_.Close();
+  follow_wakes_.notify_all();
   if (rpc_) rpc_->Stop();
-  if (network_) network_->Stop();
+  if (follow_thread_.joinable()) follow_thread_.join();
+  if (peers_) peers_->Stop();
   if (delay_line_) delay_line_->Stop();
   if (checkers_) checkers_->Stop();
   if (ledger_thread_.joinable()) ledger_thread_.join();
   if (service_thread_.joinable()) service_thread_.join();
 }
 
-void Host::OnMessage(PartyId from, Channel channel, proto::Bytes bytes) {
-  const std::size_t weight = bytes.size() + kItemOverhead;
-  // Said at the 1st, 2nd, 4th, ... time: a peer must not fill the disk with our log.
-  const auto refuse = [&](const proto::Error& error) {
-    const std::uint64_t times = ++undecodable_[Index(from)];
-    if (!std::has_single_bit(times)) return;
-    spdlog::warn("{} sent a message that does not decode, for the {}. time: {}",
-                 genesis_.validators[Index(from)].name, times, error.message);
+void Host::OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes) {
+  const std::size_t size = bytes.size() + kItemOverhead;
+  const auto refuse = [&](const std::string& why) {
+    // Said at the 1st, 2nd, 4th, ... time: a peer must not fill the disk with our log.
+    if (!std::has_single_bit(++undecodable_)) return;
+    spdlog::warn("{} sent a message that does not decode: {}", from.hex().substr(0, 8), why);
   };
-  if (channel == Channel::kControl && proto::sync::IsSync(bytes)) {
-    auto message = proto::sync::DecodeMessage(bytes);
-    if (!message) return refuse(message.error());
-    ledger_queue_.PushWait(SyncFromPeer{from, std::move(*message)}, weight);
+  if (bytes.size() < sizeof(std::uint64_t)) return refuse("it is too short");
+  const std::uint64_t epoch = proto::GetU64(bytes);
+  const auto content = proto::ByteSpan(bytes).subspan(sizeof epoch);
+  if (channel == Channel::kControl && proto::sync::IsSync(content)) {
+    auto message = proto::sync::DecodeMessage(content);
+    if (!message) return refuse(message.error().message);
+    ledger_queue_.PushWait(SyncFromPeer{from, epoch, std::move(*message)}, size);
   } else if (channel == Channel::kControl) {
-    auto message = proto::dag::DecodeMessage(bytes);
-    if (!message) return refuse(message.error());
+    auto message = proto::dag::DecodeMessage(content);
+    if (!message) return refuse(message.error().message);
     // Where transactions carry no signature, there is nothing to be gained.
     if (const auto* batch = std::get_if<proto::dag::Batch>(&*message)) {
       checkers_->Add(batch->transactions);
     }
-    ledger_queue_.PushWait(FromPeer{from, std::move(*message)}, weight);
+    ledger_queue_.PushWait(FromPeer{from, epoch, std::move(*message)}, size);
   } else {
-    auto message = DecodeInferenceMessage(bytes);
-    if (!message) return refuse(message.error());
-    service_queue_.PushWait(Bulk{from, std::move(*message)}, weight);
+    auto message = DecodeInferenceMessage(content);
+    if (!message) return refuse(message.error().message);
+    service_queue_.PushWait(Bulk{from, epoch, std::move(*message), size}, size);
   }
 }
 
@@ -219,24 +211,26 @@ void Host::LedgerLoop() {
         milliseconds(machine_->has_pending() ? config_.header_delay_ms : config_.idle_delay_ms);
     std::vector<std::pair<std::shared_ptr<std::promise<Result<Answers>>>, Answers>> answers;
     for (LedgerItem& item : ledger_queue_.Take(last_tick + delay)) {
-      std::visit(proto::Overloaded{
-                     [&](FromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
-                     [&](SyncFromPeer& m) { machine_->Handle(m.party, std::move(m.message)); },
-                     [&](Connected& c) { machine_->PeerConnected(c.party); },
-                     [&](Submission& s) {
-                       auto ids = machine_->SubmitAll(std::move(s.transactions));
-                       if (s.answer) {
-                         answers.emplace_back(std::move(s.answer), std::move(ids));
-                         return;
-                       }
-                       for (const auto& id : ids) {
-                         if (id) continue;
-                         spdlog::warn("own transaction not taken: {}", id.error().message);
-                       }
-                     },
-                     [&](Checked& c) { machine_->AddChecked(std::move(c.transactions)); },
-                 },
-                 item);
+      std::visit(
+          proto::Overloaded{
+              [&](FromPeer& m) { machine_->Handle(m.from, m.epoch, std::move(m.message)); },
+              [&](SyncFromPeer& m) { machine_->Handle(m.from, m.epoch, std::move(m.message)); },
+              [&](Connected& c) { machine_->PeerConnected(c.peer); },
+              [&](Submission& s) {
+                auto ids = machine_->SubmitAll(std::move(s.transactions));
+                if (s.answer) {
+                  answers.emplace_back(std::move(s.answer), std::move(ids));
+                  return;
+                }
+                for (const auto& id : ids) {
+                  if (id) continue;
+                  spdlog::warn("own transaction not taken: {}", id.error().message);
+                }
+              },
+              [&](Checked& c) { machine_->AddChecked(std::move(c.transactions)); },
+              [&](Followed& f) { f.answer->set_value(machine_->Follow(f.page)); },
+          },
+          item);
     }
     if (steady_clock::now() >= last_tick + delay) {
       last_tick = steady_clock::now();
@@ -263,26 +257,33 @@ void Host::LedgerLoop() {
 
 void Host::Dispatch(LedgerMachine::Step step) {
   for (const std::string& note : step.notes) spdlog::info("{}", note);
-  for (const proto::Fault& fault : step.faults) {
-    spdlog::debug("{} misbehaves: kind {}", genesis_.validators[Index(fault.party)].name,
-                  static_cast<int>(fault.kind));
+  for (const auto& [who, kind] : step.faults) {
+    spdlog::debug("{} misbehaves: kind {}", who.hex().substr(0, 8), static_cast<int>(kind));
   }
   if (step.halt) return Fail(*step.halt);
-  for (auto& [target, message] : step.messages) {
+  for (auto& [epoch, target, message] : step.messages) {
     std::shared_ptr<const proto::Bytes> bytes;
-    for (std::uint16_t i = 0; i < genesis_.validators.size(); ++i) {
-      const auto party = static_cast<PartyId>(i);
-      if (!target.Includes(party) || party == self_) continue;
-      if (!bytes) bytes = std::make_shared<const proto::Bytes>(proto::dag::Encode(message));
-      network_->Send(party, Channel::kControl, bytes);
+    std::optional<proto::PublicKey> self;
+    for (std::uint16_t i = 0; i < epoch->validators.committee.size(); ++i) {
+      const proto::PublicKey& to = epoch->validators.keys[i];
+      if (!target.Includes(static_cast<PartyId>(i))) continue;
+      if (to == keys_.validator.public_key() || (next_ && to == next_->validator.public_key())) {
+        self = to;
+        continue;
+      }
+      if (!bytes) bytes = Frame(epoch->record.number, proto::dag::Encode(message));
+      peers_->Send(to, Channel::kControl, bytes);
       ++messages_sent_;
     }
-    if (target.Includes(self_)) ledger_queue_.Push(FromPeer{self_, std::move(message)});
+    if (self) ledger_queue_.Push(FromPeer{*self, epoch->record.number, std::move(message)});
   }
-  for (const auto& [target, message] : step.sync_messages) {
-    network_->Send(*target.party, Channel::kControl,
-                   std::make_shared<const proto::Bytes>(proto::sync::Encode(message)));
+  for (const auto& [epoch, to, message] : step.sync_messages) {
+    peers_->Send(to, Channel::kControl, Frame(epoch, proto::sync::Encode(message)));
   }
+  follows_ = machine_->follows();
+  wanted_height_ = machine_->wanted_height();
+  const bool is_new = followed_epoch_.exchange(machine_->epoch()->record.number) !=
+                      machine_->epoch()->record.number;
   {
     const std::lock_guard lock(mutex_);
     latest_ = machine_->latest();
@@ -296,7 +297,11 @@ void Host::Dispatch(LedgerMachine::Step step) {
                  .share_checks = status.share_checks,
                  .messages_sent = messages_sent_};
     sync_status_ = machine_->sync_status();
+    for (proto::Bytes& transaction : step.forwards) {
+      if (forwards_.size() < kForwardsMax) forwards_.push_back(std::move(transaction));
+    }
   }
+  if (is_new || follows_ || !step.forwards.empty()) follow_wakes_.notify_all();
   if (step.rebased) service_queue_.Push(Rebased{machine_->latest()});
   if (!step.events.empty()) {
     service_queue_.Push(Decided{machine_->latest(), std::move(step.events)});
@@ -314,72 +319,16 @@ std::string Host::failure() const {
   return failure_;
 }
 
-// ---- the service's thread ----------------------------------------------------------------------
-
-void Host::ServiceLoop() {
-  Dispatch(service_->Resume(latest(), NowUs()));
-  auto last_tick = steady_clock::now();
-  while (!stopping_) {
-    std::vector<ServiceItem> items = service_queue_.Take(last_tick + kServiceTick);
-    // People wait for answers to calls, and these are short.
-    std::ranges::stable_partition(
-        items, [](const ServiceItem& item) { return std::holds_alternative<Call>(item); });
-    for (ServiceItem& item : items) {
-      if (stopping_) return;
-      Dispatch(std::visit(
-          proto::Overloaded{
-              [&](Bulk& m) { return service_->Handle(m.party, std::move(m.message), NowUs()); },
-              [&](Connected& c) { return service_->PeerConnected(c.party, NowUs()); },
-              [&](Decided& d) { return service_->OnEvents(d.snapshot, d.events, NowUs()); },
-              [&](Rebased& r) {
-                service_ = std::make_unique<Service>(context_, *files_);
-                return service_->Resume(r.snapshot, NowUs());
-              },
-              [&](Call& call) { return call(*service_); },
-          },
-          item));
-    }
-    if (steady_clock::now() >= last_tick + kServiceTick) {
-      last_tick = steady_clock::now();
-      Dispatch(service_->Tick(NowUs()));
-    }
-  }
-}
-
-void Host::Dispatch(Service::Step step) {
-  step = BeforeSending(std::move(step));
-  for (const std::string& note : step.notes) spdlog::info("{}", note);
-  for (const proto::Fault& fault : step.faults) {
-    const std::uint64_t times = ++mpc_faults_[Index(fault.party)];
-    if (!std::has_single_bit(times)) continue;
-    spdlog::warn("{} misbehaves in MPC, for the {}. time: kind {}",
-                 genesis_.validators[Index(fault.party)].name, times, static_cast<int>(fault.kind));
-  }
-  for (auto& [target, message] : step.messages) {
-    std::shared_ptr<const proto::Bytes> bytes;
-    for (std::uint16_t i = 0; i < genesis_.validators.size(); ++i) {
-      const auto party = static_cast<PartyId>(i);
-      if (!target.Includes(party) || party == self_) continue;
-      if (!bytes) bytes = std::make_shared<const proto::Bytes>(Encode(message));
-      network_->Send(party, Channel::kBulk, bytes);
-    }
-    if (target.Includes(self_)) service_queue_.Push(Bulk{self_, std::move(message)});
-  }
-  for (proto::Payload& payload : step.outputs) {
-    proto::Transaction transaction;
-    transaction.chain = chain_;
-    transaction.sender = keys_.validator.public_key();
-    transaction.payload = std::move(payload);
-    Submission submission;
-    submission.transactions.push_back(
-        machine_->Check(proto::SignTransaction(keys_.validator, std::move(transaction))));
-    ledger_queue_.Push(std::move(submission));
-  }
-  const std::lock_guard lock(mutex_);
-  service_status_ = service_->status();
-}
-
 // ---- what the interface asks --------------------------------------------------------------------
+
+proto::PublicKey Host::key() const {
+  const Snapshot snapshot = latest();
+  if (const auto* own = KeyIn(snapshot.epoch()->validators)) return own->public_key();
+  if (next_ && snapshot.validator(next_->validator.public_key())) {
+    return next_->validator.public_key();
+  }
+  return keys_.validator.public_key();
+}
 
 Snapshot Host::latest() const {
   const std::lock_guard lock(mutex_);
@@ -410,6 +359,8 @@ Result<T> Await(std::future<Result<T>> answer) {
   }
   return answer.get();
 }
+
+const char kNoPart[] = "this validator does not compute in the present epoch";
 
 }  // namespace
 
@@ -453,9 +404,11 @@ Counters Host::counters() const {
 Result<std::vector<mpc::Fp>> Host::MaskShares(std::uint64_t attempt) {
   auto promise = std::make_shared<std::promise<Result<std::vector<mpc::Fp>>>>();
   auto answer = promise->get_future();
-  service_queue_.Push(Call([promise, attempt](Service& service) {
-    promise->set_value(service.MaskShares(attempt));
-    return Service::Step();
+  service_queue_.Push(Call([this, promise, attempt] {
+    const auto record = latest().attempt(attempt);
+    const auto part = record ? parts_.find(record->epoch) : parts_.end();
+    promise->set_value(part == parts_.end() ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
+                                            : part->second->service->MaskShares(attempt));
   }));
   return Await(std::move(answer));
 }
@@ -464,10 +417,12 @@ Result<> Host::AddModelFile(proto::Bytes bytes) {
   auto promise = std::make_shared<std::promise<Result<>>>();
   auto answer = promise->get_future();
   auto file = std::make_shared<proto::Bytes>(std::move(bytes));
-  service_queue_.Push(Call([promise, file](Service& service) {
-    auto step = service.AddFile(std::move(*file), NowUs());
+  service_queue_.Push(Call([this, promise, file] {
+    if (parts_.empty()) return promise->set_value(proto::Fail(ErrorCode::kUnavailable, kNoPart));
+    Part& part = *parts_.rbegin()->second;
+    auto step = part.service->AddFile(std::move(*file), NowUs());
     promise->set_value(step ? Result<>() : tl::unexpected(step.error()));
-    return step ? std::move(*step) : Service::Step();
+    if (step) Dispatch(part, std::move(*step));
   }));
   return Await(std::move(answer));
 }
@@ -475,41 +430,25 @@ Result<> Host::AddModelFile(proto::Bytes bytes) {
 Result<proto::Bytes> Host::ReadModelFile(const proto::Digest& digest) {
   auto promise = std::make_shared<std::promise<Result<proto::Bytes>>>();
   auto answer = promise->get_future();
-  service_queue_.Push(Call([promise, digest](Service& service) {
-    promise->set_value(service.ReadFile(digest));
-    return Service::Step();
+  service_queue_.Push(Call([this, promise, digest] {
+    promise->set_value(parts_.empty() ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
+                                      : parts_.rbegin()->second->service->ReadFile(digest));
   }));
   return Await(std::move(answer));
 }
 
-proto::Signature Host::Sign(const proto::Digest& digest) const {
-  return keys_.validator.Sign(digest);
+proto::Signature Host::Sign(std::uint64_t epoch, const proto::Digest& digest) const {
+  const auto record = latest().epoch(epoch);
+  const auto* own = record ? KeyIn(Members(epoch, record->keys())) : nullptr;
+  return (own == nullptr ? keys_.validator : *own).Sign(digest);
 }
 
 std::vector<PeerLink> Host::peers() const {
-  std::vector<PeerLink> links;
-  for (const PeerStatus& peer : network_->peers()) {
-    PeerLink link{peer.id, peer.address, true, 0, 0, ""};
-    for (const ChannelStatus& channel : peer.channels) {
-      link.up = link.up && channel.outgoing;
-      link.bytes_sent += channel.bytes_sent;
-      link.bytes_received += channel.bytes_received;
-      if (!channel.outgoing) link.last_error = channel.last_error;
-    }
-    links.push_back(std::move(link));
-  }
-  return links;
+  return peers_->status();
 }
 
 std::optional<std::string> Host::why_not_ready() const {
   if (const std::string reason = failure(); !reason.empty()) return "stopped: " + reason;
-  std::size_t up = 1;
-  for (const PeerLink& peer : peers()) up += peer.up ? 1 : 0;
-  if (up < genesis_.committee().quorum()) {
-    return "connected to " + std::to_string(up - 1) + " of " +
-           std::to_string(genesis_.validators.size() - 1) + " validators; " +
-           std::to_string(genesis_.committee().quorum() - 1) + " are needed";
-  }
   const SyncStatus sync = sync_status();
   if (sync.download) {
     const DownloadStatus& download = *sync.download;
@@ -517,6 +456,16 @@ std::optional<std::string> Host::why_not_ready() const {
     return "fetching the state of block " + std::to_string(download.height) + ": " +
            std::to_string(download.chunks_done) + " of " + std::to_string(download.chunks_total) +
            " chunks";
+  }
+  const Snapshot snapshot = latest();
+  const Members& validators = snapshot.epoch()->validators;
+  if (!KeyIn(validators)) return std::nullopt;  // It follows.
+  const std::size_t up = 1 + peers_->connected();
+  const std::uint16_t quorum = validators.committee.quorum();
+  if (up < quorum) {
+    return "connected to " + std::to_string(up - 1) + " of " +
+           std::to_string(validators.committee.size() - 1) + " validators; " +
+           std::to_string(quorum - 1) + " are needed";
   }
   if (sync.observing) return "only observing: " + sync.why_not;
   return std::nullopt;

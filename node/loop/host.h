@@ -1,18 +1,26 @@
-// The validator as a process: threads, sockets, disk and clock around the pure parts.
+// The node as a process: threads, sockets, disk and clock around the pure parts.
 //
 //   ledger thread     LedgerMachine: consensus and ledger; paces the headers; one sync a round trip
-//   service thread    Service: MPC; may compute for seconds without holding up the ledger
+//   service thread    Services: MPC, one for each epoch that has unfinished work here; may compute
+//                     for seconds without holding up the ledger
+//   follower thread   fetches pages of blocks while this node is no member or is left behind, hands
+//                     its transactions to members, and changes the network with the epoch
 //   network threads   decode and enqueue
 //   check threads     verify the transactions of peers' batches
 //   interface threads JSON-RPC, on snapshots
 //
-// The two machines meet only through queues: the ledger's events go to the service with the
-// snapshot they belong to, the service's transactions come back signed.
+// The machines meet only through queues: the ledger's events go to the services with the snapshot
+// they belong to, their transactions come back signed.
+//
+// Every message to a peer begins with the number of its epoch. Peers are the members of the present
+// epoch and of the one before it, which may have requests to finish.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +34,7 @@
 #include "node/loop/delay_line.h"
 #include "node/loop/key_file.h"
 #include "node/loop/ledger_machine.h"
+#include "node/loop/peers.h"
 #include "node/loop/queue.h"
 #include "node/net/network.h"
 #include "node/rpc/backend.h"
@@ -36,13 +45,19 @@ namespace node {
 class RpcServer;
 class Store;
 
+// Bulk messages of the next epoch kept until it begins here.
+inline constexpr std::size_t kEarlyEpochBytesMax = std::size_t{64} << 20;
+// Own transactions that wait for a member to take them.
+inline constexpr std::size_t kForwardsMax = 10'000;
+
 class Host : public Backend {
  public:
-  // What a validator is, before its storage is opened.
+  // What a node is, before its storage is opened.
   struct Identity {
     Config config;
     proto::Genesis genesis;
     KeyFile keys;
+    std::optional<KeyFile> next;  // During a change of keys.
   };
   explicit Host(Identity identity);
 
@@ -68,9 +83,11 @@ class Host : public Backend {
   std::string failure() const;
 
   const Config& config() const { return config_; }
+  // Where the interface listens.
+  const std::string& rpc_address() const { return rpc_address_; }
   const proto::Genesis& genesis() const override { return genesis_; }
   const proto::Digest& chain() const override { return chain_; }
-  proto::PartyId self() const override { return self_; }
+  proto::PublicKey key() const override;
   Snapshot latest() const override;
   std::optional<ProvenBlock> proven() const override;
   const KeyValueStore& store() const override;
@@ -84,7 +101,7 @@ class Host : public Backend {
   ServiceStatus service_status() const override;
   SyncStatus sync_status() const override;
   std::vector<PeerLink> peers() const override;
-  proto::Signature Sign(const proto::Digest& digest) const override;
+  proto::Signature Sign(std::uint64_t epoch, const proto::Digest& digest) const override;
   proto::Bytes Entropy(std::size_t count) const override { return node::Entropy(count); }
   std::optional<std::string> why_not_ready() const override;
 
@@ -94,15 +111,17 @@ class Host : public Backend {
 
  private:
   struct FromPeer {
-    proto::PartyId party;
+    proto::PublicKey from;
+    std::uint64_t epoch;
     proto::dag::Message message;
   };
   struct SyncFromPeer {
-    proto::PartyId party;
+    proto::PublicKey from;
+    std::uint64_t epoch;
     proto::sync::Message message;
   };
   struct Connected {
-    proto::PartyId party;
+    proto::PublicKey peer;
   };
   using Answers = std::vector<proto::Result<proto::Digest>>;
   struct Submission {
@@ -112,11 +131,17 @@ class Host : public Backend {
   struct Checked {
     std::vector<proto::CheckedTransaction> transactions;
   };
-  using LedgerItem = std::variant<FromPeer, SyncFromPeer, Connected, Submission, Checked>;
+  struct Followed {
+    BlockRun page;
+    std::shared_ptr<std::promise<proto::Result<>>> answer;
+  };
+  using LedgerItem = std::variant<FromPeer, SyncFromPeer, Connected, Submission, Checked, Followed>;
 
   struct Bulk {
-    proto::PartyId party;
+    proto::PublicKey from;
+    std::uint64_t epoch;
     InferenceMessage message;
+    std::size_t size;
   };
   struct Decided {
     Snapshot snapshot;
@@ -126,49 +151,83 @@ class Host : public Backend {
   struct Rebased {
     Snapshot snapshot;
   };
-  using Call = std::function<Service::Step(Service&)>;
+  using Call = std::function<void()>;
   using ServiceItem = std::variant<Bulk, Connected, Decided, Rebased, Call>;
 
+  // This node's part in the MPC of one epoch. The service refers to the rest.
+  struct Part {
+    Part(const Epoch& epoch, proto::PartyId self, const proto::SecretKey& key,
+         const proto::Digest& chain, proto::CoinSecret coin_secret, mpc::ReplicatedKeys keys);
+
+    std::shared_ptr<const Epoch> epoch;
+    proto::SecretKey key;
+    proto::CoinSecret coin;
+    mpc::ReplicatedSets sets;
+    mpc::ReplicatedKeys replicated;
+    mpc::PartyContext context;
+    std::unique_ptr<Service> service;
+  };
+
+  static std::uint64_t NowUs();
+  // A message as it travels: behind the number of its epoch.
+  static std::shared_ptr<const proto::Bytes> Frame(std::uint64_t epoch,
+                                                   const proto::Bytes& message);
   static proto::Result<Identity> ReadIdentity(const Config& config);
   proto::Result<> OpenStores();
+  const proto::SecretKey* KeyIn(const Members& members) const;
   void LedgerLoop();
   void ServiceLoop();
+  void FollowLoop();
   void Dispatch(LedgerMachine::Step step);
-  void Dispatch(Service::Step step);
+  void Dispatch(Part& part, Service::Step step);
+  // Makes the parts of epochs in which this node computes, and drops those that are finished.
+  void UpdateParts(const Snapshot& snapshot);
+  std::optional<std::string> MakePart(const Snapshot& snapshot, std::uint64_t number);
+  void Handle(Bulk message);
   void Fail(const std::string& reason);
-  void OnMessage(proto::PartyId from, Channel channel, proto::Bytes bytes);
+  void OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes);
+  void UpdatePeers();
+  bool FetchPage();
+  void ForwardAll();
 
   const Config config_;
   const proto::Genesis genesis_;
   const proto::Digest chain_;
   const KeyFile keys_;
-  proto::PartyId self_{};
-  mpc::ReplicatedSets sets_;
-  std::optional<mpc::ReplicatedKeys> replicated_;
-  mpc::PartyContext context_;
+  const std::optional<KeyFile> next_;
+  std::string rpc_address_;
 
   std::unique_ptr<Store> store_;
   std::unique_ptr<BulkStore> files_;
-  std::unique_ptr<LedgerMachine> machine_;  // The ledger thread's.
-  std::unique_ptr<Service> service_;        // The service thread's.
-  std::unique_ptr<Network> network_;
+  std::unique_ptr<LedgerMachine> machine_;                // The ledger thread's.
+  std::map<std::uint64_t, std::unique_ptr<Part>> parts_;  // The service thread's, by epoch.
+  std::vector<Bulk> early_;                               // Likewise.
+  std::size_t early_bytes_ = 0;
+  std::unique_ptr<Peers> peers_;
   std::unique_ptr<RpcServer> rpc_;
 
   std::unique_ptr<Checkers> checkers_;
   std::unique_ptr<DelayLine> delay_line_;  // None but in benchmarks.
 
-  std::vector<std::atomic<std::uint64_t>> undecodable_;  // Messages, by peer.
-  std::vector<std::uint64_t> mpc_faults_;                // By peer; the service thread's.
+  std::atomic<std::uint64_t> undecodable_ = 0;  // Messages of peers.
+  std::uint64_t mpc_faults_ = 0;                // The service thread's.
   Queue<LedgerItem> ledger_queue_;
   Queue<ServiceItem> service_queue_;
   std::uint64_t messages_sent_ = 0;  // The ledger thread's.
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> follows_ = false;
+  std::atomic<std::uint64_t> followed_epoch_ = 0;
+  std::atomic<std::uint64_t> wanted_height_ = 0;
   std::thread ledger_thread_;
   std::thread service_thread_;
+  std::thread follow_thread_;
 
   mutable std::mutex mutex_;  // Guards what follows.
+  std::condition_variable follow_wakes_;
   std::optional<Snapshot> latest_;
   std::optional<ProvenBlock> proven_;
+  std::vector<proto::Bytes> forwards_;
+  std::size_t next_server_ = 0;
   SyncStatus sync_status_;
   ServiceStatus service_status_;
   Counters counters_;

@@ -84,7 +84,7 @@ Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
   const ErasedDocument document(
       json{{"validator_public_key", keys.validator.public_key().hex()},
            {"validator_secret_key", proto::ToHex(keys.validator.secret_bytes())},
-           {"coin_secret", proto::ToHex(keys.coin.secret_bytes())},
+           {"coin_secret", keys.coin ? json(proto::ToHex(keys.coin->secret_bytes())) : json()},
            {"replicated_keys", replicated},
            {"tls_certificate_pem", keys.tls_certificate_pem},
            {"tls_key_pem", keys.tls_key_pem}});
@@ -108,11 +108,15 @@ Result<KeyFile> ReadKeyFile(const std::string& path) {
   if (!validator) return corrupt(validator.error().message);
   auto secret = proto::SecretKey::From(*validator);
   if (!secret) return corrupt(secret.error().message);
-  const auto coin_bytes = HexField(document, "coin_secret");
-  if (!coin_bytes) return corrupt(coin_bytes.error().message);
-  auto coin = proto::CoinSecret::From(*coin_bytes);
-  if (!coin) return corrupt(coin.error().message);
-  KeyFile keys(std::move(*secret), std::move(*coin));
+  std::optional<proto::CoinSecret> coin;
+  if (document.contains("coin_secret") && !document["coin_secret"].is_null()) {
+    const auto coin_bytes = HexField(document, "coin_secret");
+    if (!coin_bytes) return corrupt(coin_bytes.error().message);
+    auto read = proto::CoinSecret::From(*coin_bytes);
+    if (!read) return corrupt(read.error().message);
+    coin = std::move(*read);
+  }
+  KeyFile keys(std::move(*secret), std::move(coin));
   const auto replicated = document.find("replicated_keys");
   if (replicated == document.end() || !replicated->is_array()) {
     return corrupt("the field replicated_keys is missing");

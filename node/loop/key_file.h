@@ -16,14 +16,16 @@ namespace node {
 
 struct KeyFile {
   proto::SecretKey
-      validator;           // Signs votes, messages and transactions; its public key is the name.
-  proto::CoinSecret coin;  // The share of the threshold coin.
+      validator;  // Signs votes, messages and transactions; its public key is the name.
+  // The share of the first epoch's coin; later ones come from the ledger.
+  std::optional<proto::CoinSecret> coin;
   std::vector<std::optional<mpc::ReplicatedKeys::Key>>
       replicated;  // By set; present where a member.
   std::string tls_certificate_pem;
   std::string tls_key_pem;
 
-  KeyFile(proto::SecretKey validator_key, proto::CoinSecret coin_secret)
+  explicit KeyFile(proto::SecretKey validator_key,
+                   std::optional<proto::CoinSecret> coin_secret = {})
       : validator(std::move(validator_key)), coin(std::move(coin_secret)) {}
   KeyFile(KeyFile&&) = default;
   KeyFile& operator=(KeyFile&&) = default;

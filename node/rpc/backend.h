@@ -18,7 +18,7 @@
 namespace node {
 
 struct PeerLink {
-  proto::PartyId party;
+  std::string name;
   std::string address;
   bool up = false;  // Both channels, outgoing.
   std::uint64_t bytes_sent = 0;
@@ -45,7 +45,8 @@ class Backend {
 
   virtual const proto::Genesis& genesis() const = 0;
   virtual const proto::Digest& chain() const = 0;
-  virtual proto::PartyId self() const = 0;
+  // The validator's own key: in the present epoch, or that with which it will be a member.
+  virtual proto::PublicKey key() const = 0;
   virtual Snapshot latest() const = 0;
   virtual std::optional<ProvenBlock> proven() const = 0;
   virtual const KeyValueStore& store() const = 0;  // Reads of what LedgerMachine wrote.
@@ -61,7 +62,8 @@ class Backend {
   virtual ServiceStatus service_status() const = 0;
   virtual SyncStatus sync_status() const = 0;
   virtual std::vector<PeerLink> peers() const = 0;
-  virtual proto::Signature Sign(const proto::Digest& digest) const = 0;
+  // As a member of the epoch.
+  virtual proto::Signature Sign(std::uint64_t epoch, const proto::Digest& digest) const = 0;
   virtual proto::Bytes Entropy(std::size_t count) const = 0;
   // Why the validator is not ready to serve; none when it is.
   virtual std::optional<std::string> why_not_ready() const = 0;

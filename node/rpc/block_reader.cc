@@ -164,6 +164,83 @@ Result<StoredBlock> DecodeBlockParts(const BlockParts& parts) {
   return block;
 }
 
+KeyWrite LinkWrite(const proto::EpochLink& link) {
+  return {KeyOf('e', link.next.number), proto::EncodeLink(link)};
+}
+
+Result<std::optional<Bytes>> ReadLink(const KeyValueStore& store, std::uint64_t epoch) {
+  return store.Get(KeyOf('e', epoch));
+}
+
+Result<BlockRun> ReadPage(const KeyValueStore& store, std::uint64_t height, std::uint64_t epoch) {
+  BlockRun page;
+  auto link = ReadLink(store, epoch + 1);
+  if (!link) return tl::unexpected(link.error());
+  if (*link) page.link = std::move(**link);
+  std::size_t bytes = 0;
+  std::size_t proved = 0;
+  while (page.blocks.size() < kPageBlocksMax && bytes < kPageBytesMax) {
+    auto block = ReadBlock(store, height + page.blocks.size());
+    if (!block) return tl::unexpected(block.error());
+    if (!*block) break;
+    for (const Bytes& transaction : (*block)->transactions) bytes += transaction.size();
+    page.blocks.push_back(
+        {(*block)->header, std::move((*block)->transactions), std::move((*block)->signatures)});
+    if (!page.blocks.back().signatures.empty()) proved = page.blocks.size();
+    if (page.blocks.back().header.next_committee_hash != proto::Digest{}) break;
+  }
+  page.blocks.resize(proved);
+  return page;
+}
+
+namespace {
+
+struct PageFields {
+  struct Entry {
+    Bytes header;
+    std::vector<Bytes> transactions;
+    BlockSignatures signatures;
+  };
+  std::vector<Entry> blocks;
+  Bytes link;
+};
+
+void Fields(auto& io, proto::Of<PageFields> auto& page) {
+  io.List(page.blocks, kPageBlocksMax, [&](auto& block) {
+    io.Sized(block.header, 1024);
+    io.List(block.transactions, kBlockItemsMax,
+            [&](auto& bytes) { io.Sized(bytes, kItemBytesMax); });
+    io.List(block.signatures, kSignaturesMax,
+            [&](auto& entry) { io(entry.first, entry.second.bytes); });
+  });
+  io.Sized(page.link, proto::kLinkBytesMax);
+}
+
+}  // namespace
+
+Bytes EncodePage(const BlockRun& page) {
+  PageFields fields;
+  for (const auto& block : page.blocks) {
+    fields.blocks.push_back(
+        {proto::EncodeBlockHeader(block.header), block.transactions, block.signatures});
+  }
+  fields.link = page.link;
+  return proto::EncodeFields(fields);
+}
+
+Result<BlockRun> DecodePage(ByteSpan bytes) {
+  auto fields = proto::DecodeFields<PageFields>(bytes, "page of blocks");
+  if (!fields) return tl::unexpected(fields.error());
+  BlockRun page;
+  for (auto& block : fields->blocks) {
+    const auto header = proto::DecodeBlockHeader(block.header);
+    if (!header) return tl::unexpected(header.error());
+    page.blocks.push_back({*header, std::move(block.transactions), std::move(block.signatures)});
+  }
+  page.link = std::move(fields->link);
+  return page;
+}
+
 Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
                                                         const proto::Digest& id) {
   auto bytes = store.Get(KeyOf(id));

@@ -6,6 +6,7 @@
 //   r height   the block's receipts, with their messages
 //   f height   the n - f signatures on the header
 //   t id       height and place of the transaction
+//   e number   the link to that epoch
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@
 #include "proto/committee.h"
 #include "proto/crypto/signature.h"
 #include "proto/wire/block.h"
+#include "proto/wire/epoch.h"
 
 namespace node {
 
@@ -56,6 +58,30 @@ proto::Result<std::optional<proto::BlockHeader>> ReadHeader(const KeyValueStore&
 proto::Result<BlockSignatures> ReadSignatures(const KeyValueStore& store, std::uint64_t height);
 proto::Result<std::optional<TransactionPlace>> FindTransaction(const KeyValueStore& store,
                                                                const proto::Digest& id);
+
+KeyWrite LinkWrite(const proto::EpochLink& link);
+// The link to the epoch, as bytes; nothing while it is not proved here.
+proto::Result<std::optional<proto::Bytes>> ReadLink(const KeyValueStore& store,
+                                                    std::uint64_t epoch);
+
+// A run of blocks of one epoch for a node that does not take part in its consensus, or not any
+// more: the last one is signed, so all of them are known to be the chain's.
+inline constexpr std::size_t kPageBlocksMax = 256;
+inline constexpr std::size_t kPageBytesMax = std::size_t{4} << 20;
+struct BlockRun {
+  struct Entry {
+    proto::BlockHeader header;
+    std::vector<proto::Bytes> transactions;
+    BlockSignatures signatures;  // May be none but for the last.
+  };
+  std::vector<Entry> blocks;
+  proto::Bytes link;  // To the epoch after, where it is known.
+};
+// The blocks from `height` on that are in its epoch and proved here.
+proto::Result<BlockRun> ReadPage(const KeyValueStore& store, std::uint64_t height,
+                                 std::uint64_t epoch);
+proto::Bytes EncodePage(const BlockRun& page);
+proto::Result<BlockRun> DecodePage(proto::ByteSpan bytes);
 
 proto::Bytes EncodeSignatures(const BlockSignatures& signatures);
 proto::Result<BlockSignatures> DecodeSignatures(proto::ByteSpan bytes);

@@ -10,15 +10,14 @@ using nlohmann::json;
 
 namespace {
 
-std::string NameOf(const proto::Genesis& genesis, proto::PartyId party) {
-  return Index(party) < genesis.validators.size() ? genesis.validators[Index(party)].name
-                                                  : std::to_string(Index(party));
+std::string NameOf(const Names& names, proto::PartyId party) {
+  return Index(party) < names.size() ? names[Index(party)] : std::to_string(Index(party));
 }
 
-json NamesOf(const proto::Genesis& genesis, const std::vector<proto::PartyId>& parties) {
-  json names = json::array();
-  for (const proto::PartyId party : parties) names.push_back(NameOf(genesis, party));
-  return names;
+json NamesOf(const Names& names, const std::vector<proto::PartyId>& parties) {
+  json list = json::array();
+  for (const proto::PartyId party : parties) list.push_back(NameOf(names, party));
+  return list;
 }
 
 json Hex(const std::vector<proto::ShareBytes>& shares) {
@@ -39,7 +38,8 @@ json ToJson(const proto::BlockHeader& header) {
           {"transactions_root", header.transactions_root.hex()},
           {"receipts_root", header.receipts_root.hex()},
           {"state_root", header.state_root.hex()},
-          {"committee_hash", header.committee_hash.hex()}};
+          {"committee_hash", header.committee_hash.hex()},
+          {"next_committee_hash", header.next_committee_hash.hex()}};
 }
 
 json ToJson(const proto::Receipt& receipt) {
@@ -49,6 +49,49 @@ json ToJson(const proto::Receipt& receipt) {
   if (!receipt.message.empty()) out["message"] = receipt.message;
   if (receipt.created_model != proto::Digest{}) out["model"] = receipt.created_model.hex();
   if (receipt.created_request != 0) out["request"] = receipt.created_request;
+  return out;
+}
+
+Names ValidatorNames(const proto::EpochRecord& epoch) {
+  Names names;
+  for (const auto& validator : epoch.validators) names.push_back(validator.name);
+  return names;
+}
+
+Names ComputingNames(const proto::EpochRecord& epoch) {
+  Names names;
+  for (const proto::PartyId party : epoch.computing) {
+    names.push_back(epoch.validators[Index(party)].name);
+  }
+  return names;
+}
+
+json ToJson(const proto::EpochRecord& epoch) {
+  json validators = json::array();
+  for (const auto& validator : epoch.validators) {
+    validators.push_back({{"name", validator.name},
+                          {"key", validator.key.hex()},
+                          {"peer_address", validator.peer_address},
+                          {"rpc_address", validator.rpc_address}});
+  }
+  return {{"number", epoch.number},
+          {"first_height", epoch.first_height},
+          {"first_round", epoch.first_round},
+          {"coin_threshold", epoch.coin_threshold},
+          {"committee_hash", proto::CommitteeHash(epoch).hex()},
+          {"validators", validators},
+          {"computing", ComputingNames(epoch)}};
+}
+
+json ToJson(const proto::ValidatorRecord& record) {
+  json out = {{"name", record.card.name},
+              {"key", record.card.key.hex()},
+              {"status", proto::Name(record.status)},
+              {"stake", record.stake},
+              {"peer_address", record.card.peer_address},
+              {"rpc_address", record.card.rpc_address}};
+  if (record.evidence) out["evidence"] = record.evidence->hex();
+  if (record.next) out["next_key"] = record.next->key.hex();
   return out;
 }
 
@@ -91,25 +134,25 @@ json ToJson(const Effort& effort) {
   return out;
 }
 
-json ToJson(const proto::Genesis& genesis, const BlockSignatures& signatures) {
+json ToJson(const Names& names, const BlockSignatures& signatures) {
   json out = json::object();
   for (const auto& [party, signature] : signatures) {
-    out[NameOf(genesis, party)] = proto::ToHex(signature.span());
+    out[NameOf(names, party)] = proto::ToHex(signature.span());
   }
   return out;
 }
 
-json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record) {
+json ToJson(const Names& names, const proto::RequestRecord& record) {
   json attestations = json::object();
   for (const auto& attestation : record.attestations) {
-    attestations[NameOf(genesis, attestation.party)] = attestation.transcript.hex();
+    attestations[NameOf(names, attestation.party)] = attestation.transcript.hex();
   }
   json posts = json::object();
-  for (const auto& post : record.posts) posts[NameOf(genesis, post.party)] = Hex(post.shares);
+  for (const auto& post : record.posts) posts[NameOf(names, post.party)] = Hex(post.shares);
   json named = json::array();
   for (const auto& entry : record.named) {
     named.push_back(
-        {{"party", NameOf(genesis, entry.party)}, {"misdeed", proto::Name(entry.misdeed)}});
+        {{"party", NameOf(names, entry.party)}, {"misdeed", proto::Name(entry.misdeed)}});
   }
   return {{"owner", record.owner.hex()},
           {"model", record.model.hex()},
@@ -128,28 +171,30 @@ json ToJson(const proto::Genesis& genesis, const proto::RequestRecord& record) {
           {"posts", posts},
           {"output", Hex(record.output)},
           {"named", named},
-          {"paid", NamesOf(genesis, record.paid)}};
+          {"paid", NamesOf(names, record.paid)}};
 }
 
-json ToJson(const proto::Genesis& genesis, const proto::AttemptRecord& record) {
+json ToJson(const Names& names, const proto::AttemptRecord& record) {
   json culprits = json::array();
   for (const auto& [party, lie] : record.culprits) {
-    culprits.push_back({{"party", NameOf(genesis, party)}, {"lie", proto::Name(lie)}});
+    culprits.push_back({{"party", NameOf(names, party)}, {"lie", proto::Name(lie)}});
   }
-  return {{"model", record.model.hex()},
+  return {{"epoch", record.epoch},
+          {"model", record.model.hex()},
           {"bucket", record.bucket},
           {"status", proto::Name(record.status)},
           {"layers_fixed", record.layers.size()},
           {"layers_needed", record.layers_needed},
           {"transcript", record.transcript.hex()},
-          {"pass", NamesOf(genesis, record.pass)},
-          {"fail", NamesOf(genesis, record.fail)},
-          {"excluded", NamesOf(genesis, record.excluded)},
+          {"pass", NamesOf(names, record.pass)},
+          {"fail", NamesOf(names, record.fail)},
+          {"excluded", NamesOf(names, record.excluded)},
           {"culprits", std::move(culprits)},
           {"request", record.request}};
 }
 
-json Summary(const proto::Genesis& genesis, const proto::Transaction& transaction) {
+json Summary(const proto::EpochRecord& epoch, const proto::Transaction& transaction) {
+  const Names names = ComputingNames(epoch);
   json out = std::visit(
       proto::Overloaded{
           [](const proto::Transfer& p) {
@@ -175,7 +220,7 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
             return json{{"kind", "fix_layer"},
                         {"attempt", p.certificate.attempt},
                         {"layer", p.certificate.layer},
-                        {"king", NameOf(genesis, p.certificate.king)},
+                        {"king", NameOf(names, p.certificate.king)},
                         {"root", p.certificate.root.hex()}};
           },
           [](const proto::Verdict& p) {
@@ -185,13 +230,13 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
             return json{{"kind", "attest"},
                         {"request", p.request},
                         {"transcript", p.transcript.hex()},
-                        {"accused", NamesOf(genesis, p.accused)}};
+                        {"accused", NamesOf(names, p.accused)}};
           },
           [&](const proto::PostOutput& p) {
             return json{{"kind", "post_output"},
                         {"request", p.request},
                         {"shares", Hex(p.shares)},
-                        {"accused", NamesOf(genesis, p.accused)}};
+                        {"accused", NamesOf(names, p.accused)}};
           },
           [](const proto::Opaque& p) {
             return json{{"kind", "opaque"}, {"bytes", p.data.size()}};
@@ -205,10 +250,22 @@ json Summary(const proto::Genesis& genesis, const proto::Transaction& transactio
           [](const proto::ReportEvidence& p) {
             return json{{"kind", "report_evidence"}, {"bytes", p.evidence.size()}};
           },
+          [](const proto::JoinValidators& p) {
+            return json{{"kind", "join_validators"}, {"name", p.card.name}, {"stake", p.stake}};
+          },
+          [](const proto::LeaveValidators&) {
+            return json{{"kind", "leave_validators"}};
+          },
+          [](const proto::RotateValidator& p) {
+            return json{{"kind", "rotate_validator"}, {"key", p.card.key.hex()}};
+          },
+          [](const proto::DealCoinKey& p) {
+            return json{{"kind", "deal_coin_key"}, {"epoch", p.epoch}, {"bytes", p.dealing.size()}};
+          },
       },
       transaction.payload);
   out["sender"] = transaction.sender.hex();
-  for (const auto& validator : genesis.validators) {
+  for (const auto& validator : epoch.validators) {
     if (validator.key == transaction.sender) out["sender_name"] = validator.name;
   }
   if (!proto::IsValidatorPayload(transaction.payload)) out["nonce"] = transaction.nonce;

@@ -7,9 +7,11 @@
 #include <mutex>
 #include <utility>
 
+#include "node/rpc/block_page.h"
 #include "node/rpc/block_reader.h"
 #include "node/rpc/json.h"
 #include "node/rpc/json_rpc.h"
+#include "node/rpc/metrics.h"
 #include "proto/crypto/ecies.h"
 #include "proto/crypto/hash.h"
 #include "proto/wire/consensus.h"
@@ -26,6 +28,7 @@ namespace {
 
 constexpr std::size_t kStateKeyBytesMax = 256;
 constexpr std::size_t kRefusalsShownMax = 64;
+constexpr std::size_t kLinksMax = 64;  // In one answer.
 
 // Assembles model files from the parts their vendors send; only files that a registered model
 // names, in order, within a budget.
@@ -94,30 +97,119 @@ class Methods {
     add("model_file", {"digest", "offset"}, &Methods::ModelFile);
     add("upload_model_file", {"digest", "size", "offset", "hex"}, &Methods::UploadModelFile);
     add("peers", {}, &Methods::Peers);
+    add("epoch", {"number"}, &Methods::EpochRecord);
+    add("epoch_links", {"from"}, &Methods::EpochLinks);
+    add("validators", {}, &Methods::Validators);
+    add("block_page", {"height", "epoch"}, &Methods::Blocks);
   }
 
  private:
   Result<Json> Status(const Params&) {
     const Snapshot latest = backend_.latest();
     const auto proven = backend_.proven();
-    const auto& own = genesis_.validators[Index(backend_.self())];
+    const Epoch& epoch = *latest.epoch();
+    const auto self = epoch.validators.Find(backend_.key());
+    const auto record = latest.validator(backend_.key());
     std::size_t up = 0;
     for (const PeerLink& peer : backend_.peers()) up += peer.up ? 1 : 0;
     const auto why = backend_.why_not_ready();
-    Json out = {{"chain", backend_.chain().hex()},
-                {"chain_name", genesis_.spec.name},
-                {"validator", own.name},
-                {"public_key", own.key.hex()},
-                {"validators", genesis_.validators.size()},
-                {"height", latest.header().height},
-                {"round", latest.header().round},
-                {"proven_height", proven ? proven->header.height : 0},
-                {"state_root", latest.header().state_root.hex()},
-                {"peers_connected", up},
-                {"sync", ToJson(backend_.sync_status())},
-                {"ready", !why}};
+    const std::uint64_t done = latest.header().height + 1 - epoch.record.first_height;
+    const std::uint64_t commits = genesis_.spec.epoch_commits;
+    Json out = {
+        {"chain", backend_.chain().hex()},
+        {"chain_name", genesis_.spec.name},
+        {"validator", self ? epoch.record.validators[Index(*self)].name
+                           : (record ? record->card.name : "observer")},
+        {"public_key", backend_.key().hex()},
+        {"member", self.has_value()},
+        {"computes", epoch.computing && epoch.computing->Find(backend_.key())},
+        {"stake", record ? record->stake : 0},
+        {"stake_status", record ? Json(proto::Name(record->status)) : Json("none")},
+        {"epoch", epoch.record.number},
+        {"epoch_commits_left", done < commits ? commits - done : 0},
+        {"next_epoch_decided", latest.turn().epoch != 0},
+        {"inference", epoch.computing ? "on"
+                                      : "paused: the members who would compute changed and have no "
+                                        "MPC keys yet"},
+        {"validators", epoch.record.validators.size()},
+        {"height", latest.header().height},
+        {"round", latest.header().round},
+        {"proven_height", proven ? proven->header.height : 0},
+        {"state_root", latest.header().state_root.hex()},
+        {"peers_connected", up},
+        {"sync", ToJson(backend_.sync_status())},
+        {"ready", !why}};
     if (why) out["why_not_ready"] = *why;
     return out;
+  }
+
+  Result<Json> EpochRecord(const Params& params) {
+    const Snapshot latest = backend_.latest();
+    const auto number = params.Number("number", latest.epoch()->record.number);
+    if (!number) return tl::unexpected(number.error());
+    const auto epoch = latest.epoch(*number);
+    if (!epoch) return Fail(ErrorCode::kNotFound, "there is no epoch " + std::to_string(*number));
+    return ToJson(*epoch);
+  }
+
+  Result<Json> Validators(const Params&) {
+    const Snapshot latest = backend_.latest();
+    const proto::Turn turn = latest.turn();
+    Json out = Json::array();
+    for (const proto::ValidatorRecord& record : latest.validators()) {
+      Json entry = ToJson(record);
+      entry["member"] = latest.epoch()->validators.Find(record.card.key).has_value();
+      if (turn.epoch != 0) {
+        const proto::PublicKey& key = record.next ? record.next->key : record.card.key;
+        entry["next_member"] =
+            std::ranges::count(turn.validators, key, &proto::ValidatorSpec::key) > 0;
+      }
+      out.push_back(std::move(entry));
+    }
+    return out;
+  }
+
+  // The links by which a client that trusts `epoch` reaches the newest that is proved here.
+  Result<Json> Links(std::uint64_t epoch) {
+    Json links = Json::array();
+    while (links.size() < kLinksMax) {
+      const auto link = ReadLink(backend_.store(), ++epoch);
+      if (!link) return tl::unexpected(link.error());
+      if (!*link) break;
+      links.push_back(proto::ToHex(**link));
+    }
+    return links;
+  }
+
+  Result<Json> EpochLinks(const Params& params) {
+    const auto from = params.Number("from", proto::kFirstEpoch);
+    if (!from) return tl::unexpected(from.error());
+    return Links(*from);
+  }
+
+  Result<Json> Blocks(const Params& params) {
+    const auto height = params.Number("height");
+    const auto epoch = params.Number("epoch");
+    if (!height) return tl::unexpected(height.error());
+    if (!epoch) return tl::unexpected(epoch.error());
+    const auto page = ReadPage(backend_.store(), *height, *epoch);
+    if (!page) return tl::unexpected(page.error());
+    return Json{{"page", proto::ToHex(EncodePage(*page))}};
+  }
+
+  proto::EpochRecord EpochOfHeight(std::uint64_t height) {
+    const Snapshot latest = backend_.latest();
+    std::uint64_t number = latest.epoch()->record.number;
+    while (number > proto::kFirstEpoch && latest.epoch(number)->first_height > height) --number;
+    return *latest.epoch(number);
+  }
+
+  // Of the members that made the attempt.
+  Names NamesAt(std::uint64_t attempt) {
+    const Snapshot latest = backend_.latest();
+    const auto record = latest.attempt(attempt);
+    const auto epoch = record ? latest.epoch(record->epoch) : std::nullopt;
+    return epoch ? ComputingNames(*epoch) : Names();
   }
 
   Result<Json> Block(const Params& params) {
@@ -131,7 +223,8 @@ class Methods {
     }
     Json out = ToJson((*block)->header);
     out["header"] = proto::ToHex(proto::EncodeBlockHeader((*block)->header));
-    out["signatures"] = ToJson(genesis_, (*block)->signatures);
+    const auto epoch = EpochOfHeight(*height);
+    out["signatures"] = ToJson(ValidatorNames(epoch), (*block)->signatures);
     Json transactions = Json::array();
     for (std::size_t i = 0; i < (*block)->transactions.size(); ++i) {
       Json entry = ToJson((*block)->receipts[i]);
@@ -164,7 +257,8 @@ class Methods {
     const auto checked =
         proto::CheckedTransaction::Check(backend_.chain(), genesis_.spec.transaction_bytes_max,
                                          bytes, genesis_.spec.opaque_transactions);
-    if (checked.valid()) out["payload"] = Summary(genesis_, checked.transaction());
+    if (checked.valid())
+      out["payload"] = Summary(EpochOfHeight((*place)->height), checked.transaction());
     return out;
   }
 
@@ -216,7 +310,7 @@ class Methods {
     if (!id) return tl::unexpected(id.error());
     const auto record = backend_.latest().request(*id);
     if (!record) return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*id));
-    Json out = ToJson(genesis_, *record);
+    Json out = ToJson(NamesAt(record->attempt), *record);
     const ServiceStatus service = backend_.service_status();
     if (const auto effort = service.requests.find(*id); effort != service.requests.end()) {
       out["effort"] = ToJson(effort->second);
@@ -229,7 +323,7 @@ class Methods {
     if (!id) return tl::unexpected(id.error());
     const auto record = backend_.latest().attempt(*id);
     if (!record) return Fail(ErrorCode::kNotFound, "there is no attempt " + std::to_string(*id));
-    Json out = ToJson(genesis_, *record);
+    Json out = ToJson(NamesAt(*id), *record);
     const ServiceStatus service = backend_.service_status();
     if (const auto effort = service.attempts.find(*id); effort != service.attempts.end()) {
       out["effort"] = ToJson(effort->second);
@@ -271,12 +365,15 @@ class Methods {
     const auto proven = backend_.proven();
     if (!proven) return Fail(ErrorCode::kUnavailable, "no block is signed yet; try again");
     const auto value = proven->snapshot.Get(key);
+    const auto links = Links(proto::kFirstEpoch);
+    if (!links) return tl::unexpected(links.error());
     return Json{{"key", proto::ToHex(key)},
                 {"value", value ? Json(proto::ToHex(*value)) : Json(nullptr)},
                 {"height", proven->header.height},
                 {"header", proto::ToHex(proto::EncodeBlockHeader(proven->header))},
                 {"signatures", proto::ToHex(EncodeSignatures(proven->signatures))},
-                {"proof", proto::ToHex(proto::EncodeStateProof(proven->snapshot.Prove(key)))}};
+                {"proof", proto::ToHex(proto::EncodeStateProof(proven->snapshot.Prove(key)))},
+                {"links", *links}};
   }
 
   Result<Json> ResultWithProof(const Params& params) {
@@ -288,7 +385,7 @@ class Methods {
     if (!record) {
       return Fail(ErrorCode::kNotFound, "no signed block holds request " + std::to_string(*id));
     }
-    (*out)["record"] = ToJson(genesis_, *record);
+    (*out)["record"] = ToJson(NamesAt(record->attempt), *record);
     return out;
   }
 
@@ -332,13 +429,17 @@ class Methods {
       (*shares)[i].ToBytes(std::span<std::uint8_t, mpc::Fp::kBytes>(
           plain.data() + i * mpc::Fp::kBytes, mpc::Fp::kBytes));
     }
-    const proto::PartyId self = backend_.self();
+    const auto attempt = backend_.latest().attempt(record->attempt);
+    const proto::EpochRecord epoch = *backend_.latest().epoch(attempt->epoch);
+    const auto member = Epoch(epoch).computing->Find(backend_.key());
+    if (!member) return Fail(ErrorCode::kDenied, "this validator is no member of the request");
+    const proto::PartyId self = *member;
     const Bytes sealed = proto::Seal(ephemeral, MaskContext(backend_.chain(), *request, self),
                                      plain, backend_.Entropy(32));
     proto::SecureErase(plain.data(), plain.size());
     proto::SecureErase(shares->data(), shares->size() * sizeof(mpc::Fp));
-    const proto::Signature signature =
-        backend_.Sign(MaskAnswerDigest(backend_.chain(), *request, ephemeral, sealed));
+    const proto::Signature signature = backend_.Sign(
+        epoch.number, MaskAnswerDigest(backend_.chain(), *request, ephemeral, sealed));
     return Json{{"party", Index(self)},
                 {"attempt", record->attempt},
                 {"sealed", proto::ToHex(sealed)},
@@ -407,7 +508,7 @@ class Methods {
   Result<Json> Peers(const Params&) {
     Json out = Json::array();
     for (const PeerLink& peer : backend_.peers()) {
-      Json entry = {{"validator", genesis_.validators[Index(peer.party)].name},
+      Json entry = {{"validator", peer.name},
                     {"address", peer.address},
                     {"connected", peer.up},
                     {"bytes_sent", peer.bytes_sent},
@@ -453,88 +554,6 @@ HttpPage SubmitBatch(Backend& backend, std::string_view body) {
   }
   Json out = {{"accepted", accepted}, {"refused", std::move(refused)}};
   return {exhausted ? 429 : 200, FormatJson(out)};
-}
-
-// "": the newest heights; a number: header, body, receipts and signatures of that block as the
-// store holds them, each after its length (u64, little-endian; 0 signatures: not yet signed by n -
-// f).
-HttpPage BlockPage(Backend& backend, std::string_view path) {
-  if (path.empty()) {
-    const auto proven = backend.proven();
-    return {200, FormatJson({{"height", backend.latest().header().height},
-                             {"proven_height", proven ? proven->header.height : 0}})};
-  }
-  std::uint64_t height = 0;
-  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), height);
-  if (error != std::errc() || end != path.data() + path.size()) {
-    return {400, FormatJson({{"error", "a block is read at /blocks/ and its height"}})};
-  }
-  const auto parts = ReadBlockParts(backend.store(), height);
-  if (!parts) return {500, FormatJson({{"error", parts.error().message}})};
-  if (!*parts) return {404, FormatJson({{"error", "there is no such block yet"}})};
-  HttpPage page{200, {}, "application/octet-stream"};
-  std::size_t bytes = 0;
-  for (const Bytes& part : **parts) bytes += 8 + part.size();
-  page.body.reserve(bytes);
-  for (const Bytes& part : **parts) {
-    Bytes size;
-    proto::PutU64(size, part.size());
-    page.body += proto::AsText(size);
-    page.body += proto::AsText(part);
-  }
-  return page;
-}
-
-std::string Metrics(Backend& backend) {
-  std::string out;
-  const auto gauge = [&](const std::string& name, const std::string& help, std::uint64_t value) {
-    out += "# HELP " + name + " " + help + "\n# TYPE " + name + " gauge\n" + name + " " +
-           std::to_string(value) + "\n";
-  };
-  const Snapshot latest = backend.latest();
-  const auto proven = backend.proven();
-  gauge("waxseal_height", "Newest executed block.", latest.header().height);
-  gauge("waxseal_round", "Round of its leader.", latest.header().round);
-  gauge("waxseal_proven_height", "Newest block signed by n-f validators.",
-        proven ? proven->header.height : 0);
-  std::uint64_t up = 0;
-  std::uint64_t sent = 0;
-  std::uint64_t received = 0;
-  for (const PeerLink& peer : backend.peers()) {
-    up += peer.up ? 1 : 0;
-    sent += peer.bytes_sent;
-    received += peer.bytes_received;
-  }
-  gauge("waxseal_peers_connected", "Validators this one can send to.", up);
-  gauge("waxseal_peer_bytes_sent", "Bytes to validators since the start.", sent);
-  gauge("waxseal_peer_bytes_received", "Bytes from validators since the start.", received);
-  const Counters counters = backend.counters();
-  gauge("waxseal_own_round", "Round of the newest own header.", counters.rounds);
-  gauge("waxseal_commits", "Commits of consensus.", counters.commits);
-  gauge("waxseal_executed_transactions", "Since the start.", counters.transactions);
-  gauge("waxseal_checks_saved", "Transactions that were checked before they were executed.",
-        counters.checks_saved);
-  gauge("waxseal_signature_checks", "Of consensus' messages.", counters.signature_checks);
-  gauge("waxseal_share_checks", "Of the coin.", counters.share_checks);
-  gauge("waxseal_messages_sent", "Of consensus, to validators.", counters.messages_sent);
-  gauge("waxseal_store_syncs", "Syncs of the store's files.", counters.store_syncs);
-  gauge("waxseal_store_bytes_written", "To the store's files.", counters.store_bytes);
-  const SyncStatus sync = backend.sync_status();
-  gauge("waxseal_votes", "1 while this validator votes.", sync.votes ? 1 : 0);
-  gauge("waxseal_observing", "1 when it only observes in this epoch.", sync.observing ? 1 : 0);
-  gauge("waxseal_catching_up", "1 while it fetches rounds it missed.", sync.catching_up ? 1 : 0);
-  gauge("waxseal_highest_round", "Highest round known here.", sync.highest_round);
-  gauge("waxseal_snapshots_kept", "Snapshots kept for others.", sync.snapshots_kept);
-  const DownloadStatus download = sync.download.value_or(DownloadStatus{});
-  gauge("waxseal_snapshot_downloading", "1 while a snapshot is fetched.", sync.download ? 1 : 0);
-  gauge("waxseal_snapshot_chunks_done", "Its chunks that are here.", download.chunks_done);
-  gauge("waxseal_snapshot_chunks", "Its chunks.", download.chunks_total);
-  gauge("waxseal_snapshot_bytes_per_second", "Its rate.", download.bytes_per_second);
-  const proto::Totals totals = latest.totals();
-  gauge("waxseal_requests", "Requests ever opened.", totals.requests);
-  gauge("waxseal_attempts", "Preprocessing attempts ever started.", totals.attempts);
-  gauge("waxseal_attempts_in_progress", "Preprocessing attempts under way.", totals.in_progress);
-  return out;
 }
 
 }  // namespace

@@ -15,6 +15,10 @@
 //   model_file       digest, offset         part of a model's file
 //   upload_model_file digest, size, offset, hex           part of a registered model's file
 //   peers
+//   epoch            number | absent        an epoch's validators, and who computes
+//   epoch_links      from                   the links to the epochs after it, for light clients
+//   validators                              who has stake, and who is a member
+//   block_page       height, epoch          blocks for a node that follows
 #pragma once
 
 #include "node/rpc/backend.h"

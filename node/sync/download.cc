@@ -32,7 +32,8 @@ std::size_t BitmapBytes(std::uint8_t depth) {
 void Fields(auto& io, proto::Of<DownloadRecord> auto& record) {
   auto& header = record.header;
   io(header.height, header.parent, header.round, header.commit_index, header.leader,
-     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash);
+     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash,
+     header.next_committee_hash);
   io.List(record.signatures, proto::sync::kSignaturesMax,
           [&](auto& entry) { io(entry.first, entry.second.bytes); });
   io(record.depth);
@@ -58,6 +59,11 @@ const Bytes& DownloadKey() {
   return kKey;
 }
 
+const Bytes& DownloadEpochKey() {
+  static const Bytes kKey = {'y', 'e'};
+  return kKey;
+}
+
 const Bytes& StagedPrefix() {
   static const Bytes kPrefix = {'y', 's'};
   return kPrefix;
@@ -69,15 +75,17 @@ Bytes StagedKey(proto::ByteSpan state_key) {
   return key;
 }
 
-Download::Download(const proto::Genesis& genesis, PartyId self, std::uint64_t height,
+Download::Download(const proto::Digest& chain, std::shared_ptr<const Epoch> epoch,
+                   std::optional<PartyId> self, std::uint64_t height,
                    std::optional<DownloadRecord> record, std::uint64_t now_ms)
-    : genesis_(genesis),
+    : chain_(chain),
+      epoch_(std::move(epoch)),
       self_(self),
       height_(height),
       now_ms_(now_ms),
       started_ms_(now_ms),
       record_(std::move(record)),
-      next_peer_(Index(self)) {
+      next_peer_(self ? Index(*self) : 0) {
   if (!record_) return;
   for (std::uint32_t index = 0; index < ChunksAt(record_->depth); ++index) {
     if (!(record_->done[index / 8] >> (index % 8) & 1)) {
@@ -88,14 +96,14 @@ Download::Download(const proto::Genesis& genesis, PartyId self, std::uint64_t he
 
 std::vector<PartyId> Download::Peers() const {
   std::vector<PartyId> peers;
-  for (std::uint16_t i = 0; i < genesis_.validators.size(); ++i) {
+  for (std::uint16_t i = 0; i < epoch_->validators.committee.size(); ++i) {
     if (PartyId{i} != self_ && !banned_.count(PartyId{i})) peers.push_back(PartyId{i});
   }
   return peers;
 }
 
 const std::string& Download::NameOf(PartyId peer) const {
-  return genesis_.validators[Index(peer)].name;
+  return epoch_->record.validators[Index(peer)].name;
 }
 
 Download::Step Download::Start() {
@@ -123,7 +131,9 @@ Download::Step Download::On(PartyId from, const SnapshotOffer& offer, std::uint6
   now_ms_ = now_ms;
   Step step;
   if (record_ || banned_.count(from) || offers_.count(from)) return step;
-  if (const auto valid = VerifyHeader(genesis_, offer.header, offer.signatures); !valid) {
+  if (offer.header.committee_hash != epoch_->hash) return step;  // Of another epoch: no help.
+  if (const auto valid = VerifyHeader(chain_, epoch_->record, offer.header, offer.signatures);
+      !valid) {
     Ban(from, FaultKind::kBadSignature,
         "offered a snapshot of a false block (" + valid.error().message + ")", step);
     return step;
@@ -167,6 +177,7 @@ void Download::Cut(std::uint8_t depth, Step& step) {
   }
   noted_ = 0;
   step.clear = true;
+  step.writes.push_back({DownloadEpochKey(), proto::EncodeEpoch(epoch_->record)});
   step.writes.push_back({DownloadKey(), Encode(*record_)});
   step.notes.push_back("fetching the state of block " + std::to_string(record_->header.height) +
                        " in " + std::to_string(ChunksAt(depth)) + " chunks");
@@ -238,7 +249,7 @@ Download::Step Download::On(PartyId from, ChunkAnswer answer, std::uint64_t now_
     case ChunkOutcome::kGone:
       without_.insert(from);
       // More answers than these nobody can wait for.
-      if (without_.size() + 1 >= genesis_.committee().quorum()) {
+      if (without_.size() + 1 >= epoch_->validators.committee.quorum()) {
         GiveUp("nobody keeps the snapshot of block " + std::to_string(record_->header.height) +
                    " any more",
                step);
@@ -247,7 +258,7 @@ Download::Step Download::On(PartyId from, ChunkAnswer answer, std::uint64_t now_
       break;
     case ChunkOutcome::kTooLarge:
       too_large_.insert(from);
-      if (too_large_.size() >= genesis_.committee().validity()) {
+      if (too_large_.size() >= epoch_->validators.committee.validity()) {
         if (record_->depth == proto::sync::kChunkDepthMax) {
           GiveUp("the snapshot cannot be cut into chunks that fit a message", step);
         } else {
@@ -304,7 +315,7 @@ Download::Step Download::Beat(std::uint64_t now_ms) {
     return late;
   });
   if (!missing_.empty() && asked_.empty() && Candidates().empty()) {
-    if (without_.size() + too_large_.size() + 1 >= genesis_.committee().quorum()) {
+    if (without_.size() + too_large_.size() + 1 >= epoch_->validators.committee.quorum()) {
       GiveUp("no validator gives the missing chunks of block " +
                  std::to_string(record_->header.height),
              step);

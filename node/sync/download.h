@@ -1,6 +1,8 @@
 // Downloads a snapshot of the ledger's state from peers of whom none is trusted.
 //
-// The block it belongs to carries n - f signatures; every chunk is checked on arrival against the
+// It asks the members of one epoch for a block of that epoch, with n - f of their signatures; how
+// the epoch's record came to be trusted is the caller's matter (the ledger's own state, or links,
+// node/ledger/light_client.h). Every chunk is checked on arrival against the
 // block's state root (VerifyStateChunk), by itself, so chunks of one snapshot may come from
 // different peers. A peer that sends a wrong one is named and not asked again; one that is silent
 // loses its turn. What a peer can say without proof is only where a snapshot is cut: the least
@@ -13,15 +15,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "node/ledger/block.h"
 #include "node/ledger/proven_block.h"
 #include "node/store/interfaces.h"
 #include "proto/protocol.h"
-#include "proto/spec.h"
+#include "proto/wire/epoch.h"
 #include "proto/wire/sync.h"
 
 namespace node {
@@ -43,7 +47,8 @@ proto::Bytes Encode(const DownloadRecord& record);
 proto::Result<DownloadRecord> DecodeDownloadRecord(proto::ByteSpan bytes);
 
 // Where a download keeps things in the store.
-const proto::Bytes& DownloadKey();                  // The record.
+const proto::Bytes& DownloadKey();                  // The record,
+const proto::Bytes& DownloadEpochKey();             // that of the block's epoch,
 proto::Bytes StagedKey(proto::ByteSpan state_key);  // An entry of the state.
 const proto::Bytes& StagedPrefix();
 
@@ -66,8 +71,10 @@ class Download {
     std::vector<std::string> notes;
   };
 
-  // Of a block above `height`. With a record it goes on with that download.
-  Download(const proto::Genesis& genesis, proto::PartyId self, std::uint64_t height,
+  // Of a block above `height`. `self`: this node's number in the epoch, if it is a member. With a
+  // record it goes on with that download.
+  Download(const proto::Digest& chain, std::shared_ptr<const Epoch> epoch,
+           std::optional<proto::PartyId> self, std::uint64_t height,
            std::optional<DownloadRecord> record, std::uint64_t now_ms);
 
   Step Start();
@@ -78,6 +85,8 @@ class Download {
 
   // Everything is staged.
   bool complete() const { return record_ && missing_.empty(); }
+  // Whose members are asked.
+  const std::shared_ptr<const Epoch>& epoch() const { return epoch_; }
   const std::optional<DownloadRecord>& record() const { return record_; }
   DownloadStatus status() const;
 
@@ -98,8 +107,9 @@ class Download {
   std::vector<proto::PartyId> Peers() const;
   const std::string& NameOf(proto::PartyId peer) const;
 
-  const proto::Genesis& genesis_;
-  const proto::PartyId self_;
+  const proto::Digest chain_;
+  const std::shared_ptr<const Epoch> epoch_;
+  const std::optional<proto::PartyId> self_;
   const std::uint64_t height_;
   std::uint64_t now_ms_;
   const std::uint64_t started_ms_;

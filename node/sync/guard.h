@@ -23,6 +23,13 @@
 // said after the copy to liars alone, before any honest peer had a header of it: a window of about
 // one round before the copy was made.
 //
+// Epochs. A member of an earlier epoch than the asked one answers that it holds no header, which is
+// true; one of a later epoch does not answer (it has forgotten), and the asker finds out that it is
+// behind. So a node that is certain in one epoch is certain for the later ones of its process: n -
+// f
+// - 1 others were no further, and a certified header of its own in a later epoch would be held by n
+// - f - 1 that are.
+//
 // A liar can neither invent such a header (it is signed) nor stop the start (it is not waited for).
 // All n starting at once answer each other from storage: nobody waits for anybody to speak.
 #pragma once
@@ -54,6 +61,7 @@ class Guard {
         epoch_(epoch),
         nonce_(nonce) {}
 
+  std::uint64_t epoch() const { return epoch_; }
   // To those that have not answered yet: at the start, on a new link, and from time to time.
   Messages Ask() const;
   Messages AskOne(proto::PartyId peer) const;

@@ -21,13 +21,14 @@ void SnapshotServer::Add(const ProvenBlock& block) {
   if (kept_.size() > kSnapshotsKept) kept_.pop_front();
 }
 
-std::optional<SnapshotOffer> SnapshotServer::Offer(proto::PartyId from) {
+std::optional<SnapshotOffer> SnapshotServer::Offer(const proto::PublicKey& from) {
   if (kept_.empty() || !MayAnswer(from)) return std::nullopt;
   const Kept& newest = kept_.back();
   return SnapshotOffer{newest.block.header, newest.block.signatures, newest.depth};
 }
 
-std::optional<ChunkAnswer> SnapshotServer::Answer(proto::PartyId from, const ChunkQuery& query) {
+std::optional<ChunkAnswer> SnapshotServer::Answer(const proto::PublicKey& from,
+                                                  const ChunkQuery& query) {
   if (!MayAnswer(from)) return std::nullopt;
   const auto kept =
       std::ranges::find(kept_, query.height, [](const Kept& k) { return k.block.header.height; });

@@ -28,9 +28,9 @@ class SnapshotServer {
 
   // A block was proven; older than one before is ignored.
   void Add(const ProvenBlock& block);
-  std::optional<proto::sync::SnapshotOffer> Offer(proto::PartyId from);
+  std::optional<proto::sync::SnapshotOffer> Offer(const proto::PublicKey& from);
   // None: beyond the peer's share of this beat.
-  std::optional<proto::sync::ChunkAnswer> Answer(proto::PartyId from,
+  std::optional<proto::sync::ChunkAnswer> Answer(const proto::PublicKey& from,
                                                  const proto::sync::ChunkQuery& query);
   void Beat() { answers_.clear(); }
 
@@ -41,11 +41,11 @@ class SnapshotServer {
     ProvenBlock block;
     std::uint8_t depth = 0;
   };
-  bool MayAnswer(proto::PartyId peer) { return ++answers_[peer] <= kChunksPerBeatMax; }
+  bool MayAnswer(const proto::PublicKey& peer) { return ++answers_[peer] <= kChunksPerBeatMax; }
 
   const std::uint64_t interval_;
   std::deque<Kept> kept_;  // Ascending by height.
-  std::map<proto::PartyId, std::uint32_t> answers_;
+  std::map<proto::PublicKey, std::uint32_t> answers_;
 };
 
 }  // namespace node

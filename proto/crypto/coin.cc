@@ -219,7 +219,10 @@ Digest CombineCoin(const CoinPublicKey& key, const Digest& name,
                    const std::vector<std::pair<PartyId, CoinShare>>& shares) {
   CHECK(key.threshold >= 1 && shares.size() >= key.threshold);
   std::vector<std::uint32_t> points;
-  for (std::size_t i = 0; i < key.threshold; ++i) points.push_back(Point(shares[i].first));
+  for (std::size_t i = 0; i < key.threshold; ++i) {
+    const PartyId party = shares[i].first;
+    points.push_back(Point(key.holders.empty() ? party : key.holders.at(Index(party))));
+  }
   CHECK(std::set(points.begin(), points.end()).size() == points.size());
 
   const std::vector<Scalar> lambda = LagrangeAtZero(points);

@@ -27,6 +27,8 @@ struct CoinShare {
 struct CoinPublicKey {
   std::uint16_t threshold = 0;                             // k
   std::vector<std::array<std::uint8_t, 33>> verification;  // V_i, compressed, by party.
+  // Where some of the key's holders number themselves anew: their old numbers. Else empty.
+  std::vector<PartyId> holders = {};
 
   bool operator==(const CoinPublicKey&) const = default;
 };

@@ -10,7 +10,8 @@ namespace proto {
 
 void Fields(auto& io, Of<BlockHeader> auto& header) {
   io(header.height, header.parent, header.round, header.commit_index, header.leader,
-     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash);
+     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash,
+     header.next_committee_hash);
 }
 
 void Fields(auto& io, Of<Receipt> auto& receipt) {
@@ -53,11 +54,12 @@ Result<StateProof> DecodeStateProof(ByteSpan bytes) {
 
 std::string_view ReceiptCodeName(ReceiptCode code) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(kReceiptCodeLast)> kNames{
-      "done",          "malformed",    "wrong_chain", "bad_signature", "bad_nonce",     "no_fee",
-      "not_validator", "duplicate",    "too_early",   "too_late",      "contradiction", "not_found",
-      "invalid",       "no_funds",     "no_model",    "no_bucket",     "no_request",    "not_owner",
-      "wrong_state",   "wrong_length", "token_range", "bad_manifest",  "model_exists",  "limit",
-      "no_committee",  "bad_recipient"};
+      "done",          "malformed",     "wrong_chain",  "bad_signature", "bad_nonce",
+      "no_fee",        "not_validator", "duplicate",    "too_early",     "too_late",
+      "contradiction", "not_found",     "invalid",      "no_funds",      "no_model",
+      "no_bucket",     "no_request",    "not_owner",    "wrong_state",   "wrong_length",
+      "token_range",   "bad_manifest",  "model_exists", "limit",         "no_committee",
+      "bad_recipient", "bad_validator"};
   const auto index = static_cast<std::size_t>(code);
   return index >= 1 && index <= kNames.size() ? kNames[index - 1] : "unknown";
 }

@@ -23,7 +23,9 @@ struct BlockHeader {
   Digest transactions_root;        // MerkleRoot over MerkleLeaf of each transaction's bytes.
   Digest receipts_root;            // MerkleRoot over ReceiptLeaf of each receipt.
   Digest state_root;               // After the block.
-  Digest committee_hash;           // Who signs.
+  Digest committee_hash;           // Who signs: CommitteeHash of the epoch.
+  // CommitteeHash of the next epoch when this is the last block of its own; else zero.
+  Digest next_committee_hash;
 
   bool operator==(const BlockHeader&) const = default;
 };
@@ -66,8 +68,9 @@ enum class ReceiptCode : std::uint8_t {
   kLimit,         // A named limit of the chain is reached.
   kNoCommittee,   // The validators are not 3t + 1 in number, or more than 13.
   kBadRecipient,  // Not a public key.
+  kBadValidator,  // The stake is too small, or the card invalid or another's.
 };
-inline constexpr ReceiptCode kReceiptCodeLast = ReceiptCode::kBadRecipient;
+inline constexpr ReceiptCode kReceiptCodeLast = ReceiptCode::kBadValidator;
 
 // Done or failed, not refused.
 constexpr bool IsExecuted(ReceiptCode code) {

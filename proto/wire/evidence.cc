@@ -174,15 +174,41 @@ Bytes EncodeEvidence(const Evidence& evidence) {
   return Bytes(span.begin(), span.end());
 }
 
-Result<PartyId> VerifyEvidence(ByteSpan evidence, const Digest& chain, std::uint64_t epoch,
-                               const std::vector<PublicKey>& keys) {
+namespace {
+
+Result<Evidence> Read(ByteSpan evidence) {
   pb::Evidence message;
   if (evidence.size() > kEvidenceBytesMax ||
       !message.ParseFromArray(evidence.data(), static_cast<int>(evidence.size()))) {
     return Fail(ErrorCode::kInvalidArgument, "the evidence is malformed or too large");
   }
-  const auto decoded = Decode(message);
+  auto decoded = Decode(message);
   if (!decoded) return Fail(ErrorCode::kInvalidArgument, "the evidence is malformed");
+  return std::move(*decoded);
+}
+
+}  // namespace
+
+Result<EvidenceScope> ScopeOf(ByteSpan evidence) {
+  const auto decoded = Read(evidence);
+  if (!decoded) return tl::unexpected(decoded.error());
+  return std::visit(
+      [](const auto& pair) -> EvidenceScope {
+        if constexpr (requires { pair.place; }) {
+          return {std::nullopt, pair.place.attempt};
+        } else if constexpr (requires { pair.epoch; }) {
+          return {pair.epoch, std::nullopt};
+        } else {
+          return {pair.first.epoch, std::nullopt};
+        }
+      },
+      *decoded);
+}
+
+Result<PartyId> VerifyEvidence(ByteSpan evidence, const Digest& chain, std::uint64_t epoch,
+                               const std::vector<PublicKey>& keys) {
+  const auto decoded = Read(evidence);
+  if (!decoded) return tl::unexpected(decoded.error());
   const auto offender =
       std::visit([&](const auto& pair) { return Offender(pair, chain, epoch, keys); }, *decoded);
   if (!offender) return Fail(ErrorCode::kDenied, "the evidence proves no conflict");

@@ -3,6 +3,7 @@
 // message vectors for one place of a preprocessing attempt.
 #pragma once
 
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -35,6 +36,15 @@ struct VectorPair {
 using Evidence = std::variant<HeaderPair, VotePair, BlockVotePair, VectorPair>;
 
 Bytes EncodeEvidence(const Evidence& evidence);
+
+// Whose numbers the evidence's parties are: the validators' of an epoch, or the members' that make
+// an attempt. One of the two.
+struct EvidenceScope {
+  std::optional<std::uint64_t> epoch;
+  std::optional<std::uint64_t> attempt;
+};
+// kInvalidArgument when it is no evidence.
+Result<EvidenceScope> ScopeOf(ByteSpan evidence);
 
 // The offender, when `evidence` proves one in the epoch whose keys (by party) are given; kDenied
 // when it proves nothing. Two signature checks.

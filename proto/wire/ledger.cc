@@ -96,6 +96,34 @@ void Put(pb::TransactionBody& body, const PostFinding& payload) {
   if (finding.expected_root != Digest()) out.set_expected_root(Text(finding.expected_root.span()));
 }
 
+void Put(pb::ValidatorCard& out, const ValidatorSpec& card) {
+  out.set_name(card.name);
+  out.set_key(Text(card.key.span()));
+  out.set_certificate(card.certificate);
+  out.set_certificate_signature(Text(card.certificate_signature.span()));
+  out.set_peer_address(card.peer_address);
+  out.set_rpc_address(card.rpc_address);
+}
+
+void Put(pb::TransactionBody& body, const JoinValidators& payload) {
+  Put(*body.mutable_join_validators()->mutable_card(), payload.card);
+  body.mutable_join_validators()->set_stake(payload.stake);
+}
+
+void Put(pb::TransactionBody& body, const LeaveValidators&) {
+  body.mutable_leave_validators();
+}
+
+void Put(pb::TransactionBody& body, const RotateValidator& payload) {
+  Put(*body.mutable_rotate_validator()->mutable_card(), payload.card);
+  body.mutable_rotate_validator()->set_consent(Text(payload.consent.span()));
+}
+
+void Put(pb::TransactionBody& body, const DealCoinKey& payload) {
+  body.mutable_deal_coin_key()->set_epoch(payload.epoch);
+  body.mutable_deal_coin_key()->set_dealing(Text(payload.dealing));
+}
+
 Transfer Get(Checker& check, const pb::TransferPayload& in) {
   check.Require(in.amount() <= kAmountMax, "an amount is beyond all money there is");
   return {check.Fixed<PublicKey>(in.to()), in.amount()};
@@ -190,6 +218,36 @@ PostFinding Get(Checker& check, const pb::PostFindingPayload& in) {
   return {std::move(finding)};
 }
 
+ValidatorSpec Get(Checker& check, const pb::ValidatorCard& in) {
+  check.Limit(in.name(), kNameBytesMax);
+  check.Limit(in.certificate(), kCertificateBytesMax);
+  check.Limit(in.peer_address(), kAddressBytesMax);
+  check.Limit(in.rpc_address(), kAddressBytesMax);
+  ValidatorSpec card;
+  card.name = in.name();
+  card.key = check.Fixed<PublicKey>(in.key());
+  card.certificate = in.certificate();
+  card.certificate_signature = check.Fixed<Signature>(in.certificate_signature());
+  card.peer_address = in.peer_address();
+  card.rpc_address = in.rpc_address();
+  return card;
+}
+
+JoinValidators Get(Checker& check, const pb::JoinValidatorsPayload& in) {
+  check.Require(in.stake() <= kStakeMax, "a stake is beyond its limit");
+  return {Get(check, in.card()), in.stake()};
+}
+
+RotateValidator Get(Checker& check, const pb::RotateValidatorPayload& in) {
+  return {Get(check, in.card()), check.Fixed<Signature>(in.consent())};
+}
+
+DealCoinKey Get(Checker& check, const pb::DealCoinKeyPayload& in) {
+  check.Limit(in.dealing(), kDealingBytesMax);
+  const ByteSpan dealing = AsBytes(in.dealing());
+  return {in.epoch(), Bytes(dealing.begin(), dealing.end())};
+}
+
 Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
   using Body = pb::TransactionBody;
   switch (in.payload_case()) {
@@ -213,6 +271,14 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
       return Get(check, in.post_output());
     case Body::kReportEvidence:
       return Get(check, in.report_evidence());
+    case Body::kJoinValidators:
+      return Get(check, in.join_validators());
+    case Body::kLeaveValidators:
+      return LeaveValidators{};
+    case Body::kRotateValidator:
+      return Get(check, in.rotate_validator());
+    case Body::kDealCoinKey:
+      return Get(check, in.deal_coin_key());
     case Body::kOpaque:
       return Get(check, in.opaque());
     case Body::kPostFinding:
@@ -227,8 +293,14 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
 }  // namespace
 
 bool IsValidatorPayload(const Payload& payload) {
-  static_assert(std::is_same_v<std::variant_alternative_t<4, Payload>, ModelReady>);
-  return payload.index() >= 4 && !std::holds_alternative<Opaque>(payload);
+  return std::visit(
+      []<class P>(const P&) {
+        return !(std::is_same_v<P, Transfer> || std::is_same_v<P, RegisterModel> ||
+                 std::is_same_v<P, OpenRequest> || std::is_same_v<P, SubmitInference> ||
+                 std::is_same_v<P, JoinValidators> || std::is_same_v<P, LeaveValidators> ||
+                 std::is_same_v<P, RotateValidator> || std::is_same_v<P, Opaque>);
+      },
+      payload);
 }
 
 Digest TransactionId(ByteSpan body) {
@@ -301,6 +373,14 @@ CheckedTransaction CheckedTransaction::Check(const Digest& chain, std::size_t by
   }
   result.transaction_ = std::move(transaction);
   return result;
+}
+
+Digest RotationDigest(const Digest& chain, const PublicKey& old_key, const PublicKey& new_key) {
+  return Hash("waxseal/rotation", {chain.span(), old_key.span(), new_key.span()});
+}
+
+Digest CoinDealingContext(const Digest& chain, std::uint64_t epoch, const PublicKey& dealer) {
+  return Hasher("waxseal/coin-dealing").Add(chain.span()).Add(epoch).Add(dealer.span()).Finish();
 }
 
 Digest SubmissionDigest(const Digest& chain, std::uint64_t request, std::uint64_t attempt,

@@ -20,12 +20,14 @@
 #include "proto/base/result.h"
 #include "proto/committee.h"
 #include "proto/crypto/signature.h"
+#include "proto/spec.h"
 
 namespace proto {
 
 inline constexpr std::size_t kTransactionBytesMax = std::size_t{1} << 18;
 inline constexpr std::size_t kManifestBytesMax = std::size_t{1} << 16;
 inline constexpr std::size_t kEvidenceBytesMax = std::size_t{3} << 16;
+inline constexpr std::size_t kDealingBytesMax = std::size_t{3} << 16;
 inline constexpr std::size_t kNameBytesMax = 64;
 inline constexpr std::size_t kPackageFilesMax = 64;
 inline constexpr std::uint64_t kPackageBytesMax = std::uint64_t{1} << 40;
@@ -67,6 +69,27 @@ struct SubmitInference {
   std::uint64_t request = 0;
   std::vector<std::uint32_t> masked_tokens;  // id + r mod V', one for each token of the bucket.
   bool operator==(const SubmitInference&) const = default;
+};
+
+// Bonds `stake` of the sender, whose key the card names (its coin key is not sent): a member from
+// the next epoch on that takes it in. Sent again by a validator, it adds to the stake.
+struct JoinValidators {
+  ValidatorSpec card;
+  std::uint64_t stake = 0;
+  bool operator==(const JoinValidators&) const = default;
+};
+
+// No member of the next epoch that is decided; its stake is paid out unbonding_rounds after its
+// last.
+struct LeaveValidators {
+  bool operator==(const LeaveValidators&) const = default;
+};
+
+// Other addresses, certificate or key for the sender, from the next epoch on.
+struct RotateValidator {
+  ValidatorSpec card;
+  Signature consent;  // Of the card's key over RotationDigest: it may be another one.
+  bool operator==(const RotateValidator&) const = default;
 };
 
 // --- A validator's payloads: no nonce, no fee, a repetition changes nothing. ---
@@ -120,12 +143,24 @@ struct Opaque {
   bool operator==(const Opaque&) const = default;
 };
 
-using Payload =
-    std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady, FixLayer,
-                 Verdict, Attest, PostOutput, ReportEvidence, PostFinding, Opaque>;
+// A dealing of the coin's key of the epoch to come, by one of its members (proto/crypto/dealing.h).
+struct DealCoinKey {
+  std::uint64_t epoch = 0;
+  Bytes dealing;
+  bool operator==(const DealCoinKey&) const = default;
+};
+
+using Payload = std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady,
+                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence, PostFinding,
+                             JoinValidators, LeaveValidators, RotateValidator, DealCoinKey, Opaque>;
 
 // Whether only validators may send it.
 bool IsValidatorPayload(const Payload& payload);
+
+// What a validator's new key signs to take the place of `old_key`.
+Digest RotationDigest(const Digest& chain, const PublicKey& old_key, const PublicKey& new_key);
+// The context of a dealing: whose it is, and for which epoch.
+Digest CoinDealingContext(const Digest& chain, std::uint64_t epoch, const PublicKey& dealer);
 
 // --- Transactions. ---
 
@@ -152,8 +187,8 @@ class CheckedTransaction {
     std::string message;
   };
 
-  // `opaque_admitted`: the chain takes bytes that nobody signed, marked by kOpaqueMark in front, and
-  // the payload Opaque. Everywhere else both are malformed.
+  // `opaque_admitted`: the chain takes bytes that nobody signed, marked by kOpaqueMark in front,
+  // and the payload Opaque. Everywhere else both are malformed.
   static CheckedTransaction Check(const Digest& chain, std::size_t bytes_max, Bytes bytes,
                                   bool opaque_admitted = false);
 
@@ -164,7 +199,7 @@ class CheckedTransaction {
   bool valid() const { return transaction_.has_value(); }
   const Transaction& transaction() const { return *transaction_; }  // Only when valid.
   bool opaque() const { return opaque_; }  // Bytes nobody signed; then it is not valid().
-  const Refusal& refusal() const { return refusal_; }               // Only when not.
+  const Refusal& refusal() const { return refusal_; }  // Only when not.
 
  private:
   CheckedTransaction() = default;

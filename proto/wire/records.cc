@@ -1,6 +1,7 @@
 #include "proto/wire/records.h"
 
 #include "proto/wire/fields.h"
+#include "proto/wire/validator_fields.h"
 
 namespace proto {
 namespace {
@@ -27,8 +28,20 @@ Bytes NumberedKey(std::string_view prefix, std::uint64_t number, int size = 8) {
 Bytes AccountKey(const PublicKey& account) {
   return Key("account/", account.span());
 }
-Bytes ValidatorKey(PartyId party) {
-  return NumberedKey("validator/", Index(party), 2);
+Bytes ValidatorKey(const PublicKey& validator) {
+  return Key("validator/", validator.span());
+}
+Bytes EpochKey(std::uint64_t number) {
+  return NumberedKey("epoch/", number);
+}
+Bytes DealingsKey(std::uint64_t epoch) {
+  return NumberedKey("dealings/", epoch);
+}
+Bytes StakingKey() {
+  return Key("staking");
+}
+Bytes TurnKey() {
+  return Key("turn");
 }
 Bytes ModelKey(const Digest& model) {
   return Key("model/", model.span());
@@ -55,6 +68,18 @@ Bytes ActiveKey() {
 }
 Bytes OpenedKey() {
   return Key("opened");
+}
+
+std::string_view Name(ValidatorStatus status) {
+  switch (status) {
+    case ValidatorStatus::kBonded:
+      return "bonded";
+    case ValidatorStatus::kLeaving:
+      return "leaving";
+    case ValidatorStatus::kLeft:
+      return "left";
+  }
+  return "unknown";
 }
 
 std::string_view Name(ModelStatus status) {
@@ -130,19 +155,46 @@ void Fields(auto& io, Of<Account> auto& record) {
 }
 
 void Fields(auto& io, Of<ValidatorRecord> auto& record) {
-  io(record.key);
+  Fields(io, record.card);
+  io.Choice(record.status, ValidatorStatus::kLeft);
+  io(record.stake);
   io.Optional(record.evidence, [&](auto& evidence) { io(evidence); });
+  io.Optional(record.next, [&](auto& card) { Fields(io, card); });
+  io.Optional(record.successor, [&](auto& key) { io(key); });
+}
+
+void Fields(auto& io, Of<Staking> auto& record) {
+  io.List(record.bonded, kStakersMax);
+  io.Ascending(record.bonded);
+  io.List(record.unbonding, kUnbondingMax,
+          [&](auto& entry) { io(entry.key, entry.amount, entry.release_round); });
+}
+
+void Fields(auto& io, Of<Turn> auto& record) {
+  io(record.epoch);
+  io.List(record.validators, kValidatorsMax, [&](auto& card) { Fields(io, card); });
+  io.List(record.computing, kComputingMax);
+  io.List(record.dealings, kValidatorsMax, [&](auto& dealt) {
+    io(dealt.dealer);
+    io.Sized(dealt.dealing, kDealingBytesMax);
+  });
+}
+
+void Fields(auto& io, Of<Dealings> auto& record) {
+  io.List(record.dealers, kValidatorsMax);
+  io.List(record.dealings, kValidatorsMax,
+          [&](auto& dealing) { io.Sized(dealing, kDealingBytesMax); });
 }
 
 void Fields(auto& io, Of<ModelRecord> auto& record) {
   io(record.number);
   io.Choice(record.status, ModelStatus::kActive);
   io.Sized(record.manifest, kManifestBytesMax);
-  io.List(record.ready, kCommitteeMax);
+  io.List(record.ready, kModelReadyMax);
 }
 
 void Fields(auto& io, Of<AttemptRecord> auto& record) {
-  io(record.model, record.bucket);
+  io(record.epoch, record.model, record.bucket);
   io.Choice(record.status, AttemptStatus::kBurnt);
   io(record.layers_needed);
   io.List(record.layers, kLayersMax);
@@ -161,8 +213,9 @@ void Fields(auto& io, Of<AttemptRecord> auto& record) {
 }
 
 void Fields(auto& io, Of<Pool> auto& record) {
-  io(record.terms.tokens, record.terms.vocabulary_padded, record.terms.outputs, record.terms.layers,
-     record.terms.pool_target, record.terms.price, record.terms.bundle_price);
+  io(record.terms.members, record.terms.tokens, record.terms.vocabulary_padded,
+     record.terms.outputs, record.terms.layers, record.terms.pool_target, record.terms.price,
+     record.terms.bundle_price);
   io.List(record.started, kAttemptsInProgressMax);
   io.List(record.ready, kPoolBundlesMax);
   io.List(record.waiting, kWaitingMax);
@@ -195,7 +248,7 @@ void Fields(auto& io, Of<RequestRecord> auto& record) {
 
 void Fields(auto& io, Of<Totals> auto& record) {
   io(record.models, record.attempts, record.requests, record.in_progress, record.opened,
-     record.escrow, record.fees);
+     record.escrow, record.fees, record.bonded, record.unbonding, record.epoch);
 }
 
 void Fields(auto& io, Of<Active> auto& record) {
@@ -223,6 +276,38 @@ Bytes Encode(const ValidatorRecord& record) {
 template <>
 Result<ValidatorRecord> DecodeRecord(ByteSpan bytes) {
   return DecodeFields<ValidatorRecord>(bytes, "validator");
+}
+
+Bytes Encode(const Staking& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Staking> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Staking>(bytes, "record of stakes");
+}
+
+Bytes Encode(const Turn& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Turn> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Turn>(bytes, "turn of epochs");
+}
+
+Bytes Encode(const Dealings& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<Dealings> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<Dealings>(bytes, "list of dealings");
+}
+
+Bytes Encode(const EpochRecord& record) {
+  return EncodeEpoch(record);
+}
+template <>
+Result<EpochRecord> DecodeRecord(ByteSpan bytes) {
+  return DecodeEpoch(bytes);
 }
 
 Bytes Encode(const ModelRecord& record) {

@@ -2,9 +2,11 @@
 // light client that holds a proof of a value can read it.
 //
 //   account/<key>           Account         model/<id>              ModelRecord
-//   validator/<party>       ValidatorRecord model-number/<number>   the model's id
+//   validator/<key>         ValidatorRecord model-number/<number>   the model's id
 //   attempt/<number>        AttemptRecord   pool/<model><bucket>    Pool
 //   request/<number>        RequestRecord   totals, active, opened  Totals, Active, Opened
+//   epoch/<number>          EpochRecord     dealings/<number>       Dealings
+//   staking                 Staking         turn                    Turn
 //
 // Numbers in keys are big-endian, so that keys sort by them.
 #pragma once
@@ -18,11 +20,15 @@
 #include "proto/base/result.h"
 #include "proto/committee.h"
 #include "proto/crypto/signature.h"
+#include "proto/wire/epoch.h"
 #include "proto/wire/ledger.h"
 
 namespace proto {
 
+inline constexpr std::size_t kStakersMax = 256;     // Validators with stake.
+inline constexpr std::size_t kUnbondingMax = 1024;  // Stakes on their way out.
 inline constexpr std::size_t kModelsMax = 1024;
+inline constexpr std::size_t kModelReadyMax = 256;
 inline constexpr std::size_t kWaitingMax = 4096;  // Requests that wait for a bundle, in one pool.
 inline constexpr std::size_t kOpenedMax = 65536;  // Requests that are opened and not yet submitted.
 inline constexpr std::uint32_t kPoolTargetMax = 1024;
@@ -36,11 +42,53 @@ struct Account {
   bool operator==(const Account&) const = default;
 };
 
+// bonded -> leaving -> left: it leaves with the epoch that is the last with it.
+enum class ValidatorStatus : std::uint8_t { kBonded = 1, kLeaving, kLeft };
+std::string_view Name(ValidatorStatus status);
+
 struct ValidatorRecord {
-  PublicKey key;
+  ValidatorSpec card;  // Without coin key: each epoch has others.
+  ValidatorStatus status = ValidatorStatus::kBonded;
+  std::uint64_t stake = 0;
   // Of the first accepted evidence that this validator equivocated; from then on it earns nothing.
   std::optional<Digest> evidence;
+  std::optional<ValidatorSpec> next;   // Takes the card's place with the next epoch.
+  std::optional<PublicKey> successor;  // The key that the validator changed this one for.
   bool operator==(const ValidatorRecord&) const = default;
+};
+
+// Who has stake here, bonded or on its way out.
+struct Staking {
+  struct Unbonding {
+    PublicKey key;
+    std::uint64_t amount = 0;
+    std::uint64_t release_round = 0;
+    bool operator==(const Unbonding&) const = default;
+  };
+  std::vector<PublicKey> bonded;     // Ascending; bonded and leaving validators.
+  std::vector<Unbonding> unbonding;  // Ascending by round.
+  bool operator==(const Staking&) const = default;
+};
+
+// The next epoch once it is decided: its validators, and the dealings that will make its keys.
+struct Turn {
+  std::uint64_t epoch = 0;                // Its number; 0 while none is decided.
+  std::vector<ValidatorSpec> validators;  // Ascending by key, without coin keys.
+  std::vector<PartyId> computing;         // As in its EpochRecord.
+  struct Dealt {
+    PartyId dealer{};
+    Bytes dealing;  // Empty: it was not valid.
+    bool operator==(const Dealt&) const = default;
+  };
+  std::vector<Dealt> dealings;  // In the order of the ledger, one a dealer.
+  bool operator==(const Turn&) const = default;
+};
+
+// The valid dealings whose sum is an epoch's coin key.
+struct Dealings {
+  std::vector<PublicKey> dealers;
+  std::vector<Bytes> dealings;
+  bool operator==(const Dealings&) const = default;
 };
 
 enum class ModelStatus : std::uint8_t { kRegistered = 1, kActive };
@@ -50,7 +98,7 @@ struct ModelRecord {
   std::uint64_t number = 0;  // From 1, in the order of registration.
   ModelStatus status = ModelStatus::kRegistered;
   Bytes manifest;
-  std::vector<PartyId> ready;  // In the order of the ledger.
+  std::vector<PublicKey> ready;  // At most kModelReadyMax, in the order of the ledger.
   bool operator==(const ModelRecord&) const = default;
 };
 
@@ -61,7 +109,7 @@ enum class AttemptStatus : std::uint8_t {
   kCertified,  // A bundle in the pool.
   kAssigned,   // To a request that is not yet completed.
   kUsed,       // Its request is completed: the masks are erased.
-  kBurnt,      // Its request expired.
+  kBurnt,      // Its request expired, or its epoch ended without one.
 };
 std::string_view Name(AttemptStatus status);
 
@@ -93,6 +141,7 @@ struct Culprit {
 };
 
 struct AttemptRecord {
+  std::uint64_t epoch = 0;  // Whose members make and use it; parties are theirs.
   Digest model;
   std::uint32_t bucket = 0;
   AttemptStatus status = AttemptStatus::kStarted;
@@ -111,6 +160,7 @@ struct AttemptRecord {
 
 // What the ledger needs of a bucket again and again.
 struct BucketTerms {
+  std::uint16_t members = 0;  // Of the committee that it was compiled for.
   std::uint32_t tokens = 0;
   std::uint32_t vocabulary_padded = 0;
   std::uint32_t outputs = 0;
@@ -204,6 +254,9 @@ struct Totals {
   std::uint64_t opened = 0;       // Requests not yet submitted, with a bundle or waiting for one.
   std::uint64_t escrow = 0;       // Prices of the requests that are neither completed nor expired.
   std::uint64_t fees = 0;         // Collected and not yet divided among the validators.
+  std::uint64_t bonded = 0;       // Stake of all validators.
+  std::uint64_t unbonding = 0;    // Stake on its way back to its owners.
+  std::uint64_t epoch = 1;        // The present one.
   bool operator==(const Totals&) const = default;
 };
 
@@ -231,18 +284,26 @@ struct Opened {
 };
 
 Bytes AccountKey(const PublicKey& account);
-Bytes ValidatorKey(PartyId party);
+Bytes ValidatorKey(const PublicKey& validator);
 Bytes ModelKey(const Digest& model);
 Bytes ModelNumberKey(std::uint64_t number);
 Bytes AttemptKey(std::uint64_t attempt);
 Bytes RequestKey(std::uint64_t request);
 Bytes PoolKey(const Digest& model, std::uint32_t bucket);
+Bytes EpochKey(std::uint64_t number);
+Bytes DealingsKey(std::uint64_t epoch);
+Bytes StakingKey();
+Bytes TurnKey();
 Bytes TotalsKey();
 Bytes ActiveKey();
 Bytes OpenedKey();
 
 Bytes Encode(const Account& record);
 Bytes Encode(const ValidatorRecord& record);
+Bytes Encode(const Staking& record);
+Bytes Encode(const Turn& record);
+Bytes Encode(const Dealings& record);
+Bytes Encode(const EpochRecord& record);
 Bytes Encode(const ModelRecord& record);
 Bytes Encode(const AttemptRecord& record);
 Bytes Encode(const Pool& record);
@@ -258,6 +319,14 @@ template <>
 Result<Account> DecodeRecord(ByteSpan bytes);
 template <>
 Result<ValidatorRecord> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Staking> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Turn> DecodeRecord(ByteSpan bytes);
+template <>
+Result<Dealings> DecodeRecord(ByteSpan bytes);
+template <>
+Result<EpochRecord> DecodeRecord(ByteSpan bytes);
 template <>
 Result<ModelRecord> DecodeRecord(ByteSpan bytes);
 template <>

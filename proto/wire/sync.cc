@@ -28,7 +28,8 @@ void Fields(auto&, Of<SnapshotQuery> auto&) {}
 void Fields(auto& io, Of<SnapshotOffer> auto& offer) {
   auto& header = offer.header;
   io(header.height, header.parent, header.round, header.commit_index, header.leader,
-     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash);
+     header.transactions_root, header.receipts_root, header.state_root, header.committee_hash,
+     header.next_committee_hash);
   io.List(offer.signatures, kSignaturesMax,
           [&](auto& entry) { io(entry.first, entry.second.bytes); });
   io(offer.depth);

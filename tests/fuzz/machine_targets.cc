@@ -319,7 +319,8 @@ void RunLedger(ByteSpan input) {
         world.ledger.header().commit_index + 1, world.ledger.header().round + script.Below(30), {}};
     const auto result = world.ledger.Execute(commit, block);
     for (const auto& change : result.changes) world.stored[change.key] = *change.value;
-    CHECK(world.Money() == node::test::kFunds * node::test::kClients);
+    CHECK(world.Money() ==
+          node::test::kFunds * node::test::kClients + kParties * world.genesis.spec.stake_min);
     CHECK(twin.Execute(commit, block).header == result.header);
     CHECK(result.receipts.size() == block.size());
   }

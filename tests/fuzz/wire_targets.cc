@@ -222,7 +222,7 @@ node::ProvenBlock SignedBlock() {
   const auto& world = World();
   const auto& header = world.ledger.header();
   const proto::Digest digest = proto::CheckpointDigest(
-      world.ledger.chain().id, proto::kEpoch, header.commit_index, proto::BlockDigest(header));
+      world.ledger.chain().id, proto::kFirstEpoch, header.commit_index, proto::BlockDigest(header));
   node::BlockSignatures signatures;
   for (std::uint16_t i = 0; i < 3; ++i) {
     signatures.emplace_back(proto::PartyId{i}, world.validators[i].Sign(digest));

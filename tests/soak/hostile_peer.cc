@@ -29,8 +29,12 @@ constexpr std::chrono::milliseconds kPause{20};  // Between two messages to ever
 constexpr std::chrono::seconds kLinkLife{120};
 constexpr std::size_t kLongMessageEvery = 500;
 
-std::shared_ptr<const Bytes> Shared(Bytes bytes) {
-  return std::make_shared<const Bytes>(std::move(bytes));
+// Behind the number of the epoch, as validators frame what they send.
+std::shared_ptr<const Bytes> Framed(const Bytes& message) {
+  Bytes frame;
+  proto::PutU64(frame, proto::kFirstEpoch);
+  frame.insert(frame.end(), message.begin(), message.end());
+  return std::make_shared<const Bytes>(std::move(frame));
 }
 
 class Hostile {
@@ -79,7 +83,7 @@ class Hostile {
   proto::dag::Header FarHeader() {
     proto::dag::HeaderFields fields;
     fields.chain = proto::ChainId(genesis_);
-    fields.epoch = proto::kEpoch;
+    fields.epoch = proto::kFirstEpoch;
     fields.round = random_() % 2 == 0 ? random_() % 100'000 + 2 : random_() >> 1;
     fields.author = self_;
     for (std::uint16_t i = 0; i < genesis_.committee().quorum(); ++i) {
@@ -88,7 +92,7 @@ class Hostile {
     for (int i = 0; i < 32; ++i) fields.batches.push_back({AnyDigest(), 100'000});
     if (const auto wave = consensus::RevealedWave(fields.round)) {
       fields.coin_share = proto::MakeCoinShare(
-          keys_.coin, self_, proto::dag::CoinName(fields.chain, fields.epoch, *wave));
+          *keys_.coin, self_, proto::dag::CoinName(fields.chain, fields.epoch, *wave));
     }
     return proto::dag::SignHeader(std::move(fields), keys_.validator);
   }
@@ -100,9 +104,12 @@ class Hostile {
     return certificate;
   }
   proto::dag::Vote FalseVote() {
-    return {proto::kEpoch, random_() % 100'000,
-            PartyId{0},    AnyDigest(),
-            self_,         keys_.validator.Sign(AnyDigest())};
+    return {proto::kFirstEpoch,
+            random_() % 100'000,
+            PartyId{0},
+            AnyDigest(),
+            self_,
+            keys_.validator.Sign(AnyDigest())};
   }
   proto::dag::Batch UnwantedBatch() {
     return proto::dag::MakeBatch({Noise(random_() % 200'000 + 1), Noise(random_() % 200'000 + 1)});
@@ -167,7 +174,7 @@ Result<> PlayHostilePeer(const std::string& home) {
     const auto end = std::chrono::steady_clock::now() + kLinkLife;
     while (std::chrono::steady_clock::now() < end) {
       const auto [channel, message] = hostile.Next();
-      const auto bytes = Shared(message);
+      const auto bytes = Framed(message);
       for (const auto& peer : peers) network.Send(peer.id, channel, bytes);
       std::this_thread::sleep_for(kPause);
       if (sigtimedwait(&signals, nullptr, &no_time) >= 0) return {};

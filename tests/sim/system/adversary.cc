@@ -198,7 +198,7 @@ bool LiesInOffers::Serve(const Position& at, proto::sync::Message& message) {
   offer->header.state_root.bytes[0] ^= 1;
   for (auto& [party, signature] : offer->signatures) {
     const auto digest =
-        proto::CheckpointDigest(at.context.chain, proto::kEpoch, offer->header.commit_index,
+        proto::CheckpointDigest(at.context.chain, proto::kFirstEpoch, offer->header.commit_index,
                                 proto::BlockDigest(offer->header));
     signature = at.context.key->Sign(digest);
   }

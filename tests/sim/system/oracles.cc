@@ -50,7 +50,9 @@ void World::CheckBlocks(std::uint16_t i) {
   const proto::Totals totals = latest.totals();
   std::uint64_t money = totals.escrow + totals.fees + latest.account(client_->account()).balance;
   for (const proto::PublicKey& key : genesis_.keys()) money += latest.account(key).balance;
-  if (money != genesis_.spec.funded_balance) Fail("money is " + std::to_string(money));
+  money += totals.bonded + totals.unbonding;
+  const std::uint64_t stakes = genesis_.validators.size() * genesis_.spec.stake_min;
+  if (money != genesis_.spec.funded_balance + stakes) Fail("money is " + std::to_string(money));
 }
 
 void World::Once(std::string_view what, std::uint16_t i, std::uint64_t a, std::uint64_t b,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "node/rpc/block_reader.h"
 #include "proto/crypto/hash.h"
 #include "tests/sim/system/client.h"
 #include "tests/sim/system/world_validator.h"
@@ -94,7 +95,7 @@ void World::MakeGenesis() {
     auto& validator = *validators_.emplace_back(std::make_unique<Validator>(
         std::move(keys[i]), std::move(coin.secrets[i]), std::move(replicated[i])));
     validator.context.emplace(mpc::PartyContext{
-        committee, PartyId{i}, &validator.key, genesis_.keys(), chain_, proto::kEpoch, &sets_,
+        committee, PartyId{i}, &validator.key, genesis_.keys(), chain_, proto::kFirstEpoch, &sets_,
         &validator.replicated, genesis_.coin_key(), &validator.coin});
   }
   client_ = std::make_unique<Client>(*this, std::move(account));
@@ -286,11 +287,20 @@ node::SyncStatus World::SyncOf(std::uint16_t i) const {
 void World::Boot(std::uint16_t i) {
   Validator& validator = *validators_[i];
   if (validator.away || validator.machine) return;
-  auto machine =
-      LedgerMachine::Open(genesis_, PartyId{i}, validator.key.Clone(), validator.coin.Clone(),
-                          validator.store, {options_.retain_rounds, validator.life * size() + i});
+  node::ValidatorKeys keys;
+  keys.keys.push_back(validator.key.Clone());
+  keys.first_coin = validator.coin.Clone();
+  auto machine = LedgerMachine::Open(genesis_, std::move(keys), validator.store,
+                                     {options_.retain_rounds, validator.life * size() + i});
   if (!machine) return Fail("validator " + std::to_string(i) + ": " + machine.error().message);
   validator.machine = std::move(*machine);
+  // Killed when a snapshot was in place, and nobody had heard of it.
+  const auto next = node::ReadHeader(validator.store, validator.checked + 1);
+  const std::uint64_t height = validator.machine->latest().header().height;
+  if (next && !*next && height > validator.checked) {
+    ++rebases_;
+    validator.checked = height - 1;
+  }
   validator.service = std::make_unique<Service>(*validator.context, validator.files);
   validator.events_at = now_;
   const std::uint64_t life = validator.life;
@@ -304,6 +314,11 @@ void World::Boot(std::uint16_t i) {
   if (lives()) LedgerTick(i);
   if (lives()) Beat(i);
   if (lives()) ServiceTick(i);
+}
+
+PartyId World::PartyOf(const proto::PublicKey& key) const {
+  const auto keys = genesis_.keys();
+  return static_cast<PartyId>(std::ranges::lower_bound(keys, key) - keys.begin());
 }
 
 void World::Kill(std::uint16_t i) {
@@ -322,7 +337,8 @@ void World::Connect(std::uint16_t i, std::uint16_t j) {
   for (const auto& [one, other] : {std::pair(i, j), std::pair(j, i)}) {
     if (!validators_[i]->machine || !validators_[j]->machine) return;
     const PartyId peer{other};
-    OnLedger(one, [peer](LedgerMachine& m) { m.PeerConnected(peer); });
+    OnLedger(one,
+             [key = genesis_.validators[other].key](LedgerMachine& m) { m.PeerConnected(key); });
     ScheduleFor(one, Between(0, 3), [this, self = one, peer] {
       OnService(self, [this, peer](Service& s) { return s.PeerConnected(peer, now_ * 1000); });
     });
@@ -366,7 +382,9 @@ void World::OnLedger(std::uint16_t i, const std::function<void(LedgerMachine&)>&
   LedgerMachine::Step step = validator.machine->Flush();
   if (instant == 2) return Kill(i);
   if (step.halt && !IsLiar(i)) return Fail(genesis_.validators[i].name + " halts: " + *step.halt);
-  CheckFaults(i, step.faults);
+  std::vector<proto::Fault> faults;
+  for (const auto& [who, kind] : step.faults) faults.push_back({PartyOf(who), kind});
+  CheckFaults(i, faults);
   if (step.rebased) validator.checked = validator.machine->latest().header().height - 1;
   if (!IsLiar(i)) CheckBlocks(i);
   // At instant 4 it dies in its service, below.
@@ -385,13 +403,14 @@ void World::OnService(std::uint16_t i, const std::function<Service::Step(Service
 }
 
 void World::Carry(std::uint16_t i, LedgerMachine::Step step, std::size_t leaving) {
-  for (auto& [target, message] : step.sync_messages) {
+  for (auto& [epoch, to, message] : step.sync_messages) {
     if (IsLiar(i) && !options_.adversary->Serve(PositionOf(i), message)) continue;
-    Dispatch(i, Index(*target.party), Channel::kControl, proto::sync::Encode(message));
+    Dispatch(i, Index(PartyOf(to)), Channel::kControl, proto::sync::Encode(message));
   }
   if (step.rebased) Rebase(i);
   for (auto& note : step.notes) validators_[i]->notes.push_back(std::move(note));
-  for (auto& [target, message] : step.messages) {
+  for (auto& [epoch, target, message] : step.messages) {
+    CHECK(epoch->record.number == proto::kFirstEpoch);
     if (!IsLiar(i)) CheckSaid(i, message);
     for (std::uint16_t to = 0; to < size(); ++to) {
       if (!target.Includes(PartyId{to})) continue;
@@ -500,7 +519,9 @@ void World::Deliver(std::uint16_t from, std::uint16_t to, Channel channel, const
       if (!IsLiar(from)) Fail("an honest message is refused: " + message.error().message);
       return;
     }
-    OnLedger(to, [&](LedgerMachine& m) { m.Handle(PartyId{from}, std::move(*message)); });
+    OnLedger(to, [&](LedgerMachine& m) {
+      m.Handle(genesis_.validators[from].key, proto::kFirstEpoch, std::move(*message));
+    });
   } else if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(bytes);
     if (!message) {
@@ -509,7 +530,11 @@ void World::Deliver(std::uint16_t from, std::uint16_t to, Channel channel, const
     }
     // Some calls share one sync with the next.
     OnLedger(
-        to, [&](LedgerMachine& m) { m.Handle(PartyId{from}, std::move(*message)); }, !Chance(25));
+        to,
+        [&](LedgerMachine& m) {
+          m.Handle(genesis_.validators[from].key, proto::kFirstEpoch, std::move(*message));
+        },
+        !Chance(25));
   } else {
     auto message = node::DecodeInferenceMessage(bytes);
     if (!message) {

@@ -119,6 +119,7 @@ class World {
   std::uint16_t size() const { return static_cast<std::uint16_t>(validators_.size()); }
   Adversary::Position PositionOf(std::uint16_t i);
 
+  proto::PartyId PartyOf(const proto::PublicKey& key) const;
   void MakeGenesis();
   void PlanFaults();
   void Boot(std::uint16_t i);

@@ -59,6 +59,7 @@ TEST_F(Blame, TPlusOneEqualFindingsConvictASender) {
   EXPECT_EQ(world_.Validator(3, PostFinding{finding}).code, ReceiptCode::kDone);
   EXPECT_EQ(Attempt(1).culprits, (std::vector<proto::Culprit>{{PartyId{2}, proto::Lie::kVector}}));
   EXPECT_TRUE(HasEvidence(2));
+  EXPECT_EQ(world_.ledger.snapshot().validators()[2].stake, 0u);
   EXPECT_FALSE(HasEvidence(0));
   EXPECT_EQ(world_.All<AttemptBlamed>(), std::vector{AttemptBlamed{1}});
   EXPECT_EQ(world_.All<AttemptStarted>().back(), (AttemptStarted{2, model_, 0}));

@@ -16,7 +16,7 @@ Signatures Sign(const World& world, const proto::BlockHeader& header, std::size_
   for (std::size_t i = 0; i < count; ++i) {
     signatures.emplace_back(static_cast<PartyId>(i),
                             world.validators[i].Sign(proto::CheckpointDigest(
-                                world.ledger.chain().id, proto::kEpoch, header.commit_index,
+                                world.ledger.chain().id, proto::kFirstEpoch, header.commit_index,
                                 proto::BlockDigest(header))));
   }
   return signatures;
@@ -26,9 +26,9 @@ TEST(LightClient, BelievesAQuorum) {
   World world;
   world.Activate();
   const proto::BlockHeader header = world.ledger.header();
-  EXPECT_TRUE(VerifyHeader(world.genesis, header, Sign(world, header, 3)).has_value());
-  EXPECT_TRUE(VerifyHeader(world.genesis, header, Sign(world, header, 4)).has_value());
-  const auto few = VerifyHeader(world.genesis, header, Sign(world, header, 2));
+  EXPECT_TRUE(LightClient(world.genesis).VerifyHeader(header, Sign(world, header, 3)).has_value());
+  EXPECT_TRUE(LightClient(world.genesis).VerifyHeader(header, Sign(world, header, 4)).has_value());
+  const auto few = LightClient(world.genesis).VerifyHeader(header, Sign(world, header, 2));
   ASSERT_FALSE(few.has_value());
   EXPECT_EQ(few.error().message, "the block has 2 signatures and needs 3");
 }
@@ -38,16 +38,16 @@ TEST(LightClient, CountsNobodyTwiceAndNoStranger) {
   const proto::BlockHeader header = world.Run({}).header;
   Signatures twice = Sign(world, header, 2);
   twice.push_back(twice[0]);
-  EXPECT_FALSE(VerifyHeader(world.genesis, header, twice).has_value());
+  EXPECT_FALSE(LightClient(world.genesis).VerifyHeader(header, twice).has_value());
   Signatures stranger = Sign(world, header, 3);
   stranger[2].first = PartyId{4};
-  EXPECT_FALSE(VerifyHeader(world.genesis, header, stranger).has_value());
+  EXPECT_FALSE(LightClient(world.genesis).VerifyHeader(header, stranger).has_value());
   Signatures other = Sign(world, header, 3);
   other[2].first = PartyId{3};
-  EXPECT_FALSE(VerifyHeader(world.genesis, header, other).has_value());
+  EXPECT_FALSE(LightClient(world.genesis).VerifyHeader(header, other).has_value());
   Signatures flipped = Sign(world, header, 3);
   flipped[1].second.bytes[40] ^= 1;
-  EXPECT_FALSE(VerifyHeader(world.genesis, header, flipped).has_value());
+  EXPECT_FALSE(LightClient(world.genesis).VerifyHeader(header, flipped).has_value());
 }
 
 TEST(LightClient, NoticesEveryChangedFieldOfAHeader) {
@@ -61,11 +61,12 @@ TEST(LightClient, NoticesEveryChangedFieldOfAHeader) {
     bytes[i] ^= 1;
     const auto changed = proto::DecodeBlockHeader(bytes);
     ASSERT_TRUE(changed.has_value());
-    EXPECT_FALSE(VerifyHeader(world.genesis, *changed, signatures).has_value()) << "byte " << i;
+    EXPECT_FALSE(LightClient(world.genesis).VerifyHeader(*changed, signatures).has_value())
+        << "byte " << i;
   }
   proto::Genesis other = world.genesis;
   other.spec.transaction_fee += 1;
-  EXPECT_FALSE(VerifyHeader(other, header, signatures).has_value());
+  EXPECT_FALSE(LightClient(other).VerifyHeader(header, signatures).has_value());
 }
 
 TEST(LightClient, ReadsRecordsUnderTheRoot) {

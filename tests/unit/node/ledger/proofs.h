@@ -15,7 +15,7 @@ inline BlockSignatures SignBlock(const World& world, const proto::BlockHeader& h
   for (std::size_t i = 0; i < count; ++i) {
     signatures.emplace_back(static_cast<PartyId>(i),
                             world.validators[i].Sign(proto::CheckpointDigest(
-                                world.ledger.chain().id, proto::kEpoch, header.commit_index,
+                                world.ledger.chain().id, proto::kFirstEpoch, header.commit_index,
                                 proto::BlockDigest(header))));
   }
   return signatures;

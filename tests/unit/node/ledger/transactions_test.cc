@@ -143,13 +143,13 @@ TEST(Transactions, AdmissionTellsWhatExecutionWouldRefuse) {
 
 proto::Bytes Equivocation(const World& world, std::size_t validator) {
   proto::dag::BlockVotePair pair;
-  pair.epoch = proto::kEpoch;
+  pair.epoch = proto::kFirstEpoch;
   pair.voter = static_cast<PartyId>(validator);
   for (proto::dag::BlockVote* vote : {&pair.first, &pair.second}) {
     vote->index = 7;
     vote->block = MakeDigest(vote == &pair.first ? "a block" : "another block");
     vote->signature = world.validators[validator].Sign(
-        proto::CheckpointDigest(world.ledger.chain().id, proto::kEpoch, 7, vote->block));
+        proto::CheckpointDigest(world.ledger.chain().id, proto::kFirstEpoch, 7, vote->block));
   }
   return proto::dag::EncodeEvidence(pair);
 }
@@ -164,7 +164,9 @@ TEST(Evidence, NamesTheOffenderOnceAndStopsItsIncome) {
   for (const std::size_t other : {0u, 1u, 3u}) EXPECT_FALSE(validators[other].evidence);
   world.Client(0, proto::Transfer{world.clients[0].public_key(), 1});
   EXPECT_EQ(world.Balance(world.validators[2].public_key()), 0u);
-  EXPECT_EQ(world.Balance(world.validators[0].public_key()), 3u);
+  // A third of the fee, and of the stake.
+  EXPECT_EQ(world.Balance(world.validators[0].public_key()), 3u + 333'333u);
+  EXPECT_EQ(validators[2].stake, 0u);
 }
 
 TEST(Evidence, ThatProvesNothingIsRefused) {

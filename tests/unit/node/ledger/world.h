@@ -112,12 +112,14 @@ struct World {
   // --- Blocks. ---
 
   BlockResult Run(std::vector<Bytes> transactions, std::uint64_t rounds = 2) {
-    const Commit commit{ledger.header().commit_index + 1, ledger.header().round + rounds,
+    const std::uint64_t first_round = ledger.snapshot().epoch()->record.first_round;
+    const Commit commit{ledger.header().commit_index + 1,
+                        ledger.header().round + rounds - first_round,
                         MakeDigest("leader " + std::to_string(ledger.header().height))};
     BlockResult result = ledger.Execute(commit, std::move(transactions));
     Store(result.changes);
     events.insert(events.end(), result.events.begin(), result.events.end());
-    EXPECT_EQ(Money(), kFunds * kClients);
+    EXPECT_EQ(Money(), kFunds * kClients + genesis.validators.size() * genesis.spec.stake_min);
     return result;
   }
   proto::Receipt One(Bytes transaction) { return Run({std::move(transaction)}).receipts.at(0); }
@@ -141,10 +143,16 @@ struct World {
       stored[write.key] = *write.value;
     }
   }
-  // All balances, the escrow and the undivided fees.
+  // All balances, the stakes, the escrow and the undivided fees.
   std::uint64_t Money() const {
     const proto::Totals totals = ledger.snapshot().totals();
-    std::uint64_t sum = totals.escrow + totals.fees;
+    std::uint64_t bonded = 0;
+    std::uint64_t unbonding = 0;
+    for (const auto& record : ledger.snapshot().validators()) bonded += record.stake;
+    for (const auto& entry : ledger.snapshot().staking().unbonding) unbonding += entry.amount;
+    EXPECT_EQ(totals.bonded, bonded);
+    EXPECT_EQ(totals.unbonding, unbonding);
+    std::uint64_t sum = totals.escrow + totals.fees + bonded + unbonding;
     for (const auto& [key, value] : stored) {
       if (!proto::AsText(key).starts_with("account/")) continue;
       sum += proto::DecodeRecord<proto::Account>(value)->balance;
@@ -205,7 +213,7 @@ struct World {
 
   // n - t signed roots; the transcript is that of the layers that FixLayers fixes.
   std::vector<proto::SignedRoot> SendersOf(std::uint64_t attempt, std::uint32_t layer) const {
-    proto::Place place{ledger.chain().id, proto::kEpoch, attempt, layer, {}};
+    proto::Place place{ledger.chain().id, proto::kFirstEpoch, attempt, layer, {}};
     for (std::uint32_t l = 0; l < layer; ++l) {
       const Digest root = MakeDigest("values" + std::to_string(l));
       place.transcript = proto::ExtendTranscript(place.transcript, l, root);
@@ -227,7 +235,7 @@ struct World {
     certificate.root = MakeDigest(values + std::to_string(layer));
     certificate.senders = proto::SendersDigest(SendersOf(attempt, layer));
     const Digest digest =
-        proto::EchoDigest(ledger.chain().id, proto::kEpoch, attempt, layer, certificate.king,
+        proto::EchoDigest(ledger.chain().id, proto::kFirstEpoch, attempt, layer, certificate.king,
                           certificate.root, certificate.senders);
     for (std::size_t i = 0; i < signers; ++i) {
       certificate.echoes.emplace_back(static_cast<PartyId>(i), validators[i].Sign(digest));

@@ -2,6 +2,7 @@
 
 #include "proto/wire/records.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -22,7 +23,8 @@ PublicKey Key(std::string_view name) {
 }
 
 BlockHeader MakeHeader() {
-  return {5, Name("parent"), 12, 5, Name("leader"), Name("t"), Name("r"), Name("s"), Name("c")};
+  return {5,         Name("parent"), 12,        5,         Name("leader"),
+          Name("t"), Name("r"),      Name("s"), Name("c"), Name("n")};
 }
 
 RequestRecord MakeRequest() {
@@ -50,7 +52,8 @@ RequestRecord MakeRequest() {
 }
 
 AttemptRecord MakeAttempt() {
-  return {Name("model"),
+  return {9,
+          Name("model"),
           2,
           AttemptStatus::kAssigned,
           14,
@@ -63,6 +66,27 @@ AttemptRecord MakeAttempt() {
           {PartyId{4}},
           {{PartyId{1}, Name("finding")}},
           {{PartyId{3}, Lie::kVector}, {PartyId{5}, Lie::kLayer}}};
+}
+
+ValidatorSpec MakeCard(std::string_view name) {
+  ValidatorSpec card;
+  card.name = name;
+  card.key = Key(name);
+  card.certificate = "certificate";
+  card.certificate_signature.bytes[3] = 7;
+  card.peer_address = "a:1";
+  card.rpc_address = "a:2";
+  return card;
+}
+
+EpochRecord MakeEpoch() {
+  EpochRecord epoch{3, 100, 250, 2, {}, {PartyId{0}, PartyId{1}, PartyId{2}, PartyId{3}}};
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    epoch.validators.push_back(MakeCard(name));
+    epoch.validators.back().coin_key[0] = 2;
+  }
+  std::ranges::sort(epoch.validators, {}, &ValidatorSpec::key);
+  return epoch;
 }
 
 // What decodes to something else than it came from, or not at all, is what a changed byte must
@@ -109,13 +133,19 @@ void ExpectCanonicalRecord(const T& record) {
 
 TEST(Records, AreCanonical) {
   ExpectCanonicalRecord(Account{5, 6});
-  ExpectCanonicalRecord(ValidatorRecord{Key("v"), std::nullopt});
-  ExpectCanonicalRecord(ValidatorRecord{Key("v"), Name("evidence")});
-  ExpectCanonicalRecord(ModelRecord{3, ModelStatus::kActive, {1, 2, 3}, {PartyId{2}, PartyId{0}}});
+  ExpectCanonicalRecord(ValidatorRecord{MakeCard("v"), ValidatorStatus::kBonded, 5, {}, {}, {}});
+  ExpectCanonicalRecord(ValidatorRecord{MakeCard("v"), ValidatorStatus::kLeft, 0, Name("evidence"),
+                                        MakeCard("w"), Key("w")});
+  ExpectCanonicalRecord(Staking{{Key("a")}, {{Key("b"), 5, 6}, {Key("a"), 7, 8}}});
+  ExpectCanonicalRecord(
+      Turn{2, {MakeCard("v")}, {PartyId{0}, PartyId{2}}, {{PartyId{1}, {}}, {PartyId{0}, {7}}}});
+  ExpectCanonicalRecord(Dealings{{Key("a"), Key("b")}, {{1, 2}, {3}}});
+  ExpectCanonicalRecord(MakeEpoch());
+  ExpectCanonicalRecord(ModelRecord{3, ModelStatus::kActive, {1, 2, 3}, {Key("a"), Key("b")}});
   ExpectCanonicalRecord(MakeAttempt());
-  ExpectCanonicalRecord(Pool{{16, 1 << 15, 2, 14, 3, 100, 60}, {1}, {2, 3}, {4, 5, 6}});
+  ExpectCanonicalRecord(Pool{{4, 16, 1 << 15, 2, 14, 3, 100, 60}, {1}, {2, 3}, {4, 5, 6}});
   ExpectCanonicalRecord(MakeRequest());
-  ExpectCanonicalRecord(Totals{1, 2, 3, 4, 5, 6, 7});
+  ExpectCanonicalRecord(Totals{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
   ExpectCanonicalRecord(Active{{{Name("a"), 0}, {Name("b"), 1}}, 1});
   ExpectCanonicalRecord(Opened{{{1, 20}, {2, 30}}});
 }
@@ -127,6 +157,30 @@ TEST(Blocks, AreCanonical) {
   ExpectCanonical(StateProof{{Name("a"), Name("b")}, {{Name("p"), Name("v")}}}, EncodeStateProof,
                   DecodeStateProof);
   ExpectCanonical(StateProof{{}, std::nullopt}, EncodeStateProof, DecodeStateProof);
+}
+
+TEST(Epochs, LinksAreCanonical) {
+  ExpectCanonical(
+      EpochLink{MakeHeader(), {{PartyId{1}, Signature{}}, {PartyId{3}, Signature{}}}, MakeEpoch()},
+      EncodeLink, DecodeLink);
+}
+
+TEST(Epochs, AreNamedByEveryValue) {
+  const EpochRecord epoch = MakeEpoch();
+  const auto differs = [&](const auto& change) {
+    EpochRecord other = epoch;
+    change(other);
+    return CommitteeHash(other) != CommitteeHash(epoch);
+  };
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.number += 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.first_height += 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.first_round += 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.coin_threshold += 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.validators[1].key.bytes[0] ^= 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.validators[1].coin_key[5] ^= 1; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.validators[1].rpc_address += "1"; }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.validators.pop_back(); }));
+  EXPECT_TRUE(differs([](EpochRecord& e) { e.computing.clear(); }));
 }
 
 TEST(Blocks, AReceiptsWordsAreNotHashed) {
@@ -151,7 +205,11 @@ TEST(Records, LongListsAreRefused) {
 
 TEST(Keys, AreDistinctAndSortByNumber) {
   const std::set<Bytes> keys{AccountKey(Key("a")),
-                             ValidatorKey(PartyId{1}),
+                             ValidatorKey(Key("a")),
+                             EpochKey(1),
+                             DealingsKey(1),
+                             StakingKey(),
+                             TurnKey(),
                              ModelKey(Name("a")),
                              ModelNumberKey(1),
                              AttemptKey(1),
@@ -161,7 +219,7 @@ TEST(Keys, AreDistinctAndSortByNumber) {
                              TotalsKey(),
                              ActiveKey(),
                              OpenedKey()};
-  EXPECT_EQ(keys.size(), 11u);
+  EXPECT_EQ(keys.size(), 15u);
   EXPECT_LT(RequestKey(255), RequestKey(256));
   EXPECT_LT(AttemptKey(1), AttemptKey(std::uint64_t{1} << 40));
 }
@@ -177,6 +235,7 @@ TEST(Codes, HaveNames) {
   EXPECT_EQ(ReceiptCodeName(ReceiptCode::kInvalid), "invalid");
   EXPECT_EQ(ReceiptCodeName(ReceiptCode::kNoFunds), "no_funds");
   EXPECT_EQ(ReceiptCodeName(ReceiptCode::kBadRecipient), "bad_recipient");
+  EXPECT_EQ(ReceiptCodeName(ReceiptCode::kBadValidator), "bad_validator");
   EXPECT_EQ(ReceiptCodeName(ReceiptCode{0}), "unknown");
   EXPECT_TRUE(IsExecuted(ReceiptCode::kDone));
   EXPECT_FALSE(IsExecuted(ReceiptCode::kInvalid));

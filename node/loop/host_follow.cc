@@ -1,0 +1,139 @@
+// The host's follower thread: blocks from members, transactions to them, the network of the epoch.
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "node/loop/host.h"
+#include "node/rpc/client.h"
+
+namespace node {
+
+using proto::ErrorCode;
+using proto::Result;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+// The follower's: between questions while it is up to date, and for one answer.
+constexpr milliseconds kFollowPause{500};
+constexpr milliseconds kFollowPatience{10'000};
+// Without a new block for so long, it asks whether there are any.
+constexpr std::chrono::seconds kStallPatience{5};
+
+TlsIdentity TlsOf(const KeyFile& keys) {
+  return {keys.tls_certificate_pem, keys.tls_key_pem};
+}
+
+}  // namespace
+
+void Host::FollowLoop() {
+  std::uint64_t height = 0;
+  auto changed = steady_clock::now();
+  bool more = false;
+  while (!stopping_) {
+    if (!more) {
+      std::unique_lock lock(mutex_);
+      follow_wakes_.wait_for(lock, kFollowPause);
+    }
+    if (stopping_) return;
+    UpdatePeers();
+    ForwardAll();
+    const std::uint64_t now_at = latest().header().height;
+    if (now_at != height) changed = steady_clock::now();
+    height = now_at;
+    more = false;
+    if (follows_ || steady_clock::now() - changed > kStallPatience) more = FetchPage();
+  }
+}
+
+// Members of the present epoch and of the one before; the machine may still be in that one.
+void Host::UpdatePeers() {
+  const Snapshot snapshot = latest();
+  std::vector<proto::ValidatorSpec> validators = snapshot.epoch()->record.validators;
+  const std::uint64_t number = snapshot.epoch()->record.number;
+  if (number > proto::kFirstEpoch) {
+    proto::EpochRecord before = *snapshot.epoch(number - 1);
+    for (proto::ValidatorSpec& validator : before.validators) {
+      const bool is_there = std::ranges::any_of(validators, [&](const proto::ValidatorSpec& other) {
+        return other.key == validator.key || other.certificate == validator.certificate;
+      });
+      if (!is_there) validators.push_back(std::move(validator));
+    }
+    std::ranges::sort(validators, {}, &proto::ValidatorSpec::key);
+  }
+  const bool has_next = next_ && std::ranges::count(validators, next_->tls_certificate_pem,
+                                                    &proto::ValidatorSpec::certificate) > 0;
+  if (auto connected = peers_->Become(TlsOf(has_next ? *next_ : keys_), validators); !connected) {
+    if (follow_thread_.joinable()) {
+      spdlog::warn("{}", connected.error().message);
+    } else {
+      Fail(connected.error().message);
+    }
+  }
+}
+
+// Whether there may be more.
+bool Host::FetchPage() {
+  const Snapshot snapshot = latest();
+  const auto& servers = snapshot.epoch()->record.validators;
+  const proto::ValidatorSpec& server = servers[next_server_++ % servers.size()];
+  if (server.key == key()) return false;
+  const auto answer = node::Call(
+      server.rpc_address, "block_page",
+      {{"height", wanted_height_.load()}, {"epoch", followed_epoch_.load()}}, kFollowPatience);
+  if (!answer || !answer->is_object()) return false;
+  const auto hex = answer->find("page");
+  if (hex == answer->end() || !hex->is_string()) return false;
+  const auto bytes = proto::FromHex(hex->get_ref<const std::string&>());
+  auto page = bytes ? DecodePage(*bytes) : tl::unexpected(bytes.error());
+  if (!page) {
+    spdlog::debug("{} gave no page: {}", server.name, page.error().message);
+    return false;
+  }
+  auto promise = std::make_shared<std::promise<Result<>>>();
+  auto done = promise->get_future();
+  ledger_queue_.Push(Followed{std::move(*page), std::move(promise)});
+  while (done.wait_for(milliseconds(100)) != std::future_status::ready) {
+    if (stopping_) return false;
+  }
+  const auto followed = done.get();
+  if (!followed) spdlog::warn("{} gave wrong blocks: {}", server.name, followed.error().message);
+  const std::lock_guard lock(mutex_);
+  return latest_->header().height > snapshot.header().height;
+}
+
+// To f + 1 members each: one of them is honest.
+void Host::ForwardAll() {
+  std::vector<proto::Bytes> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting = std::exchange(forwards_, {});
+  }
+  if (waiting.empty()) return;
+  const Snapshot snapshot = latest();
+  const auto& servers = snapshot.epoch()->record.validators;
+  std::vector<proto::Bytes> left;
+  for (proto::Bytes& transaction : waiting) {
+    std::size_t taken = 0;
+    bool refused = false;
+    for (std::size_t i = 0; i < servers.size() && !stopping_; ++i) {
+      const auto& server = servers[(next_server_ + i) % servers.size()];
+      if (server.key == key() || taken >= snapshot.epoch()->validators.committee.validity()) {
+        continue;
+      }
+      const auto answer = node::Call(server.rpc_address, "submit_transaction",
+                                     {{"hex", proto::ToHex(transaction)}}, kFollowPatience);
+      taken += answer ? 1 : 0;
+      refused = refused || (!answer && answer.error().code != ErrorCode::kUnavailable);
+    }
+    if (taken == 0 && !refused) left.push_back(std::move(transaction));
+  }
+  const std::lock_guard lock(mutex_);
+  forwards_.insert(forwards_.end(), std::make_move_iterator(left.begin()),
+                   std::make_move_iterator(left.end()));
+}
+
+}  // namespace node

@@ -1,0 +1,184 @@
+// The host's service thread: this node's part in the MPC of each epoch that has work here.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "node/ledger/epochs.h"
+#include "node/loop/host.h"
+#include "proto/base/overloaded.h"
+
+namespace node {
+
+using proto::ErrorCode;
+using proto::PartyId;
+using proto::Result;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::milliseconds kServiceTick{250};
+
+}  // namespace
+
+Host::Part::Part(const Epoch& epoch_of, proto::PartyId self, const proto::SecretKey& own,
+                 const proto::Digest& chain, proto::CoinSecret coin_secret,
+                 mpc::ReplicatedKeys keys)
+    : epoch(std::make_shared<const Epoch>(epoch_of.record)),
+      key(own.Clone()),
+      coin(std::move(coin_secret)),
+      sets(epoch->computing->committee),
+      replicated(std::move(keys)),
+      context{
+          epoch->computing->committee, self,  &key,        epoch->computing->keys,       chain,
+          epoch->record.number,        &sets, &replicated, ComputingCoin(epoch->record), &coin} {}
+
+const proto::SecretKey* Host::KeyIn(const Members& members) const {
+  if (members.Find(keys_.validator.public_key())) return &keys_.validator;
+  if (next_ && members.Find(next_->validator.public_key())) return &next_->validator;
+  return nullptr;
+}
+
+// Why this node has no part in an epoch in which it should; nothing when it has, or should not.
+std::optional<std::string> Host::MakePart(const Snapshot& snapshot, std::uint64_t number) {
+  const auto record = snapshot.epoch(number);
+  if (!record || parts_.contains(number)) return {};
+  const Epoch epoch(*record);
+  if (!epoch.computing) return "no members have MPC keys: inference pauses";
+  const proto::SecretKey* own = KeyIn(*epoch.computing);
+  if (own == nullptr) return {};
+  Result<proto::CoinSecret> coin = proto::Fail(ErrorCode::kNotFound, "there is no coin share");
+  if (number == proto::kFirstEpoch) {
+    if (keys_.coin) coin = keys_.coin->Clone();
+  } else if (const auto dealings = snapshot.dealings(number)) {
+    coin = EpochCoinSecret(chain_, epoch, *dealings, *own);
+  }
+  if (!coin) return coin.error().message;
+  const mpc::ReplicatedSets sets(epoch.computing->committee);
+  const PartyId self = *epoch.computing->Find(own->public_key());
+  auto replicated = mpc::ReplicatedKeys::From(sets, self, keys_.replicated);
+  if (!replicated) return replicated.error().message;
+  auto part =
+      std::make_unique<Part>(epoch, self, *own, chain_, std::move(*coin), std::move(*replicated));
+  part->service = std::make_unique<Service>(part->context, *files_);
+  Dispatch(*part, part->service->Resume(snapshot, NowUs()));
+  parts_.emplace(number, std::move(part));
+  return {};
+}
+
+void Host::UpdateParts(const Snapshot& snapshot) {
+  const std::uint64_t number = snapshot.epoch()->record.number;
+  const bool is_new = parts_.empty() || parts_.rbegin()->first < number;
+  // After a restart, requests of the epoch before may be unfinished.
+  if (parts_.empty() && number > proto::kFirstEpoch) MakePart(snapshot, number - 1);
+  if (is_new) {
+    if (const auto why = MakePart(snapshot, number)) spdlog::info("epoch {}: {}", number, *why);
+  }
+  std::erase_if(parts_, [&](const auto& entry) {
+    return entry.first < number && entry.second->service->IsDone();
+  });
+  early_bytes_ = 0;
+  for (Bulk& message : std::exchange(early_, {})) Handle(std::move(message));
+}
+
+void Host::Handle(Bulk message) {
+  const auto part = parts_.find(message.epoch);
+  if (part == parts_.end()) {
+    if (message.epoch != latest().epoch()->record.number + 1) return;
+    if (early_bytes_ + message.size > kEarlyEpochBytesMax) return;
+    early_bytes_ += message.size;
+    early_.push_back(std::move(message));
+    return;
+  }
+  Part& member = *part->second;
+  const auto party = member.epoch->computing->Find(message.from);
+  if (party) {
+    Dispatch(member, member.service->Handle(*party, std::move(message.message), NowUs()));
+  }
+}
+
+void Host::ServiceLoop() {
+  UpdateParts(latest());
+  auto last_tick = steady_clock::now();
+  while (!stopping_) {
+    std::vector<ServiceItem> items = service_queue_.Take(last_tick + kServiceTick);
+    // People wait for answers to calls, and these are short.
+    std::ranges::stable_partition(
+        items, [](const ServiceItem& item) { return std::holds_alternative<Call>(item); });
+    for (ServiceItem& item : items) {
+      if (stopping_) return;
+      std::visit(proto::Overloaded{
+                     [&](Bulk& m) { Handle(std::move(m)); },
+                     [&](Connected& c) {
+                       for (auto& [number, part] : parts_) {
+                         const auto party = part->epoch->computing->Find(c.peer);
+                         if (!party) continue;
+                         Dispatch(*part, part->service->PeerConnected(*party, NowUs()));
+                       }
+                     },
+                     [&](Decided& d) {
+                       for (auto& [number, part] : parts_) {
+                         Dispatch(*part, part->service->OnEvents(d.snapshot, d.events, NowUs()));
+                       }
+                       UpdateParts(d.snapshot);
+                     },
+                     [&](Rebased& r) {
+                       parts_.clear();
+                       UpdateParts(r.snapshot);
+                     },
+                     [&](Call& call) { call(); },
+                 },
+                 item);
+    }
+    if (steady_clock::now() >= last_tick + kServiceTick) {
+      last_tick = steady_clock::now();
+      for (auto& [number, part] : parts_) Dispatch(*part, part->service->Tick(NowUs()));
+    }
+  }
+}
+
+void Host::Dispatch(Part& part, Service::Step step) {
+  step = BeforeSending(std::move(step));
+  const Members& members = *part.epoch->computing;
+  const PartyId self = part.context.self;
+  for (const std::string& note : step.notes) spdlog::info("{}", note);
+  for (const proto::Fault& fault : step.faults) {
+    if (!std::has_single_bit(++mpc_faults_)) continue;
+    spdlog::warn("{} misbehaves in MPC: kind {}",
+                 members.keys[Index(fault.party)].hex().substr(0, 8), static_cast<int>(fault.kind));
+  }
+  for (auto& [target, message] : step.messages) {
+    std::shared_ptr<const proto::Bytes> bytes;
+    for (std::uint16_t i = 0; i < members.committee.size(); ++i) {
+      const auto party = static_cast<PartyId>(i);
+      if (!target.Includes(party) || party == self) continue;
+      if (!bytes) bytes = Frame(members.epoch, Encode(message));
+      peers_->Send(members.keys[i], Channel::kBulk, bytes);
+    }
+    if (target.Includes(self)) {
+      service_queue_.Push(Bulk{members.keys[Index(self)], members.epoch, std::move(message), 0});
+    }
+  }
+  for (proto::Payload& payload : step.outputs) {
+    proto::Transaction transaction;
+    transaction.chain = chain_;
+    transaction.sender = part.key.public_key();
+    transaction.payload = std::move(payload);
+    Submission submission;
+    submission.transactions.push_back(
+        machine_->Check(proto::SignTransaction(part.key, std::move(transaction))));
+    ledger_queue_.Push(std::move(submission));
+  }
+  const std::lock_guard lock(mutex_);
+  const ServiceStatus& status = part.service->status();
+  for (const auto& [number, effort] : status.attempts) service_status_.attempts[number] = effort;
+  for (const auto& [number, effort] : status.requests) service_status_.requests[number] = effort;
+  for (const auto& [model, loaded] : status.models) service_status_.models[model] = loaded;
+  for (auto* efforts : {&service_status_.attempts, &service_status_.requests}) {
+    while (efforts->size() > kEffortsMax) efforts->erase(efforts->begin());
+  }
+}
+
+}  // namespace node
