@@ -108,8 +108,12 @@ void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
   }
   Peer& peer = peers_[Index(from)];
   peer.latest = std::max({peer.latest, opening.round, opening.latest});
-  // Too late to matter, or too early to keep.
-  if (opening.round + kRoundsBehind < round_ || opening.round > round_ + kRoundsAhead) return;
+  if (opening.round + kRoundsBehind < round_) return;  // Too late to matter.
+  if (opening.round > round_ + kRoundsAhead) {
+    // Too early to keep. That it had been asked for counts no longer.
+    peer.asked_until = std::min(peer.asked_until, opening.round);
+    return;
+  }
   if (opening.values.size() != evaluator_.RoundSize(opening.round) * Fp::kBytes) {
     return step.Blame(from, FaultKind::kMalformed);
   }

@@ -114,7 +114,7 @@ class Session {
 
   struct Peer {
     std::uint32_t latest = 0;           // The newest round it is known to have opened.
-    std::uint32_t asked_until = 0;      // Rounds below were asked for.
+    std::uint32_t asked_until = 0;      // Rounds below were asked for, and no answer was dropped.
     std::vector<std::uint8_t> resends;  // By round.
   };
   std::vector<Peer> peers_;

@@ -77,16 +77,18 @@ ReplicatedSets::ReplicatedSets(const proto::Committee& committee) : committee_(c
   std::fill_n(out.begin(), committee.max_faulty(), true);
   do {
     std::vector<PartyId> excluded;
-    std::vector<Fp> points{Fp()};
+    Fp at_zero(1);  // Of the product of (x - x_j) over the parties outside.
     for (std::size_t i = 0; i < n; ++i) {
       if (!out[i]) continue;
       excluded.push_back(static_cast<PartyId>(i));
-      points.push_back(Point(excluded.back()));
+      at_zero *= -Point(excluded.back());
     }
+    const Fp scale = at_zero.Inverse();
     std::vector<Fp> factors;
     for (std::size_t i = 0; i < n; ++i) {
-      // 1 at the point 0, 0 at the others: the first Lagrange polynomial.
-      factors.push_back(LagrangeCoefficients(points, Point(static_cast<PartyId>(i))).front());
+      Fp factor = scale;
+      for (const PartyId party : excluded) factor *= Point(static_cast<PartyId>(i)) - Point(party);
+      factors.push_back(factor);
     }
     excluded_.push_back(std::move(excluded));
     factors_.push_back(std::move(factors));

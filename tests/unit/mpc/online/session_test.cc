@@ -468,6 +468,26 @@ TEST_F(OneSession, AsksForWhatItHadToDrop) {
   }
 }
 
+// What is missing may lie far ahead, so that the end of an answer to it cannot be kept: it is asked
+// for again when its round comes. (With party 1 silent nothing goes on without party 3.)
+TEST_F(OneSession, AsksAgainForADroppedAnswer) {
+  for (std::uint32_t round = 0; round < 4; ++round) Deliver(PartyId{3}, From(3, round));
+  EXPECT_EQ(Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})),
+            (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 4}}));
+  for (std::uint32_t round = 4; round < kRounds; ++round) Deliver(PartyId{3}, From(3, round));
+  std::vector<std::pair<PartyId, std::uint32_t>> asks;
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    for (const std::uint16_t party : {std::uint16_t{0}, std::uint16_t{2}}) {
+      for (const auto& [peer, from] : Asks(session_->Handle(PartyId{party}, From(party, round)))) {
+        asks.emplace_back(peer, from);
+        for (std::uint32_t k = from; k < kRounds; ++k) Deliver(peer, From(3, k));
+      }
+    }
+  }
+  EXPECT_EQ(asks, (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 5}}));
+  EXPECT_TRUE(session_->finished());
+}
+
 TEST_F(OneSession, SendsAgainWithinTheLimit) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     for (std::uint16_t i = 0; i < 3; ++i) Deliver(PartyId{i}, From(i, round));
