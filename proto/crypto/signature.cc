@@ -12,21 +12,12 @@
 namespace proto {
 namespace {
 
-class Keypair {
- public:
-  // `secret`: valid.
-  explicit Keypair(const Scalar& secret) {
-    CHECK(secp256k1_keypair_create(SigningContext(), &keypair_, secret.data()) == 1);
-  }
-  Keypair(const Keypair&) = delete;
-  Keypair& operator=(const Keypair&) = delete;
-  ~Keypair() { SecureErase(&keypair_, sizeof keypair_); }
+// libsecp256k1 calls it opaque, and bytes that may be moved and copied.
+static_assert(sizeof(secp256k1_keypair) == 96 && alignof(secp256k1_keypair) == 1);
 
-  const secp256k1_keypair* get() const { return &keypair_; }
-
- private:
-  secp256k1_keypair keypair_;
-};
+const secp256k1_keypair* AsPair(const std::array<std::uint8_t, 96>& bytes) {
+  return reinterpret_cast<const secp256k1_keypair*>(bytes.data());
+}
 
 }  // namespace
 
@@ -62,9 +53,10 @@ Result<SecretKey> SecretKey::From(ByteSpan bytes) {
   if (!IsScalar(key.secret_)) {
     return Fail(ErrorCode::kInvalidArgument, "a secret key lies between 1 and the group order");
   }
-  const Keypair keypair(key.secret_);
+  auto* const pair = reinterpret_cast<secp256k1_keypair*>(key.pair_.data());
+  CHECK(secp256k1_keypair_create(SigningContext(), pair, key.secret_.data()) == 1);
   secp256k1_xonly_pubkey point;
-  CHECK(secp256k1_keypair_xonly_pub(secp256k1_context_static, &point, nullptr, keypair.get()) == 1);
+  CHECK(secp256k1_keypair_xonly_pub(secp256k1_context_static, &point, nullptr, pair) == 1);
   CHECK(secp256k1_xonly_pubkey_serialize(secp256k1_context_static, key.public_key_.bytes.data(),
                                          &point) == 1);
   return key;
@@ -77,28 +69,34 @@ SecretKey::SecretKey(SecretKey&& other) noexcept {
 SecretKey& SecretKey::operator=(SecretKey&& other) noexcept {
   if (this != &other) {
     secret_ = other.secret_;
+    pair_ = other.pair_;
     public_key_ = other.public_key_;
-    SecureErase(other.secret_.data(), other.secret_.size());
+    other.Erase();
   }
   return *this;
 }
 
 SecretKey::~SecretKey() {
+  Erase();
+}
+
+void SecretKey::Erase() {
   SecureErase(secret_.data(), secret_.size());
+  SecureErase(pair_.data(), pair_.size());
 }
 
 SecretKey SecretKey::Clone() const {
   SecretKey copy;
   copy.secret_ = secret_;
+  copy.pair_ = pair_;
   copy.public_key_ = public_key_;
   return copy;
 }
 
 Signature SecretKey::Sign(const Digest& message) const {
-  const Keypair keypair(secret_);
   Signature signature;
   CHECK(secp256k1_schnorrsig_sign32(SigningContext(), signature.bytes.data(), message.bytes.data(),
-                                    keypair.get(), nullptr) == 1);
+                                    AsPair(pair_), nullptr) == 1);
   return signature;
 }
 

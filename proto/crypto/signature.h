@@ -45,7 +45,10 @@ class SecretKey {
 
  private:
   SecretKey() = default;
+  void Erase();
+
   std::array<std::uint8_t, 32> secret_{};
+  std::array<std::uint8_t, 96> pair_{};  // libsecp256k1's form of secret and point, made once.
   PublicKey public_key_;
 };
 
