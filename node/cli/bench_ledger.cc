@@ -52,7 +52,7 @@ struct Options {
 // What is read of one validator at one instant.
 struct Reading {
   double cpu_seconds = 0;
-  std::map<std::string, double> metrics;
+  std::map<std::string, double> metrics;  // Summed over their labels.
 
   double operator[](const std::string& name) const {
     const auto found = metrics.find("waxseal_" + name);
@@ -83,7 +83,8 @@ Reading Read(const std::string& home, const std::string& address) {
     if (line.starts_with('#')) continue;
     const auto space = line.rfind(' ');
     if (space == std::string::npos) continue;
-    reading.metrics[line.substr(0, space)] = std::strtod(line.c_str() + space, nullptr);
+    const std::string name = line.substr(0, line.find_first_of("{ "));
+    reading.metrics[name] += std::strtod(line.c_str() + space, nullptr);
   }
   return reading;
 }
@@ -200,7 +201,7 @@ json Costs(const std::vector<Reading>& before, const std::vector<Reading>& after
   }
   cpu /= static_cast<double>(before.size());
   const double rounds = std::max(sum("own_round"), 1.0);
-  const double commits = std::max(sum("commits"), 1.0);
+  const double commits = std::max(sum("commits_total"), 1.0);
   const double executed = std::max(transactions, 1.0);
   return {{"cpu_seconds", Rounded(cpu)},
           {"cpu_share_of_a_core", Rounded(cpu / seconds)},
@@ -209,16 +210,16 @@ json Costs(const std::vector<Reading>& before, const std::vector<Reading>& after
           {"rounds_per_second", Rounded(rounds / seconds)},
           {"cpu_ms_per_round", Rounded(cpu * 1e3 / rounds)},
           {"commits", commits},
-          {"syncs_per_commit", Rounded(sum("store_syncs") / commits)},
-          {"syncs_per_round", Rounded(sum("store_syncs") / rounds)},
-          {"disk_bytes_per_commit", std::round(sum("store_bytes_written") / commits)},
-          {"disk_bytes_per_transaction", std::round(sum("store_bytes_written") / executed)},
-          {"net_bytes_sent_per_commit", std::round(sum("peer_bytes_sent") / commits)},
-          {"net_bytes_sent_per_transaction", std::round(sum("peer_bytes_sent") / executed)},
-          {"messages_per_round", Rounded(sum("messages_sent") / rounds)},
-          {"signature_checks_per_round", Rounded(sum("signature_checks") / rounds)},
-          {"share_checks_per_round", Rounded(sum("share_checks") / rounds)},
-          {"transactions_checked_before_execution", sum("checks_saved")}};
+          {"syncs_per_commit", Rounded(sum("store_syncs_total") / commits)},
+          {"syncs_per_round", Rounded(sum("store_syncs_total") / rounds)},
+          {"disk_bytes_per_commit", std::round(sum("store_written_bytes_total") / commits)},
+          {"disk_bytes_per_transaction", std::round(sum("store_written_bytes_total") / executed)},
+          {"net_bytes_sent_per_commit", std::round(sum("peer_sent_bytes_total") / commits)},
+          {"net_bytes_sent_per_transaction", std::round(sum("peer_sent_bytes_total") / executed)},
+          {"messages_per_round", Rounded(sum("messages_sent_total") / rounds)},
+          {"signature_checks_per_round", Rounded(sum("signature_checks_total") / rounds)},
+          {"share_checks_per_round", Rounded(sum("share_checks_total") / rounds)},
+          {"transactions_checked_before_execution", sum("checks_saved_total")}};
 }
 
 Result<> Bench(const Options& options) {
