@@ -10,6 +10,7 @@
 #include "proto/crypto/merkle.h"
 #include "tests/unit/mpc/every_kind_plan.h"
 #include "tests/unit/mpc/preprocessing/openings.h"
+#include "tests/unit/mpc/preprocessing/world.h"
 
 namespace mpc {
 namespace {
@@ -172,6 +173,79 @@ TEST_F(DoubleDipping, NoShareOfAChallengeBeforeTheClaimsAreFixed) {
     EXPECT_EQ(shares, last ? 1u : 0u);
     (void)honest(1).Handle(PartyId{2}, proto::LayerValues{kAttempt, layer, values});
   }
+}
+
+// The attack at every layer, products' and verification's, and at the opening of the last triple: a
+// king tells each member another c. Nothing that it ever gets differs from what it can compute: all
+// vectors of a layer lie on polynomials of degree 2t, all shares of the triple on ones of degree t.
+TEST(DoubleDippingEverywhere, ShowsNothingInAnyLayer) {
+  const Dealer dealer(4, 22);
+  const auto plan = std::make_shared<const Plan>(EveryKindPlan());
+  const auto layers = static_cast<std::uint32_t>(LayerSizes(*plan, dealer.committee()).size());
+  std::size_t shares_of_triples = 0;
+  for (std::uint32_t attacked = 0; attacked < layers; ++attacked) {
+    SCOPED_TRACE("layer " + std::to_string(attacked));
+    World world(dealer, plan, kAttempt, 100 + attacked);
+    using Vectors = std::map<std::uint16_t, std::vector<Fp>>;
+    std::map<std::uint32_t, Vectors> seen;  // By layer, then by sender.
+    Vectors triples;
+    const auto see = [&](PartyId from, const World::Message& message) {
+      if (const auto* vector = std::get_if<proto::LayerVector>(&message)) {
+        seen[vector->layer].try_emplace(Index(from), *DecodeElements(vector->values));
+      }
+      if (const auto* opening = std::get_if<proto::VerifyOpening>(&message)) {
+        triples.try_emplace(Index(from), *DecodeElements(opening->values));
+      }
+    };
+    std::size_t lies = 0;
+    world.Corrupt(
+        0,
+        [&](PartyId from, PartyId to, World::Message& message) {
+          see(from, message);
+          auto* opened = std::get_if<proto::KingLayer>(&message);
+          if (opened == nullptr || opened->layer != attacked || Index(to) == 0) return true;
+          for (std::size_t i = 0; i < opened->values.size(); i += Fp::kBytes) {
+            opened->values[i] ^= static_cast<std::uint8_t>(Index(to));
+          }
+          ++lies;
+          return true;
+        },
+        [&](PartyId from, PartyId, World::Message& message) {
+          see(from, message);
+          return true;
+        });
+    world.Run();
+    EXPECT_TRUE(world.certified());
+    EXPECT_GE(lies, 3u);
+    // Of those that came before the end.
+    const auto expect_polynomial = [](const Vectors& vectors, std::size_t degree) {
+      std::vector<Fp> points;
+      std::vector<const std::vector<Fp>*> base;
+      for (const auto& [party, vector] : vectors) {
+        if (base.size() <= degree) {
+          points.push_back(Point(PartyId{party}));
+          base.push_back(&vector);
+          continue;
+        }
+        const auto at_party = LagrangeCoefficients(points, Point(PartyId{party}));
+        for (std::size_t k = 0; k < vector.size(); ++k) {
+          Fp difference = vector[k];
+          for (std::size_t i = 0; i <= degree; ++i) difference -= at_party[i] * (*base[i])[k];
+          ASSERT_EQ(difference, Fp()) << "of party " << party << " at " << k;
+        }
+      }
+    };
+    std::size_t complete = 0;
+    for (const auto& [layer, vectors] : seen) {
+      if (vectors.size() < 4) continue;  // After it was passed over, not all send to it.
+      ++complete;
+      expect_polynomial(vectors, 2);
+    }
+    EXPECT_GE(complete, 1u);
+    shares_of_triples += triples.size();
+    expect_polynomial(triples, 1);
+  }
+  EXPECT_GT(shares_of_triples, 2 * layers);  // More than determine them.
 }
 
 }  // namespace
