@@ -12,7 +12,7 @@ using proto::Result;
 
 namespace {
 
-enum Kind : std::uint8_t { kAttempt = 1, kSession = 2, kFetchFile = 3, kFileBytes = 4 };
+enum Kind : std::uint8_t { kAttempt = 1, kSession = 2, kFetchFile = 3, kFileBytes = 4, kKeys = 5 };
 
 proto::Bytes Tagged(Kind kind, proto::ByteSpan payload) {
   proto::Bytes out;
@@ -35,6 +35,7 @@ proto::Bytes Encode(const InferenceMessage& message) {
       proto::Overloaded{
           [](const proto::AttemptMessage& m) { return Tagged(kAttempt, proto::Encode(m)); },
           [](const proto::SessionMessage& m) { return Tagged(kSession, proto::Encode(m)); },
+          [](const key_ceremony::Message& m) { return Tagged(kKeys, key_ceremony::Encode(m)); },
           [](const FetchFile& m) { return Tagged(kFetchFile, m.digest.span()); },
           [](const FileBytes& m) {
             proto::Bytes out = Tagged(kFileBytes, m.digest.span());
@@ -53,6 +54,8 @@ Result<InferenceMessage> DecodeInferenceMessage(proto::ByteSpan bytes) {
       return Widen(proto::DecodeAttemptMessage(payload));
     case kSession:
       return Widen(proto::DecodeSessionMessage(payload));
+    case kKeys:
+      return Widen(key_ceremony::Decode(payload));
     case kFetchFile: {
       auto digest = proto::Digest::From(payload);
       if (!digest) return tl::unexpected(digest.error());

@@ -1,10 +1,11 @@
-// What committee members send each other for MPC and for model files: one envelope over the bulk
-// channel.
+// What committee members send each other for MPC, for their keys and for model files: one envelope
+// over the bulk channel.
 #pragma once
 
 #include <cstddef>
 #include <variant>
 
+#include "node/ceremony/key_member.h"
 #include "proto/base/bytes.h"
 #include "proto/wire/attempt_message.h"
 #include "proto/wire/session.h"
@@ -21,8 +22,8 @@ struct FileBytes {
   proto::Bytes bytes;
 };
 
-using InferenceMessage =
-    std::variant<proto::AttemptMessage, proto::SessionMessage, FetchFile, FileBytes>;
+using InferenceMessage = std::variant<proto::AttemptMessage, proto::SessionMessage, FetchFile,
+                                      FileBytes, key_ceremony::Message>;
 
 // What a message costs on the wire, but for a few bytes of framing.
 template <class Message>

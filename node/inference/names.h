@@ -31,4 +31,12 @@ inline std::string SendersName(std::uint64_t attempt, std::uint32_t layer,
   return LayerPrefix(attempt) + std::to_string(layer) + "-senders-" + senders.hex();
 }
 
+// What the keys of an epoch are made from.
+inline std::string CeremonyPrefix() {
+  return "key-ceremony-";
+}
+inline std::string CeremonyName(std::uint64_t epoch) {
+  return CeremonyPrefix() + std::to_string(epoch);
+}
+
 }  // namespace node

@@ -72,6 +72,7 @@ Service::Step Service::OnEvents(const Snapshot& snapshot, const std::vector<Even
                    [&](const RequestCompleted& e) { SyncRequest(snapshot, e.request, step); },
                    [&](const RequestExpired& e) { SyncRequest(snapshot, e.request, step); },
                    [](const EpochDecided&) {},
+                   [](const KeysMade&) {},
                    [](const EpochEnded&) {},
                },
                event);
@@ -346,6 +347,7 @@ Service::Step Service::Handle(PartyId from, InferenceMessage message, std::uint6
   std::visit(proto::Overloaded{
                  [&](proto::AttemptMessage& m) { HandleAttempt(from, std::move(m), step); },
                  [&](proto::SessionMessage& m) { HandleSession(from, std::move(m), step); },
+                 [](key_ceremony::Message&) {},  // EpochMember's.
                  [&](FetchFile& m) {
                    auto bytes = files_.Get(FileName(m.digest));
                    if (bytes) step.Send({from}, FileBytes{m.digest, std::move(*bytes)});

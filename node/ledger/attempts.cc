@@ -272,7 +272,7 @@ void AssignBundles(Block& block, proto::Pool& pool) {
 }
 
 void StartAttempts(Block& block) {
-  if (!block.pools_changed || !block.epoch->computing) return;
+  if (!block.pools_changed || !block.Computes()) return;
   block.pools_changed = false;
   auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   const std::uint64_t limit = block.spec().attempts_in_progress_max;

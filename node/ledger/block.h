@@ -77,6 +77,12 @@ struct Block {
 
   const proto::ChainSpec& spec() const { return chain.genesis.spec; }
 
+  // Whether the present members have keys to compute with.
+  bool Computes() const {
+    if (!epoch->computing) return false;
+    return epoch->record.number == proto::kFirstEpoch ||
+           state.Get<proto::EpochKeys>(proto::EpochKeysKey(epoch->record.number)).made;
+  }
   // An epoch up to the present one.
   const Epoch& EpochAt(std::uint64_t number) {
     if (number == epoch->record.number) return *epoch;

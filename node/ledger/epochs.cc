@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "node/ledger/key_ceremony.h"
 #include "node/ledger/validators.h"
 #include "proto/base/check.h"
 #include "proto/crypto/dealing.h"
@@ -68,12 +69,9 @@ void Decide(Block& block) {
   }
   std::ranges::sort(turn.validators, {}, &ValidatorSpec::key);
   std::ranges::sort(computing);
-  // Another set has no keys.
-  if (block.epoch->computing && block.epoch->computing->keys == computing) {
-    for (std::uint16_t i = 0; i < turn.validators.size(); ++i) {
-      if (std::ranges::binary_search(computing, turn.validators[i].key)) {
-        turn.computing.push_back(PartyId{i});
-      }
+  for (std::uint16_t i = 0; i < turn.validators.size(); ++i) {
+    if (std::ranges::binary_search(computing, turn.validators[i].key)) {
+      turn.computing.push_back(PartyId{i});
     }
   }
   block.state.Put(proto::TurnKey(), turn);
@@ -136,6 +134,33 @@ Outcome Execute(Block& block, const PublicKey& sender, const proto::DealCoinKey&
   return {};
 }
 
+Outcome Execute(Block& block, const PublicKey& sender, const proto::AcknowledgeKeys& payload) {
+  const std::uint64_t number = block.epoch->record.number;
+  if (payload.epoch > number) return No(ReceiptCode::kTooEarly, "that epoch has not begun");
+  if (payload.epoch < number) return No(ReceiptCode::kTooLate, "that epoch is over");
+  const auto& members = block.epoch->computing;
+  const auto member = members ? members->Find(sender) : std::nullopt;
+  if (!member) return No(ReceiptCode::kNotValidator, "the sender does not compute in this epoch");
+  const proto::Bytes key = proto::EpochKeysKey(number);
+  auto keys = block.state.Find<proto::EpochKeys>(key);
+  if (!keys || keys->made) return No(ReceiptCode::kTooLate, "the epoch has its keys");
+  auto ceremony = KeyCeremony::Decode(keys->ceremony);
+  CHECK(ceremony.has_value());  // As it was written.
+  if (Index(payload.author) >= ceremony->members()) {
+    return No(ReceiptCode::kInvalid, "the author does not compute in this epoch");
+  }
+  if (!ceremony->Acknowledge(*member, {payload.author, payload.root})) {
+    return No(ReceiptCode::kDuplicate, "the member has acknowledged this author before");
+  }
+  *keys = {ceremony->done(), ceremony->Encode()};
+  block.state.Put(key, *keys);
+  if (keys->made) {
+    block.pools_changed = true;
+    block.events.push_back(KeysMade{number});
+  }
+  return {};
+}
+
 std::optional<EpochRecord> TurnEpoch(Block& block, std::uint64_t height) {
   const EpochRecord& present = block.epoch->record;
   const auto turn = block.state.Get<Turn>(proto::TurnKey());
@@ -176,6 +201,10 @@ std::optional<EpochRecord> TurnEpoch(Block& block, std::uint64_t height) {
   block.state.Put(proto::DealingsKey(next.number), kept);
   // The present one's are still needed where its last block is not yet signed.
   block.state.Put(proto::DealingsKey(present.number - 1), proto::Dealings{});
+  if (!next.computing.empty()) {
+    const KeyCeremony ceremony(static_cast<std::uint16_t>(next.computing.size()));
+    block.state.Put(proto::EpochKeysKey(next.number), proto::EpochKeys{false, ceremony.Encode()});
+  }
   block.state.Put(proto::TurnKey(), Turn{});
   auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   totals.epoch = next.number;

@@ -14,8 +14,10 @@
 // member deals, and there are n' - f' >= f' + 1 of those: f' silent or lying ones block nothing. A
 // dealing is checked once for each dealer, right or wrong.
 //
-// Replicated keys for MPC stay with a set of computing members that does not change. For another
-// set there are none yet: nobody computes in that epoch, and inference pauses.
+// The keys for MPC are made by the computing members when their epoch has begun (key_ceremony.h): t
+// of them, silent or lying, stop nothing. Until then requests wait. The turn of epochs itself does
+// not wait for them: where more than t of the members that compute are faulty, though no more than
+// f of all are, the ledger goes on and inference pauses.
 //
 // With an epoch end its attempts in progress and its bundles that no request has; what is assigned
 // is finished by the members that made it.
@@ -29,6 +31,9 @@
 namespace node {
 
 Outcome Execute(Block& block, const proto::PublicKey& sender, const proto::DealCoinKey& payload);
+
+Outcome Execute(Block& block, const proto::PublicKey& sender,
+                const proto::AcknowledgeKeys& payload);
 
 // At the end of block `height`: decides the next epoch, or ends this one when all that the next one
 // needs is there. Returns the next one in the latter case.

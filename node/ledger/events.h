@@ -76,6 +76,10 @@ struct RequestExpired {
   bool operator==(const RequestExpired&) const = default;
 };
 // The members of the next epoch are decided: they deal its coin's key.
+struct KeysMade {  // The computing members of the epoch have, or can fetch, their keys.
+  std::uint64_t epoch = 0;
+  bool operator==(const KeysMade&) const = default;
+};
 struct EpochDecided {
   std::uint64_t epoch = 0;
   bool operator==(const EpochDecided&) const = default;
@@ -89,6 +93,6 @@ struct EpochEnded {
 using Event =
     std::variant<ModelRegistered, ModelActive, AttemptStarted, LayerFixed, AttemptCertified,
                  AttemptDead, AttemptBlamed, RequestAssigned, RequestSubmitted, RequestComputed,
-                 RequestCompleted, RequestExpired, EpochDecided, EpochEnded>;
+                 RequestCompleted, RequestExpired, EpochDecided, EpochEnded, KeysMade>;
 
 }  // namespace node

@@ -66,6 +66,17 @@ std::optional<proto::Dealings> Snapshot::dealings(std::uint64_t epoch) const {
   return Read<proto::Dealings>(proto::DealingsKey(epoch));
 }
 
+std::optional<proto::EpochKeys> Snapshot::keys(std::uint64_t epoch) const {
+  return Read<proto::EpochKeys>(proto::EpochKeysKey(epoch));
+}
+
+bool Snapshot::computes() const {
+  if (!epoch_->computing) return false;
+  if (epoch_->record.number == proto::kFirstEpoch) return true;
+  const auto made = keys(epoch_->record.number);
+  return made && made->made;
+}
+
 proto::Turn Snapshot::turn() const {
   return *Read<proto::Turn>(proto::TurnKey());
 }

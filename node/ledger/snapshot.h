@@ -48,6 +48,9 @@ class Snapshot {
   std::vector<proto::Active::Entry> active() const;
   std::optional<proto::EpochRecord> epoch(std::uint64_t number) const;
   std::optional<proto::Dealings> dealings(std::uint64_t epoch) const;
+  std::optional<proto::EpochKeys> keys(std::uint64_t epoch) const;
+  // Whether the members of the next block's epoch have keys to compute with.
+  bool computes() const;
   proto::Turn turn() const;
   std::optional<proto::ValidatorRecord> validator(const proto::PublicKey& key) const;
   std::vector<proto::ValidatorRecord> validators() const;  // With bonded stake, by key.

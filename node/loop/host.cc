@@ -360,7 +360,7 @@ Result<T> Await(std::future<Result<T>> answer) {
   return answer.get();
 }
 
-const char kNoPart[] = "this validator does not compute in the present epoch";
+const char kNoPart[] = "this validator does not compute in the present epoch, or not yet";
 
 }  // namespace
 
@@ -407,8 +407,9 @@ Result<std::vector<mpc::Fp>> Host::MaskShares(std::uint64_t attempt) {
   service_queue_.Push(Call([this, promise, attempt] {
     const auto record = latest().attempt(attempt);
     const auto part = record ? parts_.find(record->epoch) : parts_.end();
-    promise->set_value(part == parts_.end() ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
-                                            : part->second->service->MaskShares(attempt));
+    Service* const service = part == parts_.end() ? nullptr : part->second->service();
+    promise->set_value(service == nullptr ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
+                                          : service->MaskShares(attempt));
   }));
   return Await(std::move(answer));
 }
@@ -418,9 +419,14 @@ Result<> Host::AddModelFile(proto::Bytes bytes) {
   auto answer = promise->get_future();
   auto file = std::make_shared<proto::Bytes>(std::move(bytes));
   service_queue_.Push(Call([this, promise, file] {
-    if (parts_.empty()) return promise->set_value(proto::Fail(ErrorCode::kUnavailable, kNoPart));
-    Part& part = *parts_.rbegin()->second;
-    auto step = part.service->AddFile(std::move(*file), NowUs());
+    const auto newest = std::ranges::find_if(parts_.rbegin(), parts_.rend(), [](const auto& part) {
+      return part.second->service() != nullptr;
+    });
+    if (newest == parts_.rend()) {
+      return promise->set_value(proto::Fail(ErrorCode::kUnavailable, kNoPart));
+    }
+    EpochMember& part = *newest->second;
+    auto step = part.service()->AddFile(std::move(*file), NowUs());
     promise->set_value(step ? Result<>() : tl::unexpected(step.error()));
     if (step) Dispatch(part, std::move(*step));
   }));
@@ -431,8 +437,9 @@ Result<proto::Bytes> Host::ReadModelFile(const proto::Digest& digest) {
   auto promise = std::make_shared<std::promise<Result<proto::Bytes>>>();
   auto answer = promise->get_future();
   service_queue_.Push(Call([this, promise, digest] {
-    promise->set_value(parts_.empty() ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
-                                      : parts_.rbegin()->second->service->ReadFile(digest));
+    Service* const service = NewestService();
+    promise->set_value(service == nullptr ? proto::Fail(ErrorCode::kUnavailable, kNoPart)
+                                          : service->ReadFile(digest));
   }));
   return Await(std::move(answer));
 }

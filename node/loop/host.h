@@ -1,8 +1,8 @@
 // The node as a process: threads, sockets, disk and clock around the pure parts.
 //
 //   ledger thread     LedgerMachine: consensus and ledger; paces the headers; one sync a round trip
-//   service thread    Services: MPC, one for each epoch that has unfinished work here; may compute
-//                     for seconds without holding up the ledger
+//   service thread    EpochMembers: MPC, one for each epoch that has unfinished work here; may
+//                     compute for seconds without holding up the ledger
 //   follower thread   fetches pages of blocks while this node is no member or is left behind, hands
 //                     its transactions to members, and changes the network with the epoch
 //   network threads   decode and enqueue
@@ -28,7 +28,7 @@
 #include <thread>
 #include <variant>
 
-#include "node/inference/service.h"
+#include "node/inference/epoch_member.h"
 #include "node/loop/checkers.h"
 #include "node/loop/config.h"
 #include "node/loop/delay_line.h"
@@ -154,20 +154,6 @@ class Host : public Backend {
   using Call = std::function<void()>;
   using ServiceItem = std::variant<Bulk, Connected, Decided, Rebased, Call>;
 
-  // This node's part in the MPC of one epoch. The service refers to the rest.
-  struct Part {
-    Part(const Epoch& epoch, proto::PartyId self, const proto::SecretKey& key,
-         const proto::Digest& chain, proto::CoinSecret coin_secret, mpc::ReplicatedKeys keys);
-
-    std::shared_ptr<const Epoch> epoch;
-    proto::SecretKey key;
-    proto::CoinSecret coin;
-    mpc::ReplicatedSets sets;
-    mpc::ReplicatedKeys replicated;
-    mpc::PartyContext context;
-    std::unique_ptr<Service> service;
-  };
-
   static std::uint64_t NowUs();
   // A message as it travels: behind the number of its epoch.
   static std::shared_ptr<const proto::Bytes> Frame(std::uint64_t epoch,
@@ -179,10 +165,14 @@ class Host : public Backend {
   void ServiceLoop();
   void FollowLoop();
   void Dispatch(LedgerMachine::Step step);
-  void Dispatch(Part& part, Service::Step step);
+  void Dispatch(EpochMember& member, Service::Step step);
   // Makes the parts of epochs in which this node computes, and drops those that are finished.
   void UpdateParts(const Snapshot& snapshot);
   std::optional<std::string> MakePart(const Snapshot& snapshot, std::uint64_t number);
+  // What a finished part leaves behind.
+  void EraseKeysBefore(std::uint64_t epoch);
+  // The newest part that has its keys; null when there is none.
+  Service* NewestService();
   void Handle(Bulk message);
   void Fail(const std::string& reason);
   void OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes);
@@ -199,10 +189,13 @@ class Host : public Backend {
 
   std::unique_ptr<Store> store_;
   std::unique_ptr<BulkStore> files_;
-  std::unique_ptr<LedgerMachine> machine_;                // The ledger thread's.
-  std::map<std::uint64_t, std::unique_ptr<Part>> parts_;  // The service thread's, by epoch.
-  std::vector<Bulk> early_;                               // Likewise.
+  std::unique_ptr<LedgerMachine> machine_;  // The ledger thread's.
+  // The service thread's, by epoch.
+  std::map<std::uint64_t, std::unique_ptr<EpochMember>> parts_;
+  std::vector<Bulk> early_;  // Likewise.
   std::size_t early_bytes_ = 0;
+  bool resumed_ = false;             // The epoch before was looked at, since the start.
+  std::uint64_t erased_before_ = 0;  // The MPC keys of epochs before this one.
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<RpcServer> rpc_;
 

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "node/inference/names.h"
 #include "node/ledger/epochs.h"
 #include "node/loop/host.h"
 #include "proto/base/overloaded.h"
@@ -23,18 +24,6 @@ constexpr std::chrono::milliseconds kServiceTick{250};
 
 }  // namespace
 
-Host::Part::Part(const Epoch& epoch_of, proto::PartyId self, const proto::SecretKey& own,
-                 const proto::Digest& chain, proto::CoinSecret coin_secret,
-                 mpc::ReplicatedKeys keys)
-    : epoch(std::make_shared<const Epoch>(epoch_of.record)),
-      key(own.Clone()),
-      coin(std::move(coin_secret)),
-      sets(epoch->computing->committee),
-      replicated(std::move(keys)),
-      context{
-          epoch->computing->committee, self,  &key,        epoch->computing->keys,       chain,
-          epoch->record.number,        &sets, &replicated, ComputingCoin(epoch->record), &coin} {}
-
 const proto::SecretKey* Host::KeyIn(const Members& members) const {
   if (members.Find(keys_.validator.public_key())) return &keys_.validator;
   if (next_ && members.Find(next_->validator.public_key())) return &next_->validator;
@@ -46,7 +35,7 @@ std::optional<std::string> Host::MakePart(const Snapshot& snapshot, std::uint64_
   const auto record = snapshot.epoch(number);
   if (!record || parts_.contains(number)) return {};
   const Epoch epoch(*record);
-  if (!epoch.computing) return "no members have MPC keys: inference pauses";
+  if (!epoch.computing) return "nobody computes: inference pauses";
   const proto::SecretKey* own = KeyIn(*epoch.computing);
   if (own == nullptr) return {};
   Result<proto::CoinSecret> coin = proto::Fail(ErrorCode::kNotFound, "there is no coin share");
@@ -56,15 +45,14 @@ std::optional<std::string> Host::MakePart(const Snapshot& snapshot, std::uint64_
     coin = EpochCoinSecret(chain_, epoch, *dealings, *own);
   }
   if (!coin) return coin.error().message;
-  const mpc::ReplicatedSets sets(epoch.computing->committee);
-  const PartyId self = *epoch.computing->Find(own->public_key());
-  auto replicated = mpc::ReplicatedKeys::From(sets, self, keys_.replicated);
-  if (!replicated) return replicated.error().message;
-  auto part =
-      std::make_unique<Part>(epoch, self, *own, chain_, std::move(*coin), std::move(*replicated));
-  part->service = std::make_unique<Service>(part->context, *files_);
-  Dispatch(*part, part->service->Resume(snapshot, NowUs()));
-  parts_.emplace(number, std::move(part));
+  const bool is_past = number < snapshot.epoch()->record.number;
+  if (is_past && number > proto::kFirstEpoch && !files_->Has(CeremonyName(number))) return {};
+  EpochMember::Setup setup{*record, own->Clone(), chain_, std::move(*coin), {}, Entropy(32)};
+  if (number == proto::kFirstEpoch) setup.keys = keys_.replicated;
+  auto part = EpochMember::Open(std::move(setup), *files_);
+  if (!part) return part.error().message;
+  EpochMember& member = *parts_.emplace(number, std::move(*part)).first->second;
+  Dispatch(member, member.Resume(snapshot, NowUs()));
   return {};
 }
 
@@ -72,15 +60,36 @@ void Host::UpdateParts(const Snapshot& snapshot) {
   const std::uint64_t number = snapshot.epoch()->record.number;
   const bool is_new = parts_.empty() || parts_.rbegin()->first < number;
   // After a restart, requests of the epoch before may be unfinished.
-  if (parts_.empty() && number > proto::kFirstEpoch) MakePart(snapshot, number - 1);
+  if (!std::exchange(resumed_, true) && number > proto::kFirstEpoch) MakePart(snapshot, number - 1);
   if (is_new) {
     if (const auto why = MakePart(snapshot, number)) spdlog::info("epoch {}: {}", number, *why);
   }
-  std::erase_if(parts_, [&](const auto& entry) {
-    return entry.first < number && entry.second->service->IsDone();
-  });
+  std::erase_if(parts_, [&](const auto& entry) { return entry.second->IsDone(); });
+  // Not before the end of an epoch is proved and durable: its core may have to come back.
+  std::uint64_t first = std::min<std::uint64_t>(number, followed_epoch_);
+  if (!parts_.empty()) first = std::min(first, parts_.begin()->first);
+  EraseKeysBefore(first);
   early_bytes_ = 0;
   for (Bulk& message : std::exchange(early_, {})) Handle(std::move(message));
+}
+
+void Host::EraseKeysBefore(std::uint64_t epoch) {
+  if (epoch <= proto::kFirstEpoch || epoch <= erased_before_) return;
+  erased_before_ = epoch;
+  auto erased = EpochMember::EraseBefore(epoch, *files_);
+  if (erased) erased = ForgetFirstEpoch(config_.Path(config_.keys));
+  if (erased) {
+    spdlog::info("the MPC keys of all epochs before {} are erased", epoch);
+  } else {
+    spdlog::warn("keys of epochs before {} stay: {}", epoch, erased.error().message);
+  }
+}
+
+Service* Host::NewestService() {
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
+    if (part->second->service() != nullptr) return part->second->service();
+  }
+  return nullptr;
 }
 
 void Host::Handle(Bulk message) {
@@ -92,11 +101,9 @@ void Host::Handle(Bulk message) {
     early_.push_back(std::move(message));
     return;
   }
-  Part& member = *part->second;
-  const auto party = member.epoch->computing->Find(message.from);
-  if (party) {
-    Dispatch(member, member.service->Handle(*party, std::move(message.message), NowUs()));
-  }
+  EpochMember& member = *part->second;
+  const auto party = member.members().Find(message.from);
+  if (party) Dispatch(member, member.Handle(*party, std::move(message.message), NowUs()));
 }
 
 void Host::ServiceLoop() {
@@ -113,19 +120,19 @@ void Host::ServiceLoop() {
                      [&](Bulk& m) { Handle(std::move(m)); },
                      [&](Connected& c) {
                        for (auto& [number, part] : parts_) {
-                         const auto party = part->epoch->computing->Find(c.peer);
-                         if (!party) continue;
-                         Dispatch(*part, part->service->PeerConnected(*party, NowUs()));
+                         const auto party = part->members().Find(c.peer);
+                         if (party) Dispatch(*part, part->PeerConnected(*party, NowUs()));
                        }
                      },
                      [&](Decided& d) {
                        for (auto& [number, part] : parts_) {
-                         Dispatch(*part, part->service->OnEvents(d.snapshot, d.events, NowUs()));
+                         Dispatch(*part, part->OnEvents(d.snapshot, d.events, NowUs()));
                        }
                        UpdateParts(d.snapshot);
                      },
                      [&](Rebased& r) {
                        parts_.clear();
+                       resumed_ = false;
                        UpdateParts(r.snapshot);
                      },
                      [&](Call& call) { call(); },
@@ -134,15 +141,15 @@ void Host::ServiceLoop() {
     }
     if (steady_clock::now() >= last_tick + kServiceTick) {
       last_tick = steady_clock::now();
-      for (auto& [number, part] : parts_) Dispatch(*part, part->service->Tick(NowUs()));
+      for (auto& [number, part] : parts_) Dispatch(*part, part->Tick(NowUs()));
     }
   }
 }
 
-void Host::Dispatch(Part& part, Service::Step step) {
+void Host::Dispatch(EpochMember& part, Service::Step step) {
   step = BeforeSending(std::move(step));
-  const Members& members = *part.epoch->computing;
-  const PartyId self = part.context.self;
+  const Members& members = part.members();
+  const PartyId self = part.self();
   for (const std::string& note : step.notes) spdlog::info("{}", note);
   for (const proto::Fault& fault : step.faults) {
     if (!std::has_single_bit(++mpc_faults_)) continue;
@@ -164,15 +171,16 @@ void Host::Dispatch(Part& part, Service::Step step) {
   for (proto::Payload& payload : step.outputs) {
     proto::Transaction transaction;
     transaction.chain = chain_;
-    transaction.sender = part.key.public_key();
+    transaction.sender = part.key().public_key();
     transaction.payload = std::move(payload);
     Submission submission;
     submission.transactions.push_back(
-        machine_->Check(proto::SignTransaction(part.key, std::move(transaction))));
+        machine_->Check(proto::SignTransaction(part.key(), std::move(transaction))));
     ledger_queue_.Push(std::move(submission));
   }
+  if (part.service() == nullptr) return;
   const std::lock_guard lock(mutex_);
-  const ServiceStatus& status = part.service->status();
+  const ServiceStatus& status = part.service()->status();
   for (const auto& [number, effort] : status.attempts) service_status_.attempts[number] = effort;
   for (const auto& [number, effort] : status.requests) service_status_.requests[number] = effort;
   for (const auto& [model, loaded] : status.models) service_status_.models[model] = loaded;

@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <utility>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "node/loop/files.h"
 #include "node/loop/passphrase.h"
@@ -76,7 +78,10 @@ KeyFile::~KeyFile() {
   proto::SecureErase(tls_key_pem.data(), tls_key_pem.size());
 }
 
-Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
+namespace {
+
+// To be erased.
+std::string FormatKeyFile(const KeyFile& keys) {
   json replicated = json::array();
   for (const auto& key : keys.replicated) {
     replicated.push_back(key ? json(proto::ToHex(*key)) : json(nullptr));
@@ -88,9 +93,43 @@ Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
            {"replicated_keys", replicated},
            {"tls_certificate_pem", keys.tls_certificate_pem},
            {"tls_key_pem", keys.tls_key_pem}});
-  std::string text = document.value.dump(2) + "\n";
+  return document.value.dump(2) + "\n";
+}
+
+}  // namespace
+
+Result<> WriteKeyFile(const std::string& path, const KeyFile& keys) {
+  std::string text = FormatKeyFile(keys);
   const Result<> written = CreateFile(path, proto::AsBytes(text), 0600);
   proto::SecureErase(text.data(), text.size());
+  return written;
+}
+
+Result<> ForgetFirstEpoch(const std::string& path) {
+  const auto bytes = ReadFile(path, kKeyFileBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (proto::IsLocked(*bytes)) return Fail(ErrorCode::kDenied, path + " is locked");
+  auto keys = ReadKeyFile(path);
+  if (!keys) return tl::unexpected(keys.error());
+  if (!keys->coin && keys->replicated.empty()) return {};
+  const int old = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (old < 0) return Fail(ErrorCode::kUnavailable, "cannot open " + path);
+  keys->coin.reset();
+  for (auto& key : keys->replicated) {
+    if (key) proto::SecureErase(key->data(), key->size());
+  }
+  keys->replicated.clear();
+  std::string text = FormatKeyFile(*keys);
+  auto written = WriteFile(path, proto::AsBytes(text), 0600);
+  proto::SecureErase(text.data(), text.size());
+  if (written) {  // The old file has no name any more.
+    const std::string zeros(bytes->size(), '\0');
+    const bool gone =
+        ::pwrite(old, zeros.data(), zeros.size(), 0) == static_cast<::ssize_t>(zeros.size()) &&
+        ::fsync(old) == 0;
+    if (!gone) written = Fail(ErrorCode::kUnavailable, "cannot overwrite the old " + path);
+  }
+  ::close(old);
   return written;
 }
 

@@ -46,6 +46,11 @@ proto::Result<proto::SecretKey> ReadSecretKey(const std::string& path);
 proto::Result<> LockKeyFile(const std::string& path);
 proto::Result<> UnlockKeyFile(const std::string& path);
 
+// Takes what only the first epoch needed, its coin share and MPC keys, out of a key file: replaced
+// as a whole, and the old file overwritten. No effect when it has none. kDenied when it is locked
+// with a passphrase: `keys unlock`, and it is done at the next start.
+proto::Result<> ForgetFirstEpoch(const std::string& path);
+
 // Keeps the pages of these keys out of swap, as far as the process's limit allows.
 void LockInMemory(const KeyFile& keys);
 

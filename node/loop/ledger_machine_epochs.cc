@@ -61,6 +61,8 @@ Result<> LedgerMachine::OpenCore() {
   disk_ = std::make_unique<Disk>(store_, number);
   const proto::SecretKey* key = KeyIn(epoch_->validators);
   if (key == nullptr || IsSet('o', number)) return {};
+  // Erased when that epoch was over; here it is read again.
+  if (number == proto::kFirstEpoch && !keys_.first_coin) return {};
   auto coin = CoinSecretOf(*epoch_, *key);
   if (!coin) return tl::unexpected(coin.error());
   const proto::PartyId self = *epoch_->validators.Find(key->public_key());

@@ -259,6 +259,12 @@ json Summary(const proto::EpochRecord& epoch, const proto::Transaction& transact
           [](const proto::RotateValidator& p) {
             return json{{"kind", "rotate_validator"}, {"key", p.card.key.hex()}};
           },
+          [](const proto::AcknowledgeKeys& p) {
+            return json{{"kind", "acknowledge_keys"},
+                        {"epoch", p.epoch},
+                        {"author", Index(p.author)},
+                        {"root", p.root.hex()}};
+          },
           [](const proto::DealCoinKey& p) {
             return json{{"kind", "deal_coin_key"}, {"epoch", p.epoch}, {"bytes", p.dealing.size()}};
           },

@@ -115,30 +115,29 @@ class Methods {
     const auto why = backend_.why_not_ready();
     const std::uint64_t done = latest.header().height + 1 - epoch.record.first_height;
     const std::uint64_t commits = genesis_.spec.epoch_commits;
-    Json out = {
-        {"chain", backend_.chain().hex()},
-        {"chain_name", genesis_.spec.name},
-        {"validator", self ? epoch.record.validators[Index(*self)].name
-                           : (record ? record->card.name : "observer")},
-        {"public_key", backend_.key().hex()},
-        {"member", self.has_value()},
-        {"computes", epoch.computing && epoch.computing->Find(backend_.key())},
-        {"stake", record ? record->stake : 0},
-        {"stake_status", record ? Json(proto::Name(record->status)) : Json("none")},
-        {"epoch", epoch.record.number},
-        {"epoch_commits_left", done < commits ? commits - done : 0},
-        {"next_epoch_decided", latest.turn().epoch != 0},
-        {"inference", epoch.computing ? "on"
-                                      : "paused: the members who would compute changed and have no "
-                                        "MPC keys yet"},
-        {"validators", epoch.record.validators.size()},
-        {"height", latest.header().height},
-        {"round", latest.header().round},
-        {"proven_height", proven ? proven->header.height : 0},
-        {"state_root", latest.header().state_root.hex()},
-        {"peers_connected", up},
-        {"sync", ToJson(backend_.sync_status())},
-        {"ready", !why}};
+    Json out = {{"chain", backend_.chain().hex()},
+                {"chain_name", genesis_.spec.name},
+                {"validator", self ? epoch.record.validators[Index(*self)].name
+                                   : (record ? record->card.name : "observer")},
+                {"public_key", backend_.key().hex()},
+                {"member", self.has_value()},
+                {"computes", epoch.computing && epoch.computing->Find(backend_.key())},
+                {"stake", record ? record->stake : 0},
+                {"stake_status", record ? Json(proto::Name(record->status)) : Json("none")},
+                {"epoch", epoch.record.number},
+                {"epoch_commits_left", done < commits ? commits - done : 0},
+                {"next_epoch_decided", latest.turn().epoch != 0},
+                {"inference", latest.computes() ? "on"
+                              : epoch.computing ? "paused: the members who compute make their keys"
+                                                : "paused: nobody computes in this epoch"},
+                {"validators", epoch.record.validators.size()},
+                {"height", latest.header().height},
+                {"round", latest.header().round},
+                {"proven_height", proven ? proven->header.height : 0},
+                {"state_root", latest.header().state_root.hex()},
+                {"peers_connected", up},
+                {"sync", ToJson(backend_.sync_status())},
+                {"ready", !why}};
     if (why) out["why_not_ready"] = *why;
     return out;
   }

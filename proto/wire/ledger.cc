@@ -119,6 +119,13 @@ void Put(pb::TransactionBody& body, const RotateValidator& payload) {
   body.mutable_rotate_validator()->set_consent(Text(payload.consent.span()));
 }
 
+void Put(pb::TransactionBody& body, const AcknowledgeKeys& payload) {
+  auto& out = *body.mutable_acknowledge_keys();
+  out.set_epoch(payload.epoch);
+  out.set_author(Index(payload.author));
+  out.set_root(Text(payload.root.span()));
+}
+
 void Put(pb::TransactionBody& body, const DealCoinKey& payload) {
   body.mutable_deal_coin_key()->set_epoch(payload.epoch);
   body.mutable_deal_coin_key()->set_dealing(Text(payload.dealing));
@@ -242,6 +249,10 @@ RotateValidator Get(Checker& check, const pb::RotateValidatorPayload& in) {
   return {Get(check, in.card()), check.Fixed<Signature>(in.consent())};
 }
 
+AcknowledgeKeys Get(Checker& check, const pb::AcknowledgeKeysPayload& in) {
+  return {in.epoch(), check.Party(in.author()), check.Fixed<Digest>(in.root())};
+}
+
 DealCoinKey Get(Checker& check, const pb::DealCoinKeyPayload& in) {
   check.Limit(in.dealing(), kDealingBytesMax);
   const ByteSpan dealing = AsBytes(in.dealing());
@@ -279,6 +290,8 @@ Payload GetPayload(Checker& check, const pb::TransactionBody& in) {
       return Get(check, in.rotate_validator());
     case Body::kDealCoinKey:
       return Get(check, in.deal_coin_key());
+    case Body::kAcknowledgeKeys:
+      return Get(check, in.acknowledge_keys());
     case Body::kOpaque:
       return Get(check, in.opaque());
     case Body::kPostFinding:

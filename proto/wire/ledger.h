@@ -150,9 +150,19 @@ struct DealCoinKey {
   bool operator==(const DealCoinKey&) const = default;
 };
 
-using Payload = std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady,
-                             FixLayer, Verdict, Attest, PostOutput, ReportEvidence, PostFinding,
-                             JoinValidators, LeaveValidators, RotateValidator, DealCoinKey, Opaque>;
+// That a computing member of the epoch holds an author's contribution to its keys whole
+// (node/ledger/key_ceremony.h). Parties are the members' numbers.
+struct AcknowledgeKeys {
+  std::uint64_t epoch = 0;
+  PartyId author{};
+  Digest root;
+  bool operator==(const AcknowledgeKeys&) const = default;
+};
+
+using Payload =
+    std::variant<Transfer, RegisterModel, OpenRequest, SubmitInference, ModelReady, FixLayer,
+                 Verdict, Attest, PostOutput, ReportEvidence, PostFinding, JoinValidators,
+                 LeaveValidators, RotateValidator, DealCoinKey, AcknowledgeKeys, Opaque>;
 
 // Whether only validators may send it.
 bool IsValidatorPayload(const Payload& payload);

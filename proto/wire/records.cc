@@ -37,6 +37,9 @@ Bytes EpochKey(std::uint64_t number) {
 Bytes DealingsKey(std::uint64_t epoch) {
   return NumberedKey("dealings/", epoch);
 }
+Bytes EpochKeysKey(std::uint64_t epoch) {
+  return NumberedKey("keys/", epoch);
+}
 Bytes StakingKey() {
   return Key("staking");
 }
@@ -186,6 +189,11 @@ void Fields(auto& io, Of<Dealings> auto& record) {
           [&](auto& dealing) { io.Sized(dealing, kDealingBytesMax); });
 }
 
+void Fields(auto& io, Of<EpochKeys> auto& record) {
+  io(record.made);
+  io.Sized(record.ceremony, kKeyCeremonyBytesMax);
+}
+
 void Fields(auto& io, Of<ModelRecord> auto& record) {
   io(record.number);
   io.Choice(record.status, ModelStatus::kActive);
@@ -300,6 +308,14 @@ Bytes Encode(const Dealings& record) {
 template <>
 Result<Dealings> DecodeRecord(ByteSpan bytes) {
   return DecodeFields<Dealings>(bytes, "list of dealings");
+}
+
+Bytes Encode(const EpochKeys& record) {
+  return EncodeFields(record);
+}
+template <>
+Result<EpochKeys> DecodeRecord(ByteSpan bytes) {
+  return DecodeFields<EpochKeys>(bytes, "record of an epoch's keys");
 }
 
 Bytes Encode(const EpochRecord& record) {

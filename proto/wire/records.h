@@ -7,6 +7,7 @@
 //   request/<number>        RequestRecord   totals, active, opened  Totals, Active, Opened
 //   epoch/<number>          EpochRecord     dealings/<number>       Dealings
 //   staking                 Staking         turn                    Turn
+//   keys/<number>           EpochKeys
 //
 // Numbers in keys are big-endian, so that keys sort by them.
 #pragma once
@@ -89,6 +90,15 @@ struct Dealings {
   std::vector<PublicKey> dealers;
   std::vector<Bytes> dealings;
   bool operator==(const Dealings&) const = default;
+};
+
+// The keys that an epoch's computing members make (node/ledger/key_ceremony.h): acknowledgements,
+// and whether there are enough of them. The first epoch has no such record: its keys are older.
+inline constexpr std::size_t kKeyCeremonyBytesMax = 1 + kComputingMax * kComputingMax * 34;
+struct EpochKeys {
+  bool made = false;
+  Bytes ceremony;
+  bool operator==(const EpochKeys&) const = default;
 };
 
 enum class ModelStatus : std::uint8_t { kRegistered = 1, kActive };
@@ -292,6 +302,7 @@ Bytes RequestKey(std::uint64_t request);
 Bytes PoolKey(const Digest& model, std::uint32_t bucket);
 Bytes EpochKey(std::uint64_t number);
 Bytes DealingsKey(std::uint64_t epoch);
+Bytes EpochKeysKey(std::uint64_t epoch);
 Bytes StakingKey();
 Bytes TurnKey();
 Bytes TotalsKey();
@@ -303,6 +314,7 @@ Bytes Encode(const ValidatorRecord& record);
 Bytes Encode(const Staking& record);
 Bytes Encode(const Turn& record);
 Bytes Encode(const Dealings& record);
+Bytes Encode(const EpochKeys& record);
 Bytes Encode(const EpochRecord& record);
 Bytes Encode(const ModelRecord& record);
 Bytes Encode(const AttemptRecord& record);
@@ -325,6 +337,8 @@ template <>
 Result<Turn> DecodeRecord(ByteSpan bytes);
 template <>
 Result<Dealings> DecodeRecord(ByteSpan bytes);
+template <>
+Result<EpochKeys> DecodeRecord(ByteSpan bytes);
 template <>
 Result<EpochRecord> DecodeRecord(ByteSpan bytes);
 template <>

@@ -4,99 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "node/ledger/key_ceremony.h"
 #include "node/ledger/light_client.h"
 #include "proto/crypto/dealing.h"
-#include "tests/unit/node/ledger/world.h"
+#include "tests/unit/node/ledger/chain.h"
 
 namespace node::test {
 namespace {
-
-constexpr std::uint64_t kStake = 1000;
-constexpr std::uint64_t kUnbonding = 30;
-
-proto::ChainSpec ShortEpochs() {
-  proto::ChainSpec spec = MakeSpec();
-  spec.epoch_commits = 3;
-  spec.stake_min = kStake;
-  spec.unbonding_rounds = kUnbonding;
-  return spec;
-}
-
-struct Chain : World {
-  Chain() : World(4, ShortEpochs()) {
-    for (const auto& key : validators) keys.push_back(key.Clone());
-    for (const auto& key : clients) keys.push_back(key.Clone());
-  }
-
-  const proto::SecretKey& KeyOf(const proto::PublicKey& key) const {
-    return *std::ranges::find(keys, key, &proto::SecretKey::public_key);
-  }
-  proto::ValidatorSpec Card(const proto::SecretKey& key, const std::string& name) const {
-    proto::ValidatorSpec card;
-    card.name = name;
-    card.key = key.public_key();
-    card.certificate = "certificate of " + name;
-    card.certificate_signature = key.Sign(proto::CertificateDigest(card.certificate));
-    card.peer_address = name + ":1";
-    card.rpc_address = name + ":2";
-    return card;
-  }
-  proto::Receipt From(const proto::SecretKey& key, proto::Payload payload) {
-    const std::uint64_t nonce = ledger.snapshot().account(key.public_key()).nonce;
-    return One(Sign(key, nonce, std::move(payload)));
-  }
-  // Client `client` becomes a validator.
-  proto::Receipt Join(std::size_t client, std::uint64_t stake = kStake) {
-    return From(
-        clients[client],
-        proto::JoinValidators{Card(clients[client], "joined-" + std::to_string(client)), stake});
-  }
-  void UntilDecided() {
-    for (int i = 0; i < 10 && ledger.snapshot().turn().epoch == 0; ++i) Run({});
-    ASSERT_NE(ledger.snapshot().turn().epoch, 0u);
-  }
-  proto::Payload Dealing(const proto::PublicKey& dealer) const {
-    const proto::Turn turn = ledger.snapshot().turn();
-    std::vector<proto::PublicKey> recipients;
-    for (const auto& card : turn.validators) recipients.push_back(card.key);
-    const proto::Committee next(static_cast<std::uint16_t>(recipients.size()));
-    const auto context = proto::CoinDealingContext(ledger.chain().id, turn.epoch, dealer);
-    const auto dealing = proto::Deal(context, recipients, next.validity(), MakeDigest("e").span());
-    return proto::DealCoinKey{turn.epoch, proto::EncodeDealing(dealing)};
-  }
-  proto::Receipt Deal(const proto::PublicKey& dealer) {
-    return One(Sign(KeyOf(dealer), 0, Dealing(dealer)));
-  }
-  // To the next epoch: two of its members deal. The link that leads there.
-  proto::EpochLink NextEpoch() {
-    UntilDecided();
-    const proto::EpochRecord before = ledger.snapshot().epoch()->record;
-    const proto::Turn turn = ledger.snapshot().turn();
-    EXPECT_EQ(Deal(turn.validators[0].key).code, ReceiptCode::kDone);
-    EXPECT_EQ(ledger.header().next_committee_hash, Digest{});
-    EXPECT_EQ(Deal(turn.validators[1].key).code, ReceiptCode::kDone);
-    EXPECT_EQ(ledger.snapshot().epoch()->record.number, before.number + 1);
-    return {ledger.header(), Signatures(before, ledger.header()),
-            ledger.snapshot().epoch()->record};
-  }
-  proto::BlockSignatures Signatures(const proto::EpochRecord& epoch,
-                                    const proto::BlockHeader& header) const {
-    proto::BlockSignatures signatures;
-    for (std::uint16_t i = 0; i < epoch.committee().quorum(); ++i) {
-      signatures.emplace_back(
-          PartyId{i},
-          KeyOf(epoch.validators[i].key)
-              .Sign(proto::CheckpointDigest(ledger.chain().id, epoch.number, header.commit_index,
-                                            proto::BlockDigest(header))));
-    }
-    return signatures;
-  }
-  bool IsMember(const proto::PublicKey& key) const {
-    return ledger.snapshot().epoch()->validators.Find(key).has_value();
-  }
-
-  std::vector<proto::SecretKey> keys;
-};
 
 TEST(Epochs, EndOnlyWhenTheNextKeyIsDealt) {
   Chain chain;
@@ -225,7 +139,8 @@ TEST(Validators, ChangeTheirKeyBetweenEpochs) {
   EXPECT_TRUE(chain.IsMember(fresh.public_key()));
   EXPECT_EQ(chain.ledger.snapshot().validator(fresh.public_key())->stake, kStake);
   // Another set of members has no keys to compute with.
-  EXPECT_FALSE(chain.ledger.snapshot().epoch()->computing.has_value());
+  EXPECT_TRUE(chain.ledger.snapshot().epoch()->computing.has_value());
+  EXPECT_FALSE(chain.ledger.snapshot().computes());
 }
 
 TEST(Validators, LoseTheirStakeForEarlierEpochsToo) {
@@ -255,9 +170,48 @@ TEST(Epochs, EndBundlesThatNoRequestHas) {
   ASSERT_EQ(chain.ledger.snapshot().attempt(1)->epoch, 1u);
   chain.NextEpoch();
   EXPECT_FALSE(chain.All<AttemptDead>().empty());
+  EXPECT_EQ(chain.ledger.snapshot().attempt(1)->status, proto::AttemptStatus::kBurnt);
+  chain.MakeKeys();
   chain.Run({});
   const auto totals = chain.ledger.snapshot().totals();
   EXPECT_EQ(chain.ledger.snapshot().attempt(totals.attempts)->epoch, 2u);
+}
+
+// Of 4 members, one says nothing: the others' acknowledgements make the keys of all sets.
+TEST(Epochs, NothingIsComputedBeforeTheirKeysAreMade) {
+  Chain chain;
+  chain.Activate();
+  chain.NextEpoch();
+  const auto members = chain.ledger.snapshot().epoch()->computing->keys;
+  const auto attempts = chain.ledger.snapshot().totals().attempts;
+  const auto acknowledge = [&](std::size_t member, std::uint16_t author, std::uint64_t epoch = 2,
+                               const char* what = "right") {
+    return chain
+        .One(chain.Sign(chain.KeyOf(members[member]), 0,
+                        proto::AcknowledgeKeys{epoch, PartyId{author}, MakeDigest(what)}))
+        .code;
+  };
+  EXPECT_EQ(acknowledge(0, 0, 3), ReceiptCode::kTooEarly);
+  EXPECT_EQ(acknowledge(0, 0, 1), ReceiptCode::kTooLate);
+  EXPECT_EQ(acknowledge(0, 4), ReceiptCode::kInvalid);
+  EXPECT_EQ(chain
+                .One(chain.Sign(chain.clients[0], 0,
+                                proto::AcknowledgeKeys{2, PartyId{0}, MakeDigest("right")}))
+                .code,
+            ReceiptCode::kNotValidator);
+  EXPECT_EQ(acknowledge(1, 0, 2, "wrong"), ReceiptCode::kDone);
+  EXPECT_EQ(acknowledge(1, 0), ReceiptCode::kDuplicate);
+  for (std::uint16_t author = 0; author < 3; ++author) {
+    for (std::size_t member = 0; member < 3 && !chain.ledger.snapshot().computes(); ++member) {
+      EXPECT_EQ(chain.ledger.snapshot().totals().attempts, attempts);
+      acknowledge(member, author);
+    }
+  }
+  EXPECT_TRUE(chain.ledger.snapshot().computes());
+  EXPECT_EQ(chain.All<KeysMade>(), std::vector{KeysMade{2}});
+  EXPECT_EQ(acknowledge(2, 2), ReceiptCode::kTooLate);
+  chain.Run({});
+  EXPECT_GT(chain.ledger.snapshot().totals().attempts, attempts);
 }
 
 TEST(Epochs, TheLedgerIsRestoredInAnyOfThem) {
