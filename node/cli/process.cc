@@ -46,7 +46,8 @@ bool Alive(pid_t pid, const std::string& home) {
 Result<> WaitForEnd(pid_t pid, const std::string& home, int patience_ms) {
   constexpr int kStepMs = 20;
   for (int waited = 0; waited <= patience_ms; waited += kStepMs) {
-    if (!Alive(pid, home)) return {};
+    // A child of ours has let go of its files when it can be reaped, and not before.
+    if (::waitpid(pid, nullptr, WNOHANG) != 0 && !Alive(pid, home)) return {};
     std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));
   }
   return Fail(ErrorCode::kUnavailable, "the validator of " + home + " does not end");

@@ -38,27 +38,34 @@ proto::Result<> VerifyHeader(const proto::Digest& chain, const proto::EpochRecor
                                       std::to_string(committee.quorum()));
 }
 
+namespace {
+
+proto::Result<> RefuseLink(const proto::EpochLink& link, const std::string& what) {
+  return Fail(ErrorCode::kDenied,
+              "the link to epoch " + std::to_string(link.next.number) + " " + what);
+}
+
+}  // namespace
+
+proto::Result<> VerifyLink(const proto::Digest& chain, const proto::EpochRecord& epoch,
+                           const proto::EpochLink& link) {
+  if (link.next.number != epoch.number + 1) return RefuseLink(link, "leaves out epochs");
+  if (link.next.first_height != link.header.height + 1) return RefuseLink(link, "has a gap");
+  if (link.header.next_committee_hash != proto::CommitteeHash(link.next)) {
+    return RefuseLink(link, "names another committee");
+  }
+  return VerifyHeader(chain, epoch, link.header, link.signatures);
+}
+
 LightClient::LightClient(const proto::Genesis& genesis)
     : chain_(proto::ChainId(genesis)), epochs_{proto::FirstEpoch(genesis)} {}
 
 proto::Result<> LightClient::Follow(const proto::EpochLink& link) {
-  const auto refuse = [&](const std::string& what) {
-    return Fail(ErrorCode::kDenied,
-                "the link to epoch " + std::to_string(link.next.number) + " " + what);
-  };
   if (const proto::EpochRecord* known = epoch(link.next.number)) {
     if (*known == link.next) return {};
-    return refuse("leads to another committee than an earlier one");
+    return RefuseLink(link, "leads to another committee than an earlier one");
   }
-  if (link.next.number != epoch().number + 1) return refuse("leaves out epochs");
-  if (link.next.first_height != link.header.height + 1) return refuse("has a gap");
-  if (link.header.next_committee_hash != proto::CommitteeHash(link.next)) {
-    return refuse("names another committee");
-  }
-  if (auto verified = node::VerifyHeader(chain_, epoch(), link.header, link.signatures);
-      !verified) {
-    return verified;
-  }
+  if (auto verified = VerifyLink(chain_, epoch(), link); !verified) return verified;
   epochs_.push_back(link.next);
   return {};
 }

@@ -28,6 +28,10 @@ using Signatures = std::span<const std::pair<proto::PartyId, proto::Signature>>;
 proto::Result<> VerifyHeader(const proto::Digest& chain, const proto::EpochRecord& epoch,
                              const proto::BlockHeader& header, Signatures signatures);
 
+// kDenied unless the link leads from `epoch` to the one after it.
+proto::Result<> VerifyLink(const proto::Digest& chain, const proto::EpochRecord& epoch,
+                           const proto::EpochLink& link);
+
 // The epochs that are proved to a client, from the first on.
 class LightClient {
  public:

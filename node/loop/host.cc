@@ -229,6 +229,12 @@ void Host::LedgerLoop() {
               },
               [&](Checked& c) { machine_->AddChecked(std::move(c.transactions)); },
               [&](Followed& f) { f.answer->set_value(machine_->Follow(f.page)); },
+              [&](FollowedLinks& f) {
+                if (auto followed = machine_->FollowLinks(f.links); !followed) {
+                  spdlog::warn("wrong links: {}", followed.error().message);
+                }
+              },
+              [&](Asked& a) { a.answer->set_value(machine_->Answer(a.question)); },
           },
           item);
     }
@@ -300,8 +306,13 @@ void Host::Dispatch(LedgerMachine::Step step) {
     for (proto::Bytes& transaction : step.forwards) {
       if (forwards_.size() < kForwardsMax) forwards_.push_back(std::move(transaction));
     }
+    for (auto& question : step.questions) {
+      if (questions_.size() < kQuestionsMax) questions_.push_back(std::move(question));
+    }
   }
-  if (is_new || follows_ || !step.forwards.empty()) follow_wakes_.notify_all();
+  if (is_new || follows_ || !step.forwards.empty() || !step.questions.empty()) {
+    follow_wakes_.notify_all();
+  }
   if (step.rebased) service_queue_.Push(Rebased{machine_->latest()});
   if (!step.events.empty()) {
     service_queue_.Push(Decided{machine_->latest(), std::move(step.events)});
@@ -387,6 +398,16 @@ Result<Host::Answers> Host::SubmitAll(std::vector<proto::Bytes> transactions) {
     return proto::Fail(ErrorCode::kUnavailable, "the validator is stopping");
   }
   return Await(std::move(answer));
+}
+
+std::optional<proto::sync::Message> Host::SyncAnswer(proto::sync::Message question) {
+  auto promise = std::make_shared<std::promise<std::optional<proto::sync::Message>>>();
+  auto answer = promise->get_future();
+  if (!ledger_queue_.PushWait(Asked{std::move(question), std::move(promise)}, kItemOverhead)) {
+    return std::nullopt;
+  }
+  if (answer.wait_for(kAnswerPatience) != std::future_status::ready) return std::nullopt;
+  return answer.get();
 }
 
 const KeyValueStore& Host::store() const {

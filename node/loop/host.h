@@ -49,6 +49,8 @@ class Store;
 inline constexpr std::size_t kEarlyEpochBytesMax = std::size_t{64} << 20;
 // Own transactions that wait for a member to take them.
 inline constexpr std::size_t kForwardsMax = 10'000;
+// Own questions about snapshots that wait to be asked; what is lost is asked again.
+inline constexpr std::size_t kQuestionsMax = 1024;
 
 class Host : public Backend {
  public:
@@ -100,6 +102,7 @@ class Host : public Backend {
   proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) override;
   ServiceStatus service_status() const override;
   SyncStatus sync_status() const override;
+  std::optional<proto::sync::Message> SyncAnswer(proto::sync::Message question) override;
   std::vector<PeerLink> peers() const override;
   proto::Signature Sign(std::uint64_t epoch, const proto::Digest& digest) const override;
   proto::Bytes Entropy(std::size_t count) const override { return node::Entropy(count); }
@@ -135,7 +138,15 @@ class Host : public Backend {
     BlockRun page;
     std::shared_ptr<std::promise<proto::Result<>>> answer;
   };
-  using LedgerItem = std::variant<FromPeer, SyncFromPeer, Connected, Submission, Checked, Followed>;
+  struct FollowedLinks {
+    std::vector<proto::EpochLink> links;
+  };
+  struct Asked {
+    proto::sync::Message question;
+    std::shared_ptr<std::promise<std::optional<proto::sync::Message>>> answer;
+  };
+  using LedgerItem = std::variant<FromPeer, SyncFromPeer, Connected, Submission, Checked, Followed,
+                                  FollowedLinks, Asked>;
 
   struct Bulk {
     proto::PublicKey from;
@@ -178,6 +189,8 @@ class Host : public Backend {
   void OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes);
   void UpdatePeers();
   bool FetchPage();
+  void FetchLinks(const proto::ValidatorSpec& server);
+  void AskAll();
   void ForwardAll();
 
   const Config config_;
@@ -220,6 +233,7 @@ class Host : public Backend {
   std::optional<Snapshot> latest_;
   std::optional<ProvenBlock> proven_;
   std::vector<proto::Bytes> forwards_;
+  std::vector<LedgerMachine::Question> questions_;
   std::size_t next_server_ = 0;
   SyncStatus sync_status_;
   ServiceStatus service_status_;

@@ -20,6 +20,7 @@ namespace {
 // The follower's: between questions while it is up to date, and for one answer.
 constexpr milliseconds kFollowPause{500};
 constexpr milliseconds kFollowPatience{10'000};
+constexpr std::size_t kLinksMax = 1000;
 // Without a new block for so long, it asks whether there are any.
 constexpr std::chrono::seconds kStallPatience{5};
 
@@ -41,11 +42,16 @@ void Host::FollowLoop() {
     if (stopping_) return;
     UpdatePeers();
     ForwardAll();
+    AskAll();
     const std::uint64_t now_at = latest().header().height;
     if (now_at != height) changed = steady_clock::now();
     height = now_at;
     more = false;
-    if (follows_ || steady_clock::now() - changed > kStallPatience) more = FetchPage();
+    const auto download = sync_status().download;
+    const bool is_fetching = download && download->why_not.empty();  // Blocks would be slower.
+    if (!is_fetching && (follows_ || steady_clock::now() - changed > kStallPatience)) {
+      more = FetchPage();
+    }
   }
 }
 
@@ -93,6 +99,7 @@ bool Host::FetchPage() {
     spdlog::debug("{} gave no page: {}", server.name, page.error().message);
     return false;
   }
+  if (!page->link.empty() && follows_) FetchLinks(server);
   auto promise = std::make_shared<std::promise<Result<>>>();
   auto done = promise->get_future();
   ledger_queue_.Push(Followed{std::move(*page), std::move(promise)});
@@ -103,6 +110,54 @@ bool Host::FetchPage() {
   if (!followed) spdlog::warn("{} gave wrong blocks: {}", server.name, followed.error().message);
   const std::lock_guard lock(mutex_);
   return latest_->header().height > snapshot.header().height;
+}
+
+// This node's epoch is over: how far are the others?
+void Host::FetchLinks(const proto::ValidatorSpec& server) {
+  FollowedLinks followed;
+  std::uint64_t from = followed_epoch_;
+  std::size_t known = 0;
+  do {
+    known = followed.links.size();
+    const auto answer =
+        node::Call(server.rpc_address, "epoch_links", {{"from", from}}, kFollowPatience);
+    if (!answer || !answer->is_array()) break;
+    for (const auto& entry : *answer) {
+      const auto bytes = entry.is_string() ? proto::FromHex(entry.get_ref<const std::string&>())
+                                           : proto::Fail(ErrorCode::kCorrupt, "a link is no text");
+      auto link = bytes ? proto::DecodeLink(*bytes) : tl::unexpected(bytes.error());
+      if (!link) return spdlog::warn("{} gave no link: {}", server.name, link.error().message);
+      from = std::max(from, link->next.number);
+      followed.links.push_back(std::move(*link));
+      if (followed.links.size() > kLinksMax) return;
+    }
+  } while (followed.links.size() > known && !stopping_);
+  if (followed.links.size() > 1) ledger_queue_.Push(std::move(followed));
+}
+
+// What the machine wants to know of validators that it has no links to.
+void Host::AskAll() {
+  std::vector<LedgerMachine::Question> questions;
+  {
+    const std::lock_guard lock(mutex_);
+    questions = std::exchange(questions_, {});
+  }
+  for (const auto& [to, message] : questions) {
+    if (stopping_) return;
+    const auto answer =
+        node::Call(to.rpc_address, "sync",
+                   {{"message", proto::ToHex(proto::sync::Encode(message))}}, kFollowPatience);
+    if (!answer || !answer->is_object()) continue;
+    const auto hex = answer->find("message");
+    if (hex == answer->end() || !hex->is_string()) continue;
+    const auto bytes = proto::FromHex(hex->get_ref<const std::string&>());
+    auto decoded = bytes ? proto::sync::DecodeMessage(*bytes) : tl::unexpected(bytes.error());
+    // Whoever answers here is not known to be that validator: what proves itself, and no more.
+    if (decoded && (std::holds_alternative<proto::sync::SnapshotOffer>(*decoded) ||
+                    std::holds_alternative<proto::sync::ChunkAnswer>(*decoded))) {
+      ledger_queue_.Push(SyncFromPeer{to.key, 0, std::move(*decoded)});
+    }
+  }
 }
 
 // To f + 1 members each: one of them is honest.

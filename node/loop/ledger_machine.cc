@@ -261,8 +261,7 @@ Result<> LedgerMachine::Follow(const BlockRun& page) {
       return {};
     }
     if (ended()) return deny("the epoch ended with another block");
-    Write({{Numbered('o', epoch_->record.number), Bytes{1}}}, true);
-    core_.reset();
+    LeaveEpoch();
   }
   const auto begin = std::ranges::find_if(page.blocks, [&](const BlockRun::Entry& block) {
     return block.header.height >= wanted_height();
@@ -307,6 +306,7 @@ LedgerMachine::Step LedgerMachine::Flush() {
   if (pending_.halt) {
     pending_.messages.clear();
     pending_.sync_messages.clear();
+    pending_.questions.clear();
     pending_.events.clear();
     pending_.forwards.clear();
   }

@@ -84,6 +84,11 @@ class LedgerMachine {
     proto::PublicKey to;
     proto::sync::Message message;
   };
+  // To be asked over the interface, as there is no link; the answer comes to Handle.
+  struct Question {
+    proto::ValidatorSpec to;
+    proto::sync::Message message;
+  };
   struct Blame {
     proto::PublicKey who;
     proto::FaultKind kind;
@@ -91,6 +96,7 @@ class LedgerMachine {
   struct Step {
     std::vector<Message> messages;
     std::vector<SyncMessage> sync_messages;
+    std::vector<Question> questions;
     bool rebased = false;       // The state is a snapshot's: events before it were not told.
     std::vector<Event> events;  // In the ledger's order.
     std::vector<Blame> faults;
@@ -131,6 +137,12 @@ class LedgerMachine {
   // Blocks from the next one on, from anybody. kDenied when they are not proved; no effect when
   // this node has them, or needs no help. Messages of a later epoch say that it does.
   proto::Result<> Follow(const BlockRun& page);
+  // Links from this node's epoch on, from anybody. kDenied when one does not lead on from the one
+  // before; no effect when they lead to the next epoch only, or nowhere new. From further away it
+  // comes back by a snapshot of the newest epoch, or by blocks, whatever is faster.
+  proto::Result<> FollowLinks(const std::vector<proto::EpochLink>& links);
+  // The answer to somebody's Question; none beyond a share of each beat, and to other messages.
+  std::optional<proto::sync::Message> Answer(const proto::sync::Message& question);
   // Makes everything so far durable and returns what follows from it.
   Step Flush();
 
@@ -172,6 +184,7 @@ class LedgerMachine {
   void TakeOver();
   void EraseOldEpochs();
   void DealIfDue();
+  void LeaveEpoch();
   // Synchronisation (ledger_machine_sync.cc).
   void On(const proto::PublicKey& from, const proto::sync::WordQuery& query);
   void On(const proto::PublicKey& from, const proto::sync::WordAnswer& answer);

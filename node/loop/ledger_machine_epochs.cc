@@ -81,6 +81,12 @@ Result<> LedgerMachine::OpenCore() {
   return {};
 }
 
+// It is proved to be over: its core must not run again.
+void LedgerMachine::LeaveEpoch() {
+  Write({{Numbered('o', epoch_->record.number), Bytes{1}}}, true);
+  core_.reset();
+}
+
 void LedgerMachine::SwitchEpoch() {
   switch_due_ = false;
   epoch_ = latest_.epoch();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "consensus/sync/rebase.h"
+#include "node/ledger/light_client.h"
 #include "node/loop/adopt.h"
 #include "node/loop/ledger_machine_disk.h"
 #include "node/rpc/block_reader.h"
@@ -128,6 +129,44 @@ void LedgerMachine::On(const PublicKey& from, proto::sync::ChunkAnswer answer) {
   if (download_->complete()) Adopt();
 }
 
+Result<> LedgerMachine::FollowLinks(const std::vector<proto::EpochLink>& links) {
+  const proto::EpochRecord* newest = &epoch_->record;
+  for (const proto::EpochLink& link : links) {
+    if (link.next.number <= newest->number) continue;
+    if (auto valid = VerifyLink(ledger_.chain().id, *newest, link); !valid) return valid;
+    newest = &link.next;
+  }
+  const std::uint64_t known = download_ ? download_->epoch()->record.number : 0;
+  if (newest->number < epoch_->record.number + 2 || newest->number <= known || ended()) return {};
+  for (const proto::EpochLink& link : links) {
+    if (link.next.number > epoch_->record.number) Write({LinkWrite(link)}, false);
+  }
+  if (core_) LeaveEpoch();
+  if (download_) {
+    download_.reset();
+    if (auto dropped = DropDownload(store_); !dropped) return dropped;
+  }
+  pending_.notes.push_back("the others are in epoch " + std::to_string(newest->number) +
+                           "; fetching a snapshot of its state");
+  const auto epoch = std::make_shared<const Epoch>(*newest);
+  const proto::SecretKey* key = KeyIn(epoch->validators);
+  download_.emplace(ledger_.chain().id, epoch,
+                    key ? epoch->validators.Find(key->public_key()) : std::nullopt,
+                    latest_.header().height, std::nullopt, now_ms_);
+  Carry(download_->Start());
+  return {};
+}
+
+// All who ask over the interface share one peer's share.
+std::optional<proto::sync::Message> LedgerMachine::Answer(const proto::sync::Message& question) {
+  if (std::holds_alternative<proto::sync::SnapshotQuery>(question)) {
+    if (auto offer = server_.Offer({})) return std::move(*offer);
+  } else if (const auto* query = std::get_if<proto::sync::ChunkQuery>(&question)) {
+    if (auto answer = server_.Answer({}, *query)) return std::move(*answer);
+  }
+  return std::nullopt;
+}
+
 void LedgerMachine::ResumeDownload() {
   auto found = FindDownload(store_);
   if (!found) return Halt(found.error().message);
@@ -155,13 +194,20 @@ void LedgerMachine::Fetch(std::uint64_t oldest_round) {
 }
 
 void LedgerMachine::Carry(Download::Step step) {
-  const std::vector<PublicKey>& keys = download_->epoch()->validators.keys;
+  const Epoch& epoch = *download_->epoch();
+  const std::vector<PublicKey>& keys = epoch.validators.keys;
+  const bool has_links = core_ && epoch.record.number == epoch_->record.number;
   if (step.clear) {
     if (const auto cleared = ClearStaged(store_); !cleared) Halt(cleared.error().message);
   }
   if (!step.writes.empty()) Write(step.writes, false);
   for (auto& [target, message] : step.messages) {
-    Send(keys[Index(*target.party)], std::move(message));
+    const std::size_t party = Index(*target.party);
+    if (has_links) {
+      Send(keys[party], std::move(message));
+    } else {
+      pending_.questions.push_back({epoch.record.validators[party], std::move(message)});
+    }
   }
   for (const proto::Fault& fault : step.faults) {
     pending_.faults.push_back({keys[Index(fault.party)], fault.kind});

@@ -14,6 +14,7 @@
 #include "proto/crypto/signature.h"
 #include "proto/spec.h"
 #include "proto/wire/block.h"
+#include "proto/wire/sync.h"
 
 namespace node {
 
@@ -61,6 +62,8 @@ class Backend {
   virtual proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) = 0;
   virtual ServiceStatus service_status() const = 0;
   virtual SyncStatus sync_status() const = 0;
+  // To a question about snapshots; none when it is too busy with others.
+  virtual std::optional<proto::sync::Message> SyncAnswer(proto::sync::Message question) = 0;
   virtual std::vector<PeerLink> peers() const = 0;
   // As a member of the epoch.
   virtual proto::Signature Sign(std::uint64_t epoch, const proto::Digest& digest) const = 0;

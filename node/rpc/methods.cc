@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::size_t kStateKeyBytesMax = 256;
 constexpr std::size_t kRefusalsShownMax = 64;
+constexpr std::size_t kSyncQuestionBytesMax = 64;
 constexpr std::size_t kLinksMax = 64;  // In one answer.
 
 // Assembles model files from the parts their vendors send; only files that a registered model
@@ -101,6 +102,7 @@ class Methods {
     add("epoch_links", {"from"}, &Methods::EpochLinks);
     add("validators", {}, &Methods::Validators);
     add("block_page", {"height", "epoch"}, &Methods::Blocks);
+    add("sync", {"message"}, &Methods::Sync);
   }
 
  private:
@@ -194,6 +196,16 @@ class Methods {
     const auto page = ReadPage(backend_.store(), *height, *epoch);
     if (!page) return tl::unexpected(page.error());
     return Json{{"page", proto::ToHex(EncodePage(*page))}};
+  }
+
+  Result<Json> Sync(const Params& params) {
+    const auto message = params.Hex("message", kSyncQuestionBytesMax);
+    if (!message) return tl::unexpected(message.error());
+    auto question = proto::sync::DecodeMessage(*message);
+    if (!question) return tl::unexpected(question.error());
+    const auto answer = backend_.SyncAnswer(std::move(*question));
+    if (!answer) return Fail(ErrorCode::kUnavailable, "no snapshot now; ask again");
+    return Json{{"message", proto::ToHex(proto::sync::Encode(*answer))}};
   }
 
   proto::EpochRecord EpochOfHeight(std::uint64_t height) {
@@ -556,32 +568,6 @@ HttpPage SubmitBatch(Backend& backend, std::string_view body) {
 }
 
 }  // namespace
-
-proto::Digest MaskQuestionDigest(const Digest& chain, std::uint64_t request,
-                                 const proto::PublicKey& ephemeral) {
-  return proto::Hasher("waxseal/mask-question")
-      .Add(chain.span())
-      .Add(request)
-      .Add(ephemeral.span())
-      .Finish();
-}
-
-proto::Digest MaskAnswerDigest(const Digest& chain, std::uint64_t request,
-                               const proto::PublicKey& ephemeral, proto::ByteSpan sealed) {
-  return proto::Hasher("waxseal/mask-answer")
-      .Add(chain.span())
-      .Add(request)
-      .Add(ephemeral.span())
-      .AddSized(sealed)
-      .Finish();
-}
-
-Bytes MaskContext(const Digest& chain, std::uint64_t request, proto::PartyId party) {
-  Bytes context(chain.bytes.begin(), chain.bytes.end());
-  proto::PutU64(context, request);
-  proto::PutU32(context, Index(party));
-  return context;
-}
 
 RpcHandlers MakeHandlers(Backend& backend) {
   const auto methods = std::make_shared<Methods>(backend);

@@ -16,7 +16,12 @@ SnapshotServer::SnapshotServer(std::uint32_t retain_rounds)
 
 void SnapshotServer::Add(const ProvenBlock& block) {
   const auto interval_of = [&](const ProvenBlock& b) { return b.header.round / interval_; };
-  if (!kept_.empty() && interval_of(block) <= interval_of(kept_.back().block)) return;
+  if (!kept_.empty()) {
+    const ProvenBlock& last = kept_.back().block;
+    const bool is_new_epoch = block.header.height > last.header.height &&
+                              block.header.committee_hash != last.header.committee_hash;
+    if (!is_new_epoch && interval_of(block) <= interval_of(last)) return;
+  }
   kept_.push_back({block, block.snapshot.tree().ChunkDepth(proto::sync::kChunkBytesTarget)});
   if (kept_.size() > kSnapshotsKept) kept_.pop_front();
 }

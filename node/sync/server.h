@@ -2,9 +2,10 @@
 // certificates. A snapshot is the immutable tree under a proven block: taking one costs nothing,
 // keeping it what the ledger has changed since. Nothing stops for it.
 //
-// Which blocks: the first proven one in each interval of rounds, so that validators hold the same
-// ones and a chunk that one does not give comes from another. Together the kept ones span half of
-// the rounds whose certificates are kept: whoever has downloaded one finds the certificates above.
+// Which blocks: the first proven one in each epoch, and in each interval of rounds, so that
+// validators hold the same ones and a chunk that one does not give comes from another. Together the
+// kept ones span half of the rounds whose certificates are kept: whoever has downloaded one finds
+// the certificates above.
 #pragma once
 
 #include <deque>

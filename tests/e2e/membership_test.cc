@@ -135,7 +135,8 @@ TEST_F(Membership, OneJoinsOneLeavesOneChangesItsKeyAndQuestionsAreAnswered) {
   ASSERT_EQ(Run("validator leave --home " + network_->home(leaver) + Dir()), 0);
   ASSERT_EQ(Run("validator rotate --new-key --home " + network_->home(changer) + Dir()), 0);
   ASSERT_TRUE(network_->Kill(changer));
-  ASSERT_TRUE(network_->Restart(changer));
+  const auto restarted = network_->Restart(changer);
+  ASSERT_TRUE(restarted) << restarted.error().message;
   const auto before = Epoch();
   ASSERT_TRUE(Until("the next committee's keys", [&] {
     const json status = StatusAt(Rpc());

@@ -83,21 +83,26 @@ TEST(MembershipSim, WithASilentMember) {
   RunSeeds(1, options, [](MembershipWorld& world) { world.Join(1, kJoiner); });
 }
 
-// It misses two epochs and their committees, and finds the way by links.
+// It misses two epochs and their committees, and finds the way by links: to a snapshot of the
+// newest epoch, or along the blocks.
 TEST(MembershipSim, AMemberComesBackAfterWholeEpochs) {
-  MembershipOptions options;
-  options.absent = 2;
-  options.absent_from = 1;
-  options.absent_until = 4;
-  options.epochs = 5;
-  RunSeeds(
-      1, options, [](MembershipWorld& world) { world.Join(1, kJoiner); },
-      [](const MembershipWorld& world) {
-        EXPECT_TRUE(world.IsMember(2));
-        EXPECT_TRUE(world.Spoke(2, 5));
-        EXPECT_FALSE(world.Spoke(2, 3));
-      },
-      [](const MembershipWorld& world) { return world.SyncOf(2).votes && world.Spoke(2, 5); });
+  for (const bool snapshots : {true, false}) {
+    MembershipOptions options;
+    options.snapshots = snapshots;
+    options.absent = 2;
+    options.absent_from = 1;
+    options.absent_until = 4;
+    options.epochs = 5;
+    RunSeeds(
+        1, options, [](MembershipWorld& world) { world.Join(1, kJoiner); },
+        [&](const MembershipWorld& world) {
+          EXPECT_TRUE(world.IsMember(2));
+          EXPECT_TRUE(world.Spoke(2, 5));
+          EXPECT_FALSE(world.Spoke(2, 3));
+          EXPECT_EQ(world.rebases() > 0, snapshots);
+        },
+        [](const MembershipWorld& world) { return world.SyncOf(2).votes && world.Spoke(2, 5); });
+  }
 }
 
 // What it lost it may have said in this epoch: it observes, says why, and votes in the next.

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "node/ledger/light_client.h"
 #include "node/rpc/block_reader.h"
 #include "proto/base/check.h"
 #include "proto/crypto/hash.h"
+#include "tests/sim/membership/world_node.h"
 
 namespace sim {
 
@@ -36,26 +36,6 @@ proto::SecretKey KeyOf(std::uint64_t seed, std::string_view what, std::uint64_t 
 }
 
 }  // namespace
-
-struct MembershipWorld::Node {
-  Node(proto::SecretKey own, proto::SecretKey later)
-      : key(std::move(own)), next(std::move(later)) {}
-
-  std::string name;
-  proto::SecretKey key;
-  proto::SecretKey next;  // What it changes its key for.
-  std::optional<proto::CoinSecret> coin;
-  node::MemoryStore store;
-  std::optional<node::MemoryStore> copy;
-  std::unique_ptr<LedgerMachine> machine;
-  std::uint64_t life = 0;  // What was scheduled for an earlier one is void.
-  bool doomed = false;     // Dies within the next thing that it does.
-  bool away = false;
-  std::uint64_t checked = 0;  // Height.
-  std::uint64_t height = 0;   // When it last grew.
-  std::uint64_t grown_at = 0;
-  std::vector<std::string> notes;
-};
 
 MembershipWorld::MembershipWorld(MembershipOptions options)
     : options_(options), random_(options.seed) {
@@ -396,13 +376,15 @@ void MembershipWorld::Follow(std::uint16_t i) {
     if (height != node.height) node.grown_at = now_;
     node.height = height;
     const auto server = static_cast<std::uint16_t>(random_() % size());
-    const bool asks = node.machine->follows() || now_ > node.grown_at + kStallPatience;
+    const bool asks = (node.machine->follows() || now_ > node.grown_at + kStallPatience) &&
+                      !node.machine->sync_status().download;
     if (asks && server != i && nodes_[server]->machine && broken_[std::minmax(i, server)] == 0) {
       const auto page = node::ReadPage(nodes_[server]->store, node.machine->wanted_height(),
                                        node.machine->epoch()->record.number);
       if (!page) return Fail(page.error().message);
       const auto decoded = node::DecodePage(node::EncodePage(*page));
       if (!decoded) return Fail(decoded.error().message);
+      if (options_.snapshots && !decoded->link.empty()) FollowLinks(i, server);
       Call(i, [&](LedgerMachine& m) {
         if (const auto followed = m.Follow(*decoded); !followed) {
           Fail("an honest page is refused: " + followed.error().message);
@@ -410,6 +392,21 @@ void MembershipWorld::Follow(std::uint16_t i) {
       });
     }
     if (node.machine && node.life == life) Follow(i);
+  });
+}
+
+void MembershipWorld::FollowLinks(std::uint16_t i, std::uint16_t server) {
+  if (!nodes_[i]->machine) return;
+  std::vector<proto::EpochLink> links;
+  for (std::uint64_t number = nodes_[i]->machine->epoch()->record.number + 1;; ++number) {
+    const auto bytes = node::ReadLink(nodes_[server]->store, number);
+    if (!bytes || !*bytes) break;
+    links.push_back(*proto::DecodeLink(**bytes));
+  }
+  Call(i, [&](LedgerMachine& m) {
+    if (const auto followed = m.FollowLinks(links); !followed) {
+      Fail("honest links are refused: " + followed.error().message);
+    }
   });
 }
 
@@ -447,6 +444,18 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
   for (auto& note : step.notes) nodes_[i]->notes.push_back(std::move(note));
   for (const Bytes& forward : step.forwards) {
     Schedule(Between(1, 12), [this, forward] { Submit(forward, 2); });
+  }
+  for (auto& [to, message] : step.questions) {
+    const auto server = NodeOf(to.key);
+    if (!server || *server == i || broken_[std::minmax(i, *server)] > 0) continue;
+    ScheduleFor(
+        *server, Between(1, 12), [this, i, server = *server, key = to.key, question = message] {
+          const auto answer = nodes_[server]->machine->Answer(question);
+          if (!answer) return;
+          ScheduleFor(i, Between(1, 12), [this, i, key, answer = *answer] {
+            Call(i, [&](LedgerMachine& m) { m.Handle(key, 0, proto::sync::Message(answer)); });
+          });
+        });
   }
   const auto own = [&](const PublicKey& key) { return NodeOf(key) == i; };
   for (auto& message : step.sync_messages) {
@@ -550,91 +559,6 @@ void MembershipWorld::Drive() {
       Submit(sign(node.key, nonce, wish.payload()), 2);
     }
   }
-}
-
-// ---- oracles ------------------------------------------------------------------------------------
-
-void MembershipWorld::CheckBlocks(std::uint16_t i) {
-  Node& node = *nodes_[i];
-  const node::Snapshot& latest = node.machine->latest();
-  for (std::uint64_t height = node.checked + 1; height <= latest.header().height; ++height) {
-    const auto header = node::ReadHeader(node.store, height);
-    if (!header || !*header) return Fail("block " + std::to_string(height) + " cannot be read");
-    const Digest digest = proto::BlockDigest(**header);
-    if (blocks_.size() >= height && blocks_[height - 1] != digest) {
-      return Fail("nodes differ in block " + std::to_string(height));
-    }
-    if (blocks_.size() >= height) continue;
-    if (blocks_.size() + 1 != height) return Fail("a snapshot of an unknown block");
-    blocks_.push_back(digest);
-    const auto block = node::ReadBlock(node.store, height);
-    if (!block || !*block) return Fail("block " + std::to_string(height) + " cannot be read");
-    for (const proto::Receipt& receipt : (*block)->receipts) {
-      if (receipt.code == proto::ReceiptCode::kDone &&
-          !executed_.insert(receipt.transaction).second) {
-        return Fail("a transaction is executed twice");
-      }
-    }
-  }
-  node.checked = std::max(node.checked, latest.header().height);
-}
-
-void MembershipWorld::CheckSaid(const LedgerMachine::Message& message, std::uint16_t i) {
-  const node::Members& members = message.epoch->validators;
-  const auto once = [&](const std::string& what, const PublicKey& key, std::uint64_t round,
-                        std::uint64_t author, const Digest& digest) {
-    const auto [said, first] =
-        said_.emplace(std::tuple(what, key, members.epoch, round, author), digest);
-    if (first || said->second == digest) return;
-    Fail(nodes_[i]->name + " says two things in epoch " + std::to_string(members.epoch) + ": " +
-         what + " of round " + std::to_string(round));
-  };
-  if (const auto* const header = std::get_if<proto::dag::Header>(&message.message)) {
-    const PublicKey& author = members.keys[Index(header->author)];
-    if (NodeOf(author) == i) once("header", author, header->round, 0, header->digest);
-  }
-  if (const auto* const vote = std::get_if<proto::dag::Vote>(&message.message)) {
-    once("vote", members.keys[Index(vote->voter)], vote->round, Index(vote->author), vote->header);
-  }
-}
-
-void MembershipWorld::CheckHistory(std::uint16_t i) {
-  const Node& node = *nodes_[i];
-  node::LightClient client(genesis_);
-  const std::uint64_t newest = node.machine->epoch()->record.number;
-  for (std::uint64_t number = proto::kFirstEpoch + 1; number <= newest; ++number) {
-    const auto bytes = node::ReadLink(node.store, number);
-    if (!bytes || !*bytes) {
-      return Fail(node.name + " lacks the link to epoch " + std::to_string(number));
-    }
-    const auto link = proto::DecodeLink(**bytes);
-    if (!link) return Fail(link.error().message);
-    if (const auto followed = client.Follow(*link); !followed) {
-      return Fail(node.name + ": " + followed.error().message);
-    }
-  }
-  std::uint64_t believed = 0;
-  std::optional<proto::BlockHeader> last;
-  for (std::uint64_t height = 1; height <= node.machine->latest().header().height; ++height) {
-    const auto header = node::ReadHeader(node.store, height);
-    if (!header) return Fail(header.error().message);
-    if (!*header) {  // Below a snapshot.
-      last.reset();
-      continue;
-    }
-    if (last && (*header)->parent != proto::BlockDigest(*last)) {
-      return Fail(node.name + ": block " + std::to_string(height) + " has another parent");
-    }
-    last = **header;
-    const auto signatures = node::ReadSignatures(node.store, height);
-    if (!signatures) return Fail(signatures.error().message);
-    if (signatures->empty()) continue;
-    if (const auto valid = client.VerifyHeader(**header, *signatures); !valid) {
-      return Fail(node.name + ": block " + std::to_string(height) + ": " + valid.error().message);
-    }
-    ++believed;
-  }
-  if (believed == 0) Fail(node.name + " has no signed block");
 }
 
 }  // namespace sim

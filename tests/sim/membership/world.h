@@ -49,6 +49,7 @@ struct MembershipOptions {
   std::uint64_t absent_until = 3;
   enum class Return : std::uint8_t { kAsItWas, kWiped, kOldCopy } absent_return{};
   std::uint32_t retain_rounds = 200'000;
+  bool snapshots = true;  // Over epochs; else by blocks alone.
   std::uint64_t time_max = 600'000;
 };
 
@@ -109,6 +110,7 @@ class MembershipWorld {
   void Tick(std::uint16_t i);
   void Beat(std::uint16_t i);
   void Follow(std::uint16_t i);
+  void FollowLinks(std::uint16_t i, std::uint16_t server);
   void Call(std::uint16_t i, const std::function<void(node::LedgerMachine&)>& call,
             bool flush = true);
   void Carry(std::uint16_t i, node::LedgerMachine::Step step, std::size_t leaving);
