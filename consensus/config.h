@@ -52,6 +52,8 @@ inline constexpr std::uint64_t kBlockVotesOpenMax = 16'384;
 // Ticks before an own header is sent again, and before a request goes to the next peer.
 inline constexpr std::uint32_t kResendTicks = 8;
 inline constexpr std::uint32_t kRetryTicks = 4;
+// Ticks that a header waits for parents beyond the quorum (core/patience.h).
+inline constexpr std::uint32_t kPatienceTicks = 2;
 // Per peer and tick; the rest is for the peer to ask again.
 inline constexpr std::uint32_t kAnswersPerTickMax = 16;
 inline constexpr std::uint32_t kRequestsPerTickMax = 8;

@@ -199,6 +199,7 @@ Step Core::Tick() {
   Step step;
   if (halted_) return step;
   tick_due_ = true;
+  patience_.Tick();
   server_.Tick();
   catch_up_.Tick();
   backlog_.Ask(true, step);

@@ -30,6 +30,7 @@
 #include "consensus/commit/sequencer.h"
 #include "consensus/config.h"
 #include "consensus/core/finality.h"
+#include "consensus/core/patience.h"
 #include "consensus/core/payload.h"
 #include "consensus/dag/dag.h"
 #include "consensus/step.h"
@@ -91,7 +92,8 @@ class Core {
 
   // The host's pacing, every few tens of milliseconds while has_pending(), more slowly otherwise
   // (but at least every second). At most one own header leaves for each; it leaves later, as soon
-  // as there is a quorum, when there is none yet. Also what lost messages are asked for again by.
+  // as there is a quorum, when there is none yet, and may wait for kPatienceTicks more (patience.h).
+  // Also what lost messages are asked for again by.
   Step Tick();
 
   // The link to a peer is new: what was sent on the old one may be lost.
@@ -184,6 +186,7 @@ class Core {
   bool silent_ = false;
   std::optional<std::string> observing_;
   bool tick_due_ = false;
+  Patience patience_;
   std::uint32_t resend_age_ = 0;      // Ticks since the newest own header was sent.
   std::uint64_t payload_round_ = 0;   // The newest header seen with batches.
   std::uint64_t payload_commit_ = 0;  // The newest commit with transactions.

@@ -122,10 +122,13 @@ void Core::Propose(Step& step) {
   if (!tick_due_ || halted_ || base_ || silent_ || observing_) return;
   const std::uint64_t round = dag_.quorum_round() + 1;
   if (payload_.header() && payload_.header()->round >= round) return;
+  const auto parents = dag_.Round(round - 1);
+  if (patience_.Waits(round, parents)) return;
   tick_due_ = false;
   resend_age_ = 0;
   for (auto& batch : payload_.Seal()) step.Send(proto::kEveryone, std::move(batch));
-  Header header = proto::dag::SignHeader(NextHeader(round, dag_.Round(round - 1)), key_);
+  Header header = proto::dag::SignHeader(NextHeader(round, parents), key_);
+  patience_.Sent(header);
   payload_.Propose(header);  // Durable before it leaves; there is never another of this round.
   verifier_.Trust(header);
   ballots_.Open(header);

@@ -73,6 +73,45 @@ TEST_F(CoreTest, AHeaderNeedsATickAndAQuorum) {
   EXPECT_EQ(OwnHeader().round, 3u);
 }
 
+// Whoever was in time the last time is waited for, but not for long, and not again.
+TEST_F(CoreTest, AHeaderWaitsForThoseWhoWereInTime) {
+  const auto rounds = validators_.Rounds(5, {1, 2, 3});
+  const auto insert_own = [&] { driver_.Handle(0, validators_.Certify(OwnHeader())); };
+  driver_.Tick();
+  insert_own();
+  driver_.Insert(rounds[0]);
+  driver_.Tick();
+  ASSERT_EQ(OwnHeader().parents.size(), 4u);
+
+  insert_own();
+  driver_.Insert({rounds[1][0], rounds[1][1]});
+  driver_.Clear();
+  driver_.Tick();
+  EXPECT_TRUE(driver_.Sent<Header>().empty());
+  driver_.Insert({rounds[1][2]});  // The last one ends it.
+  ASSERT_EQ(OwnHeader().round, 3u);
+  EXPECT_EQ(OwnHeader().parents.size(), 4u);
+
+  insert_own();
+  driver_.Insert({rounds[2][0], rounds[2][1]});
+  driver_.Clear();
+  driver_.Tick(static_cast<int>(kPatienceTicks));
+  EXPECT_TRUE(driver_.Sent<Header>().empty());
+  driver_.Tick();  // Or its patience.
+  ASSERT_EQ(OwnHeader().round, 4u);
+  EXPECT_EQ(OwnHeader().parents.size(), 3u);
+
+  insert_own();
+  driver_.Insert({rounds[2][2], rounds[3][0], rounds[3][1]});
+  driver_.Tick();  // Who was late is not waited for.
+  EXPECT_EQ(OwnHeader().round, 5u);
+  insert_own();
+  driver_.Insert({rounds[3][2], rounds[4][0], rounds[4][1], rounds[4][2]});
+  driver_.Tick();
+  EXPECT_EQ(OwnHeader().round, 6u);
+  EXPECT_EQ(OwnHeader().parents.size(), 4u);
+}
+
 TEST_F(CoreTest, AnOwnHeaderLeavesWithItsOwnSync) {
   const Step step = driver_.core().Tick();
   ASSERT_EQ(step.messages.size(), 1u);
