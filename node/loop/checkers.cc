@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace node {
@@ -32,11 +33,16 @@ Checkers::~Checkers() {
   Stop();
 }
 
+// What carries no signature costs no more to check when it is executed.
 void Checkers::Add(const Transactions& transactions) {
-  const std::size_t bytes = BytesOf(transactions);
-  if (waiting_bytes_ + bytes > kUncheckedBytesMax) return;
+  Transactions to_check;
+  std::ranges::copy_if(transactions, std::back_inserter(to_check), [](const proto::Bytes& bytes) {
+    return !bytes.empty() && bytes.front() != proto::kOpaqueMark;
+  });
+  const std::size_t bytes = BytesOf(to_check);
+  if (to_check.empty() || waiting_bytes_ + bytes > kUncheckedBytesMax) return;
   waiting_bytes_ += bytes;
-  queues_[next_++ % queues_.size()]->Push(transactions);
+  queues_[next_++ % queues_.size()]->Push(std::move(to_check));
 }
 
 void Checkers::Run(Queue<Transactions>& queue) {

@@ -1,5 +1,6 @@
 #include "node/rpc/block_reader.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -70,7 +71,9 @@ Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const Stor
     receipts.Sized(Bytes(receipt.message.begin(), receipt.message.end()), kItemBytesMax);
   });
   writes.push_back({KeyOf('r', height), receipts.Take()});
-  std::set<proto::Digest> placed;
+  const bool all_executed = std::ranges::all_of(
+      block.receipts, [](const auto& receipt) { return proto::IsExecuted(receipt.code); });
+  std::set<proto::Digest> placed;  // Only where it is asked.
   for (std::uint32_t index = 0; index < block.receipts.size(); ++index) {
     const proto::Receipt& receipt = block.receipts[index];
     if (!proto::IsExecuted(receipt.code)) {
@@ -78,7 +81,7 @@ Result<std::vector<KeyWrite>> BlockWrites(const KeyValueStore& store, const Stor
       if (!known) return tl::unexpected(known.error());
       if (*known || placed.count(receipt.transaction)) continue;
     }
-    placed.insert(receipt.transaction);
+    if (!all_executed) placed.insert(receipt.transaction);
     FieldWriter place;
     place(height, index);
     writes.push_back({KeyOf(receipt.transaction), place.Take()});

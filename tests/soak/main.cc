@@ -3,8 +3,10 @@
 //
 //   waxseal_soak [--minutes M] [--rate R] [--dir DIR]
 //
-// The last line says by how much the resident memory of each honest validator grew from the first
-// quarter of the time to the last, by their medians. Exits 1 when one stopped, or made no blocks.
+// Each minute: resident memory of each honest validator, and in brackets what of it is its own
+// (anonymous), not pages of files that the kernel may take back. The last lines say how the former
+// grew: medians of the first and last quarter of the time, and the slope of a line through the
+// second half. Exits 1 when a validator stopped, or no block was made for a minute.
 
 #include <algorithm>
 #include <atomic>
@@ -38,17 +40,44 @@ using proto::Result;
 constexpr std::uint16_t kBasePort = 23'000;
 constexpr std::size_t kHonest = 3;
 
-double ResidentMiB(const std::string& home) {
+struct Memory {
+  double resident = 0;  // MiB.
+  double anonymous = 0;
+};
+
+Memory MemoryOf(const std::string& home) {
+  Memory memory;
   const auto pid = node::RunningValidator(home);
-  if (!pid) return 0;
+  if (!pid) return memory;
   const auto status = node::ReadFile("/proc/" + std::to_string(*pid) + "/status", 1 << 16);
-  if (!status) return 0;
+  if (!status) return memory;
   std::istringstream in{std::string(proto::AsText(*status))};
   for (std::string word; in >> word;) {
     double kib = 0;
-    if (word == "VmRSS:" && in >> kib) return kib / 1024;
+    if (word == "VmRSS:" && in >> kib) memory.resident = kib / 1024;
+    if (word == "RssAnon:" && in >> kib) memory.anonymous = kib / 1024;
   }
-  return 0;
+  return memory;
+}
+
+// MiB an hour, by least squares over the minutes of the second half.
+double Slope(const std::vector<double>& minutes) {
+  const std::size_t first = minutes.size() / 2;
+  const double count = static_cast<double>(minutes.size() - first);
+  double mean_time = 0;
+  double mean = 0;
+  for (std::size_t i = first; i < minutes.size(); ++i) {
+    mean_time += static_cast<double>(i) / count;
+    mean += minutes[i] / count;
+  }
+  double above = 0;
+  double below = 0;
+  for (std::size_t i = first; i < minutes.size(); ++i) {
+    const double time = static_cast<double>(i) - mean_time;
+    above += time * (minutes[i] - mean);
+    below += time * time;
+  }
+  return below > 0 ? 60 * above / below : 0;
 }
 
 std::uint64_t HeightOf(const std::string& address) {
@@ -153,8 +182,9 @@ Result<> Soak(const std::string& directory, unsigned minutes, double rate) {
                 static_cast<unsigned long long>(HeightOf(first)),
                 static_cast<unsigned long long>(sender.counts().taken), DiskMiB(directory));
     for (std::size_t i = 0; i < kHonest; ++i) {
-      resident[i].push_back(ResidentMiB(home(i)));
-      std::printf("  %6.1f", resident[i].back());
+      const Memory memory = MemoryOf(home(i));
+      resident[i].push_back(memory.resident);
+      std::printf("  %6.1f (%.1f)", memory.resident, memory.anonymous);
       if (resident[i].back() == 0) {
         outcome = proto::Fail(proto::ErrorCode::kUnavailable,
                               "validator " + std::to_string(i) + " stopped");
@@ -178,8 +208,10 @@ Result<> Soak(const std::string& directory, unsigned minutes, double rate) {
         static_cast<std::ptrdiff_t>(std::max<std::size_t>(resident[i].size() / 4, 1));
     const double early = Median({resident[i].begin(), resident[i].begin() + quarter});
     const double late = Median({resident[i].end() - quarter, resident[i].end()});
-    std::printf("validator %zu: median %.1f MiB in the first quarter, %.1f MiB in the last\n", i,
-                early, late);
+    std::printf(
+        "validator %zu: median %.1f MiB in the first quarter, %.1f MiB in the last; in the second "
+        "half %+.1f MiB an hour\n",
+        i, early, late, Slope(resident[i]));
   }
   return outcome;
 }
