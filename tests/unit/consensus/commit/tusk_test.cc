@@ -87,6 +87,19 @@ TEST(Tusk, WalksBackThroughAnAbsentLeader) {
   EXPECT_EQ(Decide(dag, {{2, 3}, {4, 3}, {6, 0}}, 2), (std::vector<Place>{{6, 0}}));
 }
 
+TEST(Tusk, WalksBackThroughALeaderThatIsNotReached) {
+  Dag dag(kFour);
+  InsertRounds(dag, 1, 2);
+  dag.Insert(Draw(3, 0, {0, 1, 3}));  // The only vote for (2,3).
+  for (std::uint16_t i = 1; i < 4; ++i) dag.Insert(Draw(3, i, {0, 1, 2}));
+  for (std::uint16_t i = 0; i < 4; ++i) dag.Insert(Draw(4, i, {0, 1, 2}));
+  for (std::uint64_t round = 5; round <= 7; ++round) {  // Nobody votes for (4,3).
+    for (std::uint16_t i = 0; i < 3; ++i) dag.Insert(Draw(round, i, {0, 1, 2}));
+  }
+  EXPECT_FALSE(dag.HasStrongPath(*dag.Find(6, proto::PartyId{0}), At(4, 3)));
+  EXPECT_EQ(Decide(dag, {{2, 3}, {4, 3}, {6, 0}}), (std::vector<Place>{{2, 3}, {6, 0}}));
+}
+
 TEST(Tusk, WalksFromTheLastAcceptedLeader) {
   // (6,0) reaches (4,3) and (2,3); (4,3) does not reach (2,3). Who commits (4,3) first would not
   // order (2,3) as a leader: so nobody may.
