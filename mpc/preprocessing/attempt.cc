@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -69,12 +70,22 @@ double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& commit
   return -std::log2(distance);
 }
 
+double InferenceLeakageBits(const Plan& plan, const proto::Committee& committee) {
+  const double offline = PreprocessingLeakageBits(plan, committee);
+  const double online = LeakageBits(plan, ReplicatedSets(committee).mask_bits());
+  return -std::log2(std::exp2(-offline) + std::exp2(-online));
+}
+
 proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee) {
   if (auto sizes = CheckSizes(LayerSizes(plan, committee)); !sizes) return sizes;
-  if (PreprocessingLeakageBits(plan, committee) < kLeakageBitsMin) {
-    return proto::Fail(proto::ErrorCode::kInvalidArgument,
-                       "the phase bits of this model's series are too many for a committee of " +
-                           std::to_string(committee.size()) + ": their products would leak");
+  const double bits = InferenceLeakageBits(plan, committee);
+  if (bits < kLeakageBitsMin) {
+    char text[192];
+    std::snprintf(text, sizeof text,
+                  "an inference by a committee of %u would leak 2^-%.1f of statistical distance, "
+                  "more than 2^-%.0f: its ranges or its phase bits are too wide for its masks",
+                  unsigned{committee.size()}, bits, kLeakageBitsMin);
+    return proto::Fail(proto::ErrorCode::kInvalidArgument, text);
   }
   return {};
 }

@@ -86,9 +86,11 @@ std::vector<std::size_t> LayerSizes(const Layers& layers);
 // -log2 of the statistical distance that the truncated products leak: the sum over their claims of
 // 2^(2 phase_bits + 2 - W), as LeakageBits counts kOpen.
 double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee);
-// Whether a bundle can be preprocessed at all: kExhausted when a layer's vector would exceed what a
-// message carries (an Attempt is never started for such a plan: CHECKed); kInvalidArgument when the
-// leakage is above 2^-kLeakageBitsMin.
+// The same of a whole inference: of its preprocessing and of its openings online (LeakageBits).
+double InferenceLeakageBits(const Plan& plan, const proto::Committee& committee);
+// Whether a committee may serve a plan. kExhausted when a layer's vector would exceed what a
+// message carries (an Attempt is never started for such a plan: CHECKed); kInvalidArgument, with
+// the distance, when an inference would leak more than 2^-kLeakageBitsMin.
 proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee);
 
 struct PostCertificate {

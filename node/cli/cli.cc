@@ -24,6 +24,7 @@ int RunCli(int argc, char** argv) {
   AddNetworkCommands(app, run);
   AddValidatorCommands(app, run);
   AddModelCommands(app, run);
+  AddPoolCommand(app, run);
   AddRequestCommands(app, run);
   AddEvalCommand(app, run);
   AddDemoCommand(app, run);

@@ -21,7 +21,8 @@ void AddNodeCommands(CLI::App& app, Command& run);       // init, start, status,
 void AddGenesisCommands(CLI::App& app, Command& run);    // genesis
 void AddNetworkCommands(CLI::App& app, Command& run);    // localnet
 void AddValidatorCommands(CLI::App& app, Command& run);  // validator
-void AddModelCommands(CLI::App& app, Command& run);      // model, pool
+void AddModelCommands(CLI::App& app, Command& run);      // model
+void AddPoolCommand(CLI::App& app, Command& run);        // pool, pool fill
 void AddRequestCommands(CLI::App& app, Command& run);    // ask, verify, account
 void AddEvalCommand(CLI::App& app, Command& run);        // eval
 void AddDemoCommand(CLI::App& app, Command& run);        // demo

@@ -1,4 +1,4 @@
-// model, pool: what the network serves.
+// model: what the network serves.
 
 #include <cstdio>
 #include <memory>
@@ -156,26 +156,19 @@ void AddModelCommands(CLI::App& app, Command& run) {
   add->callback([&run, options] { run = [options] { return Register(*options); }; });
 
   const auto imported = std::make_shared<ImportOptions>();
-  CLI::App* import = model->add_subcommand(
+  CLI::App* importing = model->add_subcommand(
       "import", "Compile a Hugging Face directory to a package and say what it costs");
-  AddImportOptions(*import, imported->model);
-  import->add_option("--validators", imported->validators, "Members of the committee")
+  AddImportOptions(*importing, imported->model);
+  importing->add_option("--validators", imported->validators, "Members of the committee")
       ->capture_default_str();
-  import->add_option("--out", imported->out, "Directory of the package; else NAME.package");
-  import->add_flag("--json", imported->as_json, "Print one JSON object");
-  import->callback([&run, imported] { run = [imported] { return Import(*imported);
-};
-}  // namespace node
-);
+  importing->add_option("--out", imported->out, "Directory of the package; else NAME.package");
+  importing->add_flag("--json", imported->as_json, "Print one JSON object");
+  importing->callback([&run, imported] { run = [imported] { return Import(*imported); }; });
 
-const auto access = std::make_shared<Access>();
-CLI::App* list = model->add_subcommand("list", "List the registered models");
-access->AddTo(*list);
-list->callback([&run, access] { run = [access] { return Show(*access, "models"); }; });
-
-CLI::App* pool = app.add_subcommand("pool", "Show the preprocessed bundles of each model");
-access->AddTo(*pool);
-pool->callback([&run, access] { run = [access] { return Show(*access, "pool"); }; });
+  const auto access = std::make_shared<Access>();
+  CLI::App* list = model->add_subcommand("list", "List the registered models");
+  access->AddTo(*list);
+  list->callback([&run, access] { run = [access] { return Show(*access, "models"); }; });
 }
 
 }  // namespace node

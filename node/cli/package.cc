@@ -44,7 +44,7 @@ Result<mpc::Plan> CompileFor(const proto::Committee& committee, const mpc::Float
   for (;;) {
     auto plan = mpc::Compile(model, length, sentences, options);
     if (!plan) return plan;
-    const double lacking = mpc::kLeakageBitsMin - mpc::PreprocessingLeakageBits(*plan, committee);
+    const double lacking = mpc::kLeakageBitsMin - mpc::InferenceLeakageBits(*plan, committee);
     const unsigned bits = LargestPhaseBits(*plan);
     const auto fewer = static_cast<unsigned>(std::ceil(std::max(lacking, 0.0) / 2));
     if (fewer == 0 || bits < kPhaseBitsMin + fewer) {
@@ -74,10 +74,8 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   for (const std::string& line : model.calibration) {
     sentences.push_back(model.tokenizer.Encode(line));
   }
-  const mpc::ReplicatedSets sets(committee);
-  const unsigned mask_bits = sets.mask_bits();
   mpc::CompileOptions compile_options;
-  compile_options.builder.sets = static_cast<unsigned>(sets.count());
+  compile_options.builder.sets = static_cast<unsigned>(mpc::ReplicatedSets(committee).count());
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
     auto plan = CompileFor(committee, model.reference, {tokens, options.generate}, sentences,
@@ -85,12 +83,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     if (!plan) return tl::unexpected(plan.error());
     Package::Cost cost;
     cost.tokens = tokens;
-    cost.leakage_bits = mpc::LeakageBits(*plan, mask_bits);
-    if (cost.leakage_bits < mpc::kLeakageBitsMin) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "the plan's openings would leak 2^-" + std::to_string(cost.leakage_bits) +
-                      " of statistical distance, more than the 2^-40 that is allowed");
-    }
+    cost.leakage_bits = mpc::InferenceLeakageBits(*plan, committee);
     cost.counted = mpc::CountCost(*plan, committee);
     package.costs.push_back(cost);
 
@@ -209,8 +202,25 @@ Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey
   return package;
 }
 
+Result<> CheckPlans(const Package& package, const proto::Committee& committee) {
+  for (std::size_t i = 0; i < package.manifest.buckets.size(); ++i) {
+    const auto plan = mpc::DecodePlan(package.files[i]);
+    auto fits =
+        plan ? mpc::CheckPreprocessing(*plan, committee) : Result<>(tl::unexpected(plan.error()));
+    if (!fits) {
+      return Fail(fits.error().code, "the plan for " +
+                                         std::to_string(package.manifest.buckets[i].tokens) +
+                                         " tokens is refused: " + fits.error().message);
+    }
+  }
+  return {};
+}
+
 Result<proto::Digest> RegisterPackage(const Client& client, const Package& package,
                                       const Progress& progress) {
+  if (auto fits = CheckPlans(package, client.epoch().committee()); !fits) {
+    return tl::unexpected(fits.error());
+  }
   const proto::Bytes manifest = proto::EncodeManifest(package.manifest);
   const proto::Digest id = proto::ModelId(manifest);
   if (client.Any("model", {{"id", id.hex()}})) {

@@ -45,6 +45,11 @@ proto::Result<> WritePackage(const Package& package, const std::string& director
 proto::Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey& owner);
 bool IsPackage(const std::string& directory);
 
+// Whether the committee may serve the package's plans: well formed, with ranges that the field
+// holds, and not leaking more than 2^-40 in one inference. Validators check the same of what they
+// get.
+proto::Result<> CheckPlans(const Package& package, const proto::Committee& committee);
+
 // Registers the model, hands its files to f + 1 validators and waits until it is active. The
 // model's id.
 proto::Result<proto::Digest> RegisterPackage(const Client& client, const Package& package,

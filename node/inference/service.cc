@@ -138,11 +138,14 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
                      ? Fail(ErrorCode::kCorrupt, "the package lacks the plan")
                      : files_.Get(FileName(file->digest));
     auto plan = bytes ? mpc::DecodePlan(*bytes) : tl::unexpected(bytes.error());
+    if (plan) {
+      // What leaks is served by nobody: privacy rests on it.
+      auto safe = mpc::CheckPreprocessing(*plan, context_.committee);
+      if (!safe) plan = tl::unexpected(safe.error());
+    }
     const auto fits = [&](const mpc::Plan& p) {
       return p.tokens == bucket.tokens && p.vocabulary_padded() == bucket.vocabulary_padded &&
              p.ops.back().size() == bucket.outputs &&
-             mpc::LeakageBits(p, context_.sets->mask_bits()) >= mpc::kLeakageBitsMin &&
-             mpc::CheckPreprocessing(p, context_.committee).has_value() &&
              mpc::LayerCount(p, context_.committee) == bucket.layers;
     };
     if (!plan || !fits(*plan)) {

@@ -418,6 +418,17 @@ TEST(Attempt, TakesTheLayersItsPlanSays) {
   const auto leaks = CheckPreprocessing(fine, dealer.committee());
   ASSERT_FALSE(leaks.has_value());
   EXPECT_EQ(leaks.error().code, proto::ErrorCode::kInvalidArgument);
+  // It is the sum that counts, though either part may pass by itself.
+  Plan both = *SharedPlan();
+  for (Op& op : both.ops) op.series.phase_bits = 37;
+  EXPECT_TRUE(CheckPreprocessing(both, dealer.committee()).has_value());
+  const auto open = std::ranges::find(both.ops, OpKind::kOpen, &Op::kind);
+  const auto online = [&] { return LeakageBits(both, dealer.sets().mask_bits()); };
+  while (online() > kLeakageBitsMin + 1.5) ++both.ops[open->inputs[0]].bits;
+  EXPECT_GT(online(), kLeakageBitsMin);
+  EXPECT_GT(PreprocessingLeakageBits(both, dealer.committee()), kLeakageBitsMin);
+  EXPECT_LT(InferenceLeakageBits(both, dealer.committee()), kLeakageBitsMin);
+  EXPECT_FALSE(CheckPreprocessing(both, dealer.committee()).has_value());
   Plan huge = *SharedPlan();
   huge.tokens = 60'000;
   huge.digit_bits_high = huge.digit_bits_low = 10;

@@ -1,0 +1,107 @@
+// Pools of bundles: filled to their size in the background, a bundle assigned once, used once, then
+// erased; and all of it with a member killed after each write to its disk.
+
+#include "tests/unit/node/inference/committee.h"
+#include "tests/unit/node/inference/leaky_plan.h"
+
+namespace node::test {
+namespace {
+
+const std::vector<std::uint32_t> kIds{3, 5, 1};
+
+// Files about an attempt's masks: its bundle, what it is bound to, its layers.
+std::vector<std::string> FilesOf(MortalFiles& files, std::uint64_t attempt) {
+  std::vector<std::string> names;
+  for (const std::string& prefix : {BundleName(attempt), UseName(attempt), LayerPrefix(attempt)}) {
+    for (auto& name : *files.List(prefix)) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+TEST(Pool, IsFilledToItsSizeAndFilledAgain) {
+  Committee committee(3);
+  committee.Settle();
+  const auto model = committee.ledger().ledger.snapshot().models(1, 1).at(0);
+  const auto ready = [&] { return committee.ledger().ledger.snapshot().pool(model, 0)->ready; };
+  const auto stock = ready();  // In the order in which they were certified.
+  EXPECT_EQ(std::set(stock.begin(), stock.end()), (std::set<std::uint64_t>{1, 2, 3}));
+  for (std::uint16_t i = 0; i < Committee::kSize; ++i) {
+    for (const std::uint64_t attempt : ready()) {
+      EXPECT_TRUE(committee.files(i).Has(BundleName(attempt)));
+    }
+  }
+  const std::uint64_t first = committee.Ask(kIds);
+  committee.Settle();
+  committee.ExpectAnswer(first, kIds);
+  EXPECT_EQ(committee.ledger().Request(first).attempt, stock.front());
+  EXPECT_EQ(ready().size(), 3u);
+  EXPECT_EQ(ready().front(), stock[1]);
+}
+
+TEST(Pool, AssignsABundleOnceAndErasesItWhenItIsUsed) {
+  Committee committee(1);
+  committee.Settle();
+  std::set<std::uint64_t> used;
+  for (int k = 0; k < 3; ++k) {
+    const std::uint64_t request = committee.Ask(kIds);
+    committee.Settle();
+    committee.ExpectAnswer(request, kIds);
+    const std::uint64_t attempt = committee.ledger().Request(request).attempt;
+    EXPECT_TRUE(used.insert(attempt).second);
+    for (std::uint16_t i = 0; i < Committee::kSize; ++i) {
+      EXPECT_TRUE(FilesOf(committee.files(i), attempt).empty());
+    }
+  }
+}
+
+// Killed after the k-th write, for every k of a life with two requests: what was written stays,
+// what would have been said is not. Nothing half-made is ever used: no second opening under one
+// bundle's masks (committee.h), right answers, and the bundles' files gone.
+TEST(Pool, SurvivesADeathAfterEachWrite) {
+  const auto live = [](Committee& committee) {
+    committee.Settle();
+    for (int k = 0; k < 2; ++k) {
+      const std::uint64_t request = committee.Ask(kIds);
+      committee.Settle();
+      committee.ExpectAnswer(request, kIds);
+      const std::uint64_t attempt = committee.ledger().Request(request).attempt;
+      for (std::uint16_t i = 0; i < Committee::kSize; ++i) {
+        EXPECT_TRUE(FilesOf(committee.files(i), attempt).empty()) << "member " << i;
+      }
+    }
+  };
+  std::size_t writes = 0;
+  {
+    Committee committee(1);
+    live(committee);
+    writes = committee.files(1).writes();
+  }
+  ASSERT_GT(writes, 20u);
+  for (std::size_t k = 0; k < writes && !testing::Test::HasFailure(); ++k) {
+    SCOPED_TRACE("death after write " + std::to_string(k) + " of " + std::to_string(writes));
+    Committee committee(1);
+    committee.files(1).DieAfter(k);
+    live(committee);
+    EXPECT_LE(committee.deaths(), 1u);
+  }
+}
+
+// A model whose plan leaks more than 2^-40 is served by no validator, and never active.
+TEST(Models, OfLeakingPlansAreRefused) {
+  Committee committee(1, LeakyPlan());
+  committee.Settle();
+  const auto snapshot = committee.ledger().ledger.snapshot();
+  const auto record = snapshot.model(snapshot.models(1, 1).at(0));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->status, proto::ModelStatus::kRegistered);
+  EXPECT_TRUE(record->ready.empty());
+  EXPECT_EQ(snapshot.totals().attempts, 0u);
+  EXPECT_EQ(std::ranges::count_if(committee.notes(),
+                                  [](const std::string& note) {
+                                    return note.find("would leak 2^-39.0") != std::string::npos;
+                                  }),
+            Committee::kSize);
+}
+
+}  // namespace
+}  // namespace node::test
