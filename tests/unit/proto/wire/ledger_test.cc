@@ -43,7 +43,9 @@ std::vector<Payload> AllPayloads() {
           Verdict{4, Name("transcript"), true},
           Attest{5, Name("transcript"), {PartyId{1}, PartyId{3}}},
           PostOutput{6, {ShareBytes{1}, ShareBytes{2, 3}}, {PartyId{0}}},
-          ReportEvidence{{9, 8, 7}}};
+          ReportEvidence{{9, 8, 7}},
+          DealCoinKey{2, {1, 2, 3}},
+          AcknowledgeKeys{2, PartyId{3}, Name("root")}};
 }
 
 Bytes Sign(Payload payload, std::uint64_t nonce = 0) {

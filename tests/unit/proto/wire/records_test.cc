@@ -140,6 +140,7 @@ TEST(Records, AreCanonical) {
   ExpectCanonicalRecord(
       Turn{2, {MakeCard("v")}, {PartyId{0}, PartyId{2}}, {{PartyId{1}, {}}, {PartyId{0}, {7}}}});
   ExpectCanonicalRecord(Dealings{{Key("a"), Key("b")}, {{1, 2}, {3}}});
+  ExpectCanonicalRecord(EpochKeys{true, {1, 2}});
   ExpectCanonicalRecord(MakeEpoch());
   ExpectCanonicalRecord(ModelRecord{3, ModelStatus::kActive, {1, 2, 3}, {Key("a"), Key("b")}});
   ExpectCanonicalRecord(MakeAttempt());
@@ -208,6 +209,7 @@ TEST(Keys, AreDistinctAndSortByNumber) {
                              ValidatorKey(Key("a")),
                              EpochKey(1),
                              DealingsKey(1),
+                             EpochKeysKey(1),
                              StakingKey(),
                              TurnKey(),
                              ModelKey(Name("a")),
@@ -219,7 +221,7 @@ TEST(Keys, AreDistinctAndSortByNumber) {
                              TotalsKey(),
                              ActiveKey(),
                              OpenedKey()};
-  EXPECT_EQ(keys.size(), 15u);
+  EXPECT_EQ(keys.size(), 16u);
   EXPECT_LT(RequestKey(255), RequestKey(256));
   EXPECT_LT(AttemptKey(1), AttemptKey(std::uint64_t{1} << 40));
 }
