@@ -21,6 +21,8 @@ double ActivationAt(Activation activation, double v) {
              (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
     case Activation::kSilu:
       return v / (1 + std::exp(-v));
+    case Activation::kQuad:
+      return 0.125 * v * v + 0.25 * v + 0.5;
   }
   return v;
 }
@@ -78,16 +80,25 @@ TensorId Blocks::InverseRoot(TensorId z, Range range) {
   const unsigned frac = PlanBuilder::FracFor(1 / std::sqrt(range.high), kPrecision, goal.out_frac);
   const TensorId rough = b_.Series(z, goal, Name("1/sqrt"));
   TensorId r = b_.Open(rough, frac, Name("inverse root"));
+  // z r = sqrt(z): the larger, the fewer fraction bits, or z r^2 would not fit.
+  const unsigned root_frac = PlanBuilder::FracFor(std::sqrt(range.low), kPrecision + 3, 24);
+  const auto times_z = [&](TensorId root) {
+    const TensorId zr = b_.Open(b_.Mul(z, root, Name("z r")), root_frac, Name("root"));
+    return b_.Mul(zr, root, Name("z r^2"));
+  };
+  const double rough_error = b_.SeriesError(rough);
+  bool watched = false;
   // An error e becomes 3/2 e^2 by r (3 - z r^2) / 2.
   for (double error = b_.SeriesError(rough); Improve(error); error = 1.5 * error * error) {
-    // z r = sqrt(z): the larger, the fewer fraction bits, or z r^2 would not fit.
-    const unsigned root_frac = PlanBuilder::FracFor(std::sqrt(range.low), kPrecision + 3, 24);
-    const TensorId zr = b_.Open(b_.Mul(z, r, Name("z r")), root_frac, Name("root"));
-    const TensorId zrr = b_.Mul(zr, r, Name("z r^2"));
+    const TensorId zrr = times_z(r);
     const TensorId rest =
         b_.Add(zrr, -0.5, std::nullopt, 0, 1.5, b_.op(zrr).frac + 1u, Name("Newton"));
     const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
+    if (!std::exchange(watched, true)) WatchOne(factor, rough_error, "root range");
     r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse root"));
+  }
+  if (!watched) {
+    WatchOne(b_.Open(times_z(r), 24, Name("z r^2")), 2 * rough_error, "root range");
   }
   return r;
 }
@@ -100,12 +111,18 @@ TensorId Blocks::Inverse(TensorId z, Range range) {
   const unsigned frac = PlanBuilder::FracFor(1 / range.high, kPrecision, goal.out_frac);
   const TensorId rough = b_.Series(z, goal, Name("1/sum"));
   TensorId r = b_.Open(rough, frac, Name("inverse sum"));
+  const double rough_error = b_.SeriesError(rough);
+  bool watched = false;
   // An error e becomes e^2 by r (2 - z r).
   for (double error = b_.SeriesError(rough); Improve(error); error *= error) {
     const TensorId zr = b_.Mul(z, r, Name("z r"));
     const TensorId rest = b_.Add(zr, -1, std::nullopt, 0, 2, b_.op(zr).frac, Name("Newton"));
     const TensorId factor = b_.Open(rest, 24, Name("Newton factor"));
+    if (!std::exchange(watched, true)) WatchOne(factor, rough_error, "inverse range");
     r = b_.Open(b_.Mul(r, factor, Name("Newton step")), frac, Name("inverse sum"));
+  }
+  if (!watched) {
+    WatchOne(b_.Open(b_.Mul(z, r, Name("z r")), 24, Name("z r")), rough_error, "inverse range");
   }
   return r;
 }
@@ -119,13 +136,44 @@ TensorId Blocks::CoarseInverse(TensorId z, Range range, double numerator) {
   goal.error_max = 0.6;
   goal.out_frac = std::min(52u, b_.FracThatFits(numerator / range.low));
   const unsigned frac = PlanBuilder::FracFor(numerator / range.high, 12, goal.out_frac);
-  return b_.Open(b_.Series(z, goal, Name("coarse 1/sum")), frac, Name("level"));
+  const TensorId series = b_.Series(z, goal, Name("coarse 1/sum"));
+  const TensorId level = b_.Open(series, frac, Name("level"));
+  // z level / numerator lies around 1, whatever small error the squares to come leave out again.
+  const TensorId product = b_.Mul(z, level, Name("levels' product"));
+  const int shift = std::ilogb(numerator);
+  const double scale = std::ldexp(1.0, -shift);
+  const TensorId near =
+      b_.Open(b_.Add(product, scale, std::nullopt, 0, 0,
+                     b_.op(product).frac + static_cast<unsigned>(shift), Name("level range")),
+              16, Name("level range"));
+  const double centre = numerator * scale;
+  const double radius = centre * (1.25 * b_.SeriesError(series) + 0.05);
+  ranges_.Watch(near, ranges_.Within(near, {centre - radius, centre + radius}),
+                Name("level range"));
+  return level;
+}
+
+void Blocks::WatchOne(TensorId x, double error, const char* what) {
+  const double radius = 3 * error + 1e-3;
+  ranges_.Watch(x, ranges_.Within(x, {1 - radius, 1 + radius}), Name(what));
+}
+
+void Blocks::WatchBits(TensorId x, const std::string& name) {
+  const double most = std::ldexp(1.0, int{b_.op(x).bits} - int{b_.op(x).frac});
+  ranges_.Watch(x, ranges_.Within(x, {-most, most}), name);
+}
+
+TensorId Blocks::Function(TensorId x, SeriesGoal goal, const std::string& name) {
+  const Guard guard = ranges_.Around(x);
+  goal.interval = guard.interval();
+  const TensorId y = b_.Series(x, goal, name);
+  ranges_.Watch(x, guard, name + " range");
+  return y;
 }
 
 TensorId Blocks::Activate(Activation activation, TensorId x) {
   SeriesGoal goal;
   goal.function = [activation](double v) { return ActivationAt(activation, v); };
-  goal.interval = b_.Widened(x);
   // A single row is cheap enough for a better fit.
   goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
   goal.error_max = 2e-2;
@@ -134,7 +182,7 @@ TensorId Blocks::Activate(Activation activation, TensorId x) {
   // is met halfway.
   goal.phase_bits = 22 + static_cast<unsigned>(std::bit_width(options_.builder.sets / 4)) / 2;
   goal.out_frac = std::min(38u, options_.builder.open_bits_max - 19);
-  return b_.Series(x, goal, Name(activation == Activation::kSilu ? "SiLU" : "GELU"));
+  return Function(x, goal, Name(activation == Activation::kSilu ? "SiLU" : "GELU"));
 }
 
 TensorId Blocks::Exp(TensorId x, Range interval, double terms) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "mpc/model/compile.h"
+#include "mpc/model/ranges.h"
 
 namespace mpc {
 
@@ -26,7 +27,11 @@ struct Hidden {
 
 class Blocks {
  public:
-  Blocks(PlanBuilder& builder, const CompileOptions& options) : b_(builder), options_(options) {}
+  Blocks(PlanBuilder& builder, const CompileOptions& options)
+      : b_(builder), options_(options), ranges_(builder) {}
+
+  // What watches the ranges of values; the plan's output goes through it.
+  Ranges& ranges() { return ranges_; }
 
   // What the names of operations begin with.
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
@@ -49,7 +54,11 @@ class Blocks {
 
   // Sharing of the activation of a fresh wire.
   TensorId Activate(Activation activation, TensorId x);
-  // Sharing of exp of a fresh wire; sums of `terms` of them can be opened.
+  // Watches that a wire keeps the bound that comparisons rely on.
+  void WatchBits(TensorId x, const std::string& name);
+  // Sharing of a function of a fresh wire, on the interval around what calibration saw; watched.
+  TensorId Function(TensorId x, SeriesGoal goal, const std::string& name);
+  // Sharing of exp of a fresh wire; sums of `terms` of them can be opened. The caller watches it.
   TensorId Exp(TensorId x, Range interval, double terms = 1);
 
   // weight' = diag(gamma) weight * scale, bias' = (bias + beta weight) * scale: a linear map of a
@@ -62,11 +71,14 @@ class Blocks {
 
  private:
   SeriesGoal RowGoal(Range range, double largest) const;
+  // Watches that x stays as near to 1 as a series with that error leaves it.
+  void WatchOne(TensorId x, double error, const char* what);
   // Newton steps are worth their rounds while the error is clearly beyond the target.
   bool Improve(double error) const { return b_.ok() && error > 3 * options_.inverse_error; }
 
   PlanBuilder& b_;
   const CompileOptions& options_;
+  Ranges ranges_;
   std::string prefix_;
 };
 

@@ -1,6 +1,7 @@
 #include "mpc/model/builder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -15,7 +16,8 @@ namespace mpc {
 namespace {
 
 constexpr unsigned kWeightFracMax = 16;
-constexpr int kWeightBits = 19;  // What the gemm likes best.
+constexpr int kWeightBits = 19;          // What the gemm likes best.
+constexpr std::size_t kWeightTexts = 4;  // Texts, and rows of each, on which rounding is judged.
 
 constexpr unsigned kBitsForResidual = 2;  // What is added to a linear map's result may be larger.
 
@@ -42,10 +44,11 @@ unsigned BitsOf(double largest) {
   return largest < 1 ? 1u : static_cast<unsigned>(std::ilogb(largest)) + 1;
 }
 
-unsigned WeightFrac(const std::vector<double>& weight) {
+// Fraction bits with which weights are integers of `bits` bits and a sign.
+unsigned WeightFrac(const std::vector<double>& weight, int bits) {
   const double largest = Largest(weight);
   if (largest == 0 || !std::isfinite(largest)) return kWeightFracMax;
-  const int frac = kWeightBits - 1 - std::ilogb(largest);
+  const int frac = bits - 1 - std::ilogb(largest);
   return static_cast<unsigned>(std::clamp(frac, 0, static_cast<int>(kWeightFracMax)));
 }
 
@@ -103,6 +106,12 @@ const Decision* PlanBuilder::Decided(const std::string& name) const {
   return replays() && found != decisions_.end() ? &found->second : nullptr;
 }
 
+Guard PlanBuilder::Remember(const std::string& name, const Guard& guard) {
+  if (const Decision* decided = Decided(name)) return decided->guard;
+  if (!scope_.empty()) guards_[scope_ + name + " " + std::to_string(repeats_[name])] = guard;
+  return guard;
+}
+
 TensorId PlanBuilder::Push(Op op) {
   const auto id = static_cast<TensorId>(plan_.ops.size());
   const std::string name =
@@ -133,7 +142,8 @@ TensorId PlanBuilder::Push(Op op) {
   if (!scope_.empty()) {
     const Op& made = plan_.ops.back();
     keys_.push_back(KeyOf(name));
-    decisions_[keys_.back()] = {Seen(id), made.frac, made.bits, made.series, 0};
+    decisions_[keys_.back()] = {Seen(id),    made.frac, made.bits,
+                                made.series, 0,         guards_[keys_.back()]};
   }
   return id;
 }
@@ -184,6 +194,37 @@ TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
   return Push(std::move(op));
 }
 
+// Rounding errors of weights are independent: the result moves by |x| times the root of the mean
+// square of a column's. 7 or 15 bits and a sign, or more.
+int PlanBuilder::WeightBits(TensorId x, const std::vector<double>& weight,
+                            std::uint32_t cols) const {
+  if (replays() || !ok() || options_.weight_error == 0) return kWeightBits;
+  const std::size_t inner = weight.size() / cols;
+  // Of the result, and of |x|, over some of the texts' rows.
+  double results = 0, inputs = 0;
+  for (std::size_t text = 0; text < std::min(texts_.size(), kWeightTexts); ++text) {
+    const std::vector<double> values = Values(x, text);
+    const std::size_t rows = values.size() / inner;
+    for (std::size_t row = 0; row < rows; row += std::max<std::size_t>(1, rows / kWeightTexts)) {
+      std::vector<double> y(cols);
+      for (std::size_t i = 0; i < inner; ++i) {
+        const double factor = values[row * inner + i];
+        inputs += factor * factor * cols;
+        for (std::uint32_t c = 0; c < cols; ++c) y[c] += factor * weight[i * cols + c];
+      }
+      for (const double value : y) results += value * value;
+    }
+  }
+  for (const int bits : {7, 15}) {
+    const double unit = std::ldexp(1.0, -static_cast<int>(WeightFrac(weight, bits)));
+    // A rounding's mean square is a twelfth of the unit's.
+    if (inputs * unit * unit / 12 <= results * options_.weight_error * options_.weight_error) {
+      return bits;
+    }
+  }
+  return kWeightBits;
+}
+
 TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
                              std::optional<unsigned> headroom, const std::string& name) {
   const std::uint32_t rows = op(x).rows, inner = op(x).cols;
@@ -198,7 +239,7 @@ TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
   const auto [weight, bias] = affine();
   const auto cols = static_cast<std::uint32_t>(bias.size());
   CHECK(weight.size() == std::size_t{inner} * cols);
-  unsigned frac = WeightFrac(weight);
+  unsigned frac = WeightFrac(weight, WeightBits(x, weight, cols));
   // Biases are integers of less than 62 bits.
   const unsigned bias_bits = BitsOf(Scaled(Largest(bias), op(x).frac));
   frac = std::min(frac, bias_bits < 61 ? 61 - bias_bits : 0);
@@ -360,6 +401,20 @@ TensorId PlanBuilder::Lookup(TensorId x, TensorId table, unsigned digit_bits,
   return Push(std::move(y));
 }
 
+TensorId PlanBuilder::Noise(const std::vector<double>& quantiles, std::uint32_t rows,
+                            std::uint32_t cols, unsigned frac, const std::string& name) {
+  Op y = Make(OpKind::kNoise, {}, rows, cols, false, frac, name);
+  // The same table again and again.
+  if (!noise_) {
+    noise_ = Quantise(quantiles, static_cast<std::uint32_t>(quantiles.size()), 1, frac);
+  }
+  y.weight = *noise_;
+  y.digit_bits = static_cast<std::uint8_t>(std::bit_width(quantiles.size() - 1));
+  y.bits = static_cast<std::uint8_t>(
+      BitsOf(Scaled(Largest(quantiles) * options_.sets, plan_.constants[y.weight].frac)));
+  return Push(std::move(y));
+}
+
 TensorId PlanBuilder::RowSum(TensorId x, const std::string& name) {
   return Push(Make(OpKind::kRowSum, {x}, op(x).rows, 1, op(x).wire, op(x).frac, name));
 }
@@ -482,7 +537,10 @@ unsigned PlanBuilder::FracThatFits(double largest) const {
 void PlanBuilder::KeepOnly(const std::vector<TensorId>& ids, TensorId begin) {
   if (replays()) return;
   for (TensorId id = begin; id < values_.size(); ++id) {
-    if (std::find(ids.begin(), ids.end(), id) == ids.end()) values_[id].clear();
+    const auto among = [id](const std::vector<TensorId>& kept) {
+      return std::find(kept.begin(), kept.end(), id) != kept.end();
+    };
+    if (!among(ids) && !among(pinned_)) values_[id].clear();
   }
 }
 

@@ -30,6 +30,9 @@ struct BuilderOptions {
   unsigned open_bits_max = 57;  // Of opened values; smaller leaks less.
   unsigned wire_frac = 16;      // Fraction bits of wires unless said otherwise.
   unsigned sets = 4;            // C(n, t) of the largest committee that will run the plan.
+  // Of a linear map's result, relative, on calibration texts: a matrix's weights keep 8 or 16 bits
+  // where that moves it by less (root of the mean square), else up to 19. 0: always 19.
+  double weight_error = 1.0 / 8192;
   // Of preprocessed phases: the products of many leak with few bits less.
   unsigned phase_bits_max = kPhaseBitsMax;
 };
@@ -53,6 +56,17 @@ struct Affine {
   std::vector<double> bias;
 };
 
+// Where a wire's values must stay, and how that is watched (mpc/model/ranges.h).
+struct Guard {
+  double centre = 0;
+  double radius = 1;
+  std::uint32_t group = 1;  // Values whose squares are opened together.
+  std::uint8_t levels = 1;  // The sum's terms are m to the 2^levels.
+  double seen = 0;          // The sum, at most, on the calibration texts.
+
+  Range interval() const { return {centre - radius, centre + radius}; }
+};
+
 // What a calibrated plan decided for its operations, by their keys (PlanBuilder::Begin), so that a
 // plan which repeats its steps on other shapes decides the same.
 struct Decision {
@@ -61,6 +75,7 @@ struct Decision {
   std::uint8_t bits = 0;
   Series series;
   double series_error = 0;
+  Guard guard;
 };
 using Decisions = std::map<std::string, Decision>;
 
@@ -78,6 +93,10 @@ class PlanBuilder {
   void Begin(const std::string& scope);
   const Decisions& decisions() const { return decisions_; }
   bool replays() const { return texts_.empty(); }
+  // The guard to use for the operation that comes next, called `name`: the one given, or when
+  // repeating the one remembered.
+  Guard Remember(const std::string& name, const Guard& guard);
+  const BuilderOptions& options() const { return options_; }
 
   // Operations; see plan.h. A weight given in real numbers is quantised to as many fraction bits,
   // up to 16, as keep it below 2^19.
@@ -116,6 +135,9 @@ class PlanBuilder {
   TensorId Compare(TensorId x, unsigned digits, unsigned digit_bits, const std::string& name);
   // `table`: the operation whose weight is looked up, an Embed.
   TensorId Lookup(TensorId x, TensorId table, unsigned digit_bits, const std::string& name);
+  // Noise whose parts have these quantiles, 2^k of them (mpc/functions/noise.h).
+  TensorId Noise(const std::vector<double>& quantiles, std::uint32_t rows, std::uint32_t cols,
+                 unsigned frac, const std::string& name);
   TensorId RowSum(TensorId x, const std::string& name);
   TensorId Rows(TensorId x, std::uint32_t begin, std::uint32_t rows, const std::string& name);
   TensorId Series(TensorId x, const SeriesGoal& goal, const std::string& name);
@@ -140,8 +162,11 @@ class PlanBuilder {
   // Error of a kSeries operation as fitted, phases' noise included, in the goal's weight.
   double SeriesError(TensorId id) const { return series_errors_[id]; }
 
-  // Forgets the values of all tensors from `begin` on but these.
+  // Forgets the values of all tensors from `begin` on but these and those pinned.
   void KeepOnly(const std::vector<TensorId>& ids, TensorId begin = 0);
+  void Pin(TensorId id) { pinned_.push_back(id); }
+  // How many of the output's last elements are range flags.
+  void set_flags(std::uint32_t flags) { plan_.flags = flags; }
 
   void Refuse(const std::string& why);
   bool ok() const { return error_.empty(); }
@@ -153,6 +178,7 @@ class PlanBuilder {
   Op Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t rows, std::uint32_t cols,
           bool wire, unsigned frac, const std::string& name) const;
   TensorId Push(Op op);
+  int WeightBits(TensorId x, const std::vector<double>& weight, std::uint32_t cols) const;
   std::int64_t ToInteger(double value);  // Refuses what does not fit in 62 bits.
   void SetBits(Op& op, const Values_& values) const;
   std::string KeyOf(const std::string& name);
@@ -171,6 +197,9 @@ class PlanBuilder {
   std::string scope_;
   std::map<std::string, unsigned> repeats_;  // Of names since Begin.
   Decisions decisions_;
+  std::map<std::string, Guard> guards_;  // By the key of an operation to come.
+  std::vector<TensorId> pinned_;
+  std::optional<ConstantId> noise_;
   std::vector<std::string> keys_;  // By operation, when Begin was called before all of them.
   std::map<std::string, std::pair<ConstantId, ConstantId>> linear_;  // Weight and bias, by name.
 };

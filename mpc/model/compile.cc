@@ -7,9 +7,36 @@
 
 namespace mpc {
 
+std::string Name(Approximation approximation) {
+  switch (approximation) {
+    case Approximation::kExact:
+      return "exact";
+    case Approximation::kPuma:
+      return "puma";
+    case Approximation::kMpcformer:
+      return "mpcformer";
+  }
+  return "";
+}
+
+proto::Result<Approximation> ParseApproximation(const std::string& name) {
+  for (const auto known :
+       {Approximation::kExact, Approximation::kPuma, Approximation::kMpcformer}) {
+    if (Name(known) == name) return known;
+  }
+  return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                     "there is no approximation " + name + " (there are: exact, puma, mpcformer)");
+}
+
 proto::Result<Plan> Compile(const FloatModel& model, const Length& length,
                             const std::vector<std::vector<std::uint32_t>>& calibration,
                             const CompileOptions& options) {
+  if (model.config.decoder() && options.approximation != Approximation::kExact) {
+    return proto::Fail(proto::ErrorCode::kInvalidArgument,
+                       "compiling the model: " + Name(options.approximation) +
+                           " is for models that classify or embed; " + model.config.architecture +
+                           " takes exact");
+  }
   if (model.config.decoder()) return CompileDecoder(model, length, calibration, options);
   return CompileEncoder(model, length.tokens, calibration, options);
 }

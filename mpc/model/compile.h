@@ -1,6 +1,7 @@
 // From a float model and sample texts to a plan for one length.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "mpc/model/builder.h"
@@ -9,12 +10,20 @@
 
 namespace mpc {
 
+// What stands for GELU and softmax: series fitted to the model's own functions, or published ones
+// (mpc/model/approximations.h), for encoders.
+enum class Approximation : std::uint8_t { kExact, kPuma, kMpcformer };
+std::string Name(Approximation approximation);
+proto::Result<Approximation> ParseApproximation(const std::string& name);
+
 struct CompileOptions {
+  Approximation approximation = Approximation::kExact;
   BuilderOptions builder;
   std::size_t texts_max = 200;  // Calibration texts used.
   double gelu_error = 2e-3;     // Largest absolute error of GELU and SiLU.
   double exp_error = 3e-4;      // Of exp, relative to the greater of it and 1.
   double inverse_error = 1e-4;  // Relative, of 1/x and 1/sqrt, Newton steps included.
+  double temperature = 0;       // Of sampled tokens; 0: always the likeliest.
   double exponent_max = 7;      // Of exp; larger exponents are halved before and squared after.
 };
 

@@ -117,6 +117,17 @@ class Fields {
     }
     return tokens;
   }
+  // The index of the field's value among those supported; 0 where it is absent.
+  std::size_t OneOf(const char* name, const std::vector<std::string>& supported) {
+    const json value = Field(config_, name);
+    if (value.is_null()) return 0;
+    for (std::size_t i = 0; i < supported.size(); ++i) {
+      if (value == supported[i]) return i;
+    }
+    Refuse(std::string(name) + " " + (value.is_string() ? Shown(value) : "no text") +
+           " is not supported (supported: " + Joined(supported) + ")");
+    return 0;
+  }
   Activation ActivationOf(const char* name,
                           const std::vector<std::pair<const char*, Activation>>& of,
                           Activation otherwise) {
@@ -147,6 +158,13 @@ const std::vector<std::pair<const char*, Activation>> kEncoderActivations = {
     {"gelu_new", Activation::kGeluTanh},
     {"gelu_pytorch_tanh", Activation::kGeluTanh},
     {"silu", Activation::kSilu}};
+// Encoders distilled with MPCFormer's scripts say "softmax_act": "2quad", too.
+const std::vector<std::pair<const char*, Activation>> kBertActivations = {
+    {"gelu", Activation::kGelu},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"silu", Activation::kSilu},
+    {"quad", Activation::kQuad}};
 
 Result<std::vector<std::string>> Labels(const json& config) {
   constexpr std::size_t kLabelsMax = 1024;
@@ -177,7 +195,8 @@ void ReadBert(Fields& in, ModelConfig& out) {
   out.max_position_embeddings = in.Size("max_position_embeddings", kPositionsMax);
   out.type_vocab_size = in.Size("type_vocab_size", 16);
   out.layer_norm_eps = in.Epsilon("layer_norm_eps", 1e-12);
-  out.activation = in.ActivationOf("hidden_act", kEncoderActivations, Activation::kGelu);
+  out.activation = in.ActivationOf("hidden_act", kBertActivations, Activation::kGelu);
+  out.quad_softmax = in.OneOf("softmax_act", {"softmax", "2quad"}) == 1;
   in.Only("position_embedding_type", "absolute");
   in.Only("is_decoder", false);
 }

@@ -17,7 +17,8 @@ namespace mpc {
 enum class Family : std::uint8_t { kBert, kRoberta, kDistilbert, kGpt2, kLlama };
 // What comes out: a logit a label, a sentence's vector, or text.
 enum class Task : std::uint8_t { kClassify, kEmbed, kGenerate };
-enum class Activation : std::uint8_t { kGelu, kGeluTanh, kSilu };
+// kQuad: MPCFormer's x^2 / 8 + x / 4 + 1/2.
+enum class Activation : std::uint8_t { kGelu, kGeluTanh, kSilu, kQuad };
 enum class Pooling : std::uint8_t { kFirst, kMean };
 
 // Rotary positions: what angle position p turns pair i of a head by is p * frequencies[i].
@@ -31,6 +32,7 @@ struct ModelConfig {
   Family family = Family::kBert;
   Task task = Task::kClassify;
   Activation activation = Activation::kGelu;
+  bool quad_softmax = false;         // MPCFormer's 2Quad: (s + 5)^2 in place of exp(s).
   Pooling pooling = Pooling::kMean;  // kEmbed
   std::uint32_t vocab_size = 0;
   std::uint32_t hidden_size = 0;

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "mpc/functions/noise.h"
 #include "mpc/model/blocks.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
@@ -23,6 +24,7 @@ using Reals = std::vector<double>;
 constexpr std::size_t kCalibrationTextsMax = 24;
 constexpr unsigned kShareFrac = 24;  // Of w_i.
 constexpr unsigned kAngleFrac = 14;
+constexpr unsigned kNoiseFrac = 16;
 constexpr unsigned kRotationHeadroom = kAngleFrac + 2;
 
 // Texts of exactly `length` tokens, of which the first `tokens` may be padded, by all amounts in
@@ -50,7 +52,8 @@ std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t 
 struct Softening {
   double bias = 0;   // By how much the scores of pads are lowered.
   int halvings = 0;  // Of the exponents.
-  Range exponent;    // After halving.
+  Range text;        // Exponents after halving, before pads are lowered,
+  Range exponent;    // and after.
 };
 using Softenings = std::map<std::string, Softening>;
 
@@ -95,7 +98,7 @@ class Compiler {
       ids.push_back(next);
     }
     Begin("");
-    b_.Output(b_.Concat(ids, "tokens"), "text");
+    blocks_.ranges().Output(b_.Concat(ids, "tokens"), "text");
   }
 
  private:
@@ -351,6 +354,7 @@ class Compiler {
       exponents = b_.Add(exponents, 1, own, 1, 0, frac, Name("all exponents"));
     }
     const TensorId x = b_.Open(exponents, 18, Name("exponents"));
+    WatchExponents(x, m, text, see);
 
     TensorId powers = see(blocks_.Exp(x, m.exponent, positions_), true, true, "seen powers");
     TensorId u = b_.Open(powers, 18, Name("powers"));
@@ -369,6 +373,18 @@ class Compiler {
     const TensorId r = blocks_.Inverse(z, b_.WidenedPositive(z));
     const TensorId share = b_.Open(b_.Mul(r, w, Name("shares")), 24, Name("shares"));
     return b_.Open(b_.Mul(u, share, Name("probabilities")), 20, Name("probabilities"));
+  }
+
+  // With the pads raised again, where they were lowered, all exponents lie around 0.
+  template <class See>
+  void WatchExponents(TensorId x, const Softening& m, TensorId text, See see) {
+    const double bias = std::ldexp(m.bias, -m.halvings);
+    const unsigned frac = b_.op(x).frac;
+    const TensorId level = b_.Add(x, 0, std::nullopt, 0, bias, frac, Name("raised pads"));
+    const TensorId pads =
+        see(b_.AddPerColumn(level, text, -bias, Name("raised pads")), false, true, "raised pads");
+    const TensorId raised = b_.Add(x, 1, pads, 1, 0, frac, Name("raised pads"));
+    blocks_.ranges().Watch(raised, blocks_.ranges().Within(raised, m.text), Name("exp range"));
   }
 
   Range Loosened(TensorId z) const {
@@ -415,22 +431,40 @@ class Compiler {
       ++m.halvings;
     }
     if (m.halvings == kHalvingsMax) b_.Refuse(Name("scores: too large for a softmax"));
-    m.exponent = {std::ldexp(deviation.low * margin - m.bias, -m.halvings),
-                  std::ldexp(deviation.high * margin + 0.5, -m.halvings)};
+    m.text = {std::ldexp(deviation.low * margin, -m.halvings),
+              std::ldexp(deviation.high * margin + 0.5, -m.halvings)};
+    m.exponent = {m.text.low - std::ldexp(m.bias, -m.halvings), m.text.high};
     softenings_[blocks_.prefix()] = m;
   }
 
   TensorId Logits(const Hidden& hidden) {
     Begin("logits ");
-    const TensorId logits =
-        blocks_.Linear(hidden, model_.classifier, 1, kResidualHeadroom, "logits");
+    TensorId logits = blocks_.Linear(hidden, model_.classifier, 1, kResidualHeadroom, "logits");
+    if (options_.temperature > 0) logits = WithNoise(logits);
     // A difference of two must fit a comparison.
     const unsigned whole =
         static_cast<unsigned>(std::max(0, int{b_.op(logits).bits} - int{b_.op(logits).frac}));
     if (whole + 4 > kSelectBits) b_.Refuse("the logits are too large to be compared");
     const unsigned frac = kSelectBits - 3 - std::min(whole, kSelectBits - 3);
     const TensorId wire = b_.Open(logits, std::min(16u, frac), Name("logits"));
+    blocks_.WatchBits(wire, Name("logits range"));
     return wire;
+  }
+
+  // The greatest of the sums is token i with probability softmax(logits / temperature)_i.
+  TensorId WithNoise(TensorId logits) {
+    if (quantiles_.empty()) {
+      quantiles_ = GumbelPartQuantiles(options_.builder.sets, std::size_t{1} << kNoiseBitsMax);
+      for (double& quantile : quantiles_) quantile *= options_.temperature;
+    }
+    const Op& op = b_.op(logits);
+    const TensorId noise = b_.Noise(quantiles_, op.rows, op.cols, kNoiseFrac, "noise");
+    const unsigned frac = std::max<unsigned>(b_.op(logits).frac, kNoiseFrac);
+    const unsigned bits = std::max(b_.op(logits).bits + frac - b_.op(logits).frac,
+                                   b_.op(noise).bits + frac - kNoiseFrac);
+    const TensorId sum = b_.Add(logits, 1, noise, 1, 0, frac, "noisy logits");
+    b_.SetBits(sum, bits + 1);
+    return sum;
   }
 
   TensorId Choose(const Hidden& hidden, std::uint32_t step) {
@@ -449,6 +483,7 @@ class Compiler {
   Blocks blocks_;
   Softenings softenings_;
   std::vector<Cache> caches_;
+  std::vector<double> quantiles_;  // Of a part of the noise, times the temperature.
   TensorId words_ = 0;
   TensorId text_ = 0;    // Wire [positions x 1]: 1 for text, 0 for padding.
   TensorId shares_ = 0;  // Wire [positions x 1]: w.
@@ -478,6 +513,12 @@ Result<Plan> CompileDecoder(const FloatModel& model, const Length& length,
   if (length.tokens < 1 || length.generated < 1 || positions > config.max_position_embeddings) {
     return bad("prompt and answer must have at least a token each, and together at most " +
                std::to_string(config.max_position_embeddings + 1));
+  }
+  if (!(options.temperature >= 0 && options.temperature <= 100)) {
+    return bad("the temperature must be from 0 to 100");
+  }
+  if (options.temperature > 0 && options.builder.sets > kNoisePartsMax) {
+    return bad("sampling is for committees of 4 or 7 members");
   }
   if (calibration.empty()) return bad("needs at least one calibration text");
   for (const Text& text : calibration) {

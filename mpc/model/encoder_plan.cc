@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "mpc/model/approximations.h"
 #include "mpc/model/blocks.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
@@ -172,7 +173,7 @@ class Compiler {
     const Hidden middle = Normalise(sum, &weights.attention_norm, "attention norm ");
     b_.KeepOnly({text_, middle.normal});
     const TensorId inner = blocks_.OpenLinear(middle, weights.intermediate, 1, "intermediate");
-    const TensorId activated = blocks_.Activate(config_.activation, inner);
+    const TensorId activated = Activated(inner);
     const TensorId out = blocks_.Plain(activated, weights.output, true, "output");
     const TensorId end = Residual(out, middle);
     b_.KeepOnly({text_, end});
@@ -184,7 +185,8 @@ class Compiler {
   struct Masking {
     double bias = 0;   // By how much the scores of pads are lowered.
     int halvings = 0;  // Of the exponents.
-    Range exponent;    // After halving.
+    Range text;        // Exponents after halving, before pads are lowered,
+    Range exponent;    // and after.
   };
 
   Masking MaskingFor(TensorId s) {
@@ -220,13 +222,36 @@ class Compiler {
       ++m.halvings;
     }
     if (m.halvings == kHalvingsMax) b_.Refuse(Name("scores: too large for a softmax"));
-    m.exponent = {std::ldexp(deviation.low * margin - m.bias, -m.halvings),
-                  std::ldexp(deviation.high * margin, -m.halvings)};
+    m.text = {std::ldexp(deviation.low * margin, -m.halvings),
+              std::ldexp(deviation.high * margin, -m.halvings)};
+    m.exponent = {m.text.low - std::ldexp(m.bias, -m.halvings), m.text.high};
     return m;
   }
 
+  TensorId Activated(TensorId x) {
+    const bool gelu =
+        config_.activation == Activation::kGelu || config_.activation == Activation::kGeluTanh;
+    const bool quad = config_.activation == Activation::kQuad;
+    if (options_.approximation == Approximation::kPuma && gelu) {
+      return PumaGelu(b_, blocks_, x, Name("GELU"));
+    }
+    if (options_.approximation == Approximation::kMpcformer && !gelu && !quad) {
+      b_.Refuse("mpcformer has no form of this activation, but of GELU alone");
+    }
+    if (options_.approximation == Approximation::kMpcformer || quad) {
+      return QuadGelu(b_, x, Name("Quad"));
+    }
+    return blocks_.Activate(config_.activation, x);
+  }
+
   TensorId Softmax(TensorId s) {
+    if (options_.approximation == Approximation::kMpcformer || config_.quad_softmax) {
+      return QuadSoftmax(b_, blocks_, s, text_, Name("2Quad"));
+    }
     const Masking m = MaskingFor(s);
+    if (options_.approximation == Approximation::kPuma) {
+      return PumaSoftmax(b_, blocks_, s, text_, m.bias, Name("softmax"));
+    }
     const double scale = std::exp2(-m.halvings);
     // x = (s - mean - bias * pad) / 2^halvings; a mean that is off by a little moves all of a row
     // alike, and cancels.
@@ -238,6 +263,7 @@ class Compiler {
         b_.Add(s, scale, sum, per_column * scale, -m.bias * scale, frac, Name("centred scores"));
     const TensorId masked = b_.AddPerColumn(centred, text_, m.bias * scale, Name("masked scores"));
     const TensorId x = b_.Open(masked, 18, Name("exponents"));
+    WatchExponents(x, m);
 
     TensorId powers = blocks_.Exp(x, m.exponent);
     TensorId u = b_.Open(powers, 18, Name("powers"));
@@ -260,6 +286,14 @@ class Compiler {
     return b_.Open(b_.Mul(u, r, Name("probabilities")), 20, Name("probabilities"));
   }
 
+  // With the pads raised again, all exponents lie around 0.
+  void WatchExponents(TensorId x, const Masking& m) {
+    const double bias = std::ldexp(m.bias, -m.halvings);
+    const TensorId raised = b_.Add(b_.AddPerColumn(x, text_, -bias, Name("raised pads")), 1,
+                                   std::nullopt, 0, bias, b_.op(x).frac, Name("raised pads"));
+    blocks_.ranges().Watch(raised, blocks_.ranges().Within(raised, m.text), Name("exp range"));
+  }
+
   // tokens / sum within a third or so.
   TensorId CoarseInverse(TensorId sharing) {
     const TensorId sums = b_.RowSum(sharing, Name("level sums"));
@@ -278,10 +312,10 @@ class Compiler {
     const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
     const TensorId state = b_.ScaleColumns(hidden.normal, gamma, beta, 16, Name("gamma, beta"));
     if (config_.pooling == Pooling::kFirst) {
-      b_.Output(state, "embedding");
+      blocks_.ranges().Output(state, "embedding");
     } else {  // The sum over the text's tokens: the client knows their number.
       const TensorId weights = b_.Reshape(text_, 1, tokens_, "text");
-      b_.Output(b_.Mix(weights, state, heads, "sum over the text"), "embedding");
+      blocks_.ranges().Output(b_.Mix(weights, state, heads, "sum over the text"), "embedding");
     }
   }
 
@@ -292,16 +326,17 @@ class Compiler {
     TensorId activated;
     if (config_.family == Family::kDistilbert) {
       activated = b_.Open(Relu(b_, pooled), wire_frac(), Name("ReLU"));
+      blocks_.WatchBits(pooled, Name("ReLU range"));
     } else {
       SeriesGoal goal;
       goal.function = [](double v) { return std::tanh(v); };
-      goal.interval = b_.Widened(pooled);
       goal.target = 1e-4;
       goal.out_frac = 40;
-      activated = b_.Series(pooled, goal, Name("tanh"));
+      activated = blocks_.Function(pooled, goal, Name("tanh"));
     }
     blocks_.set_prefix("");
-    b_.Output(blocks_.Plain(activated, model_.classifier, false, "classifier"), "logits");
+    const TensorId logits = blocks_.Plain(activated, model_.classifier, false, "classifier");
+    blocks_.ranges().Output(logits, "logits");
   }
 
   const FloatModel& model_;
@@ -341,6 +376,9 @@ Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
   }
   Plan head;
   head.architecture = ArchitectureOf(config);
+  if (options.approximation != Approximation::kExact) {
+    head.architecture = Name(options.approximation) + "-" + head.architecture;
+  }
   head.tokens = tokens;
   head.vocabulary = config.vocab_size;
   const auto bits = static_cast<std::uint32_t>(std::bit_width(config.vocab_size - 1));

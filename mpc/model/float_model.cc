@@ -89,7 +89,11 @@ Matrix Attend(const ModelConfig& config, const LayerWeights& layer, const Matrix
       }
       const double most = *std::max_element(weights.begin(), weights.begin() + seen);
       double sum = 0;
-      for (std::size_t j = 0; j < seen; ++j) sum += weights[j] = std::exp(weights[j] - most);
+      for (std::size_t j = 0; j < seen; ++j) {
+        weights[j] =
+            config.quad_softmax ? (weights[j] + 5) * (weights[j] + 5) : std::exp(weights[j] - most);
+        sum += weights[j];
+      }
       for (std::size_t j = 0; j < seen; ++j) {
         for (std::size_t c = 0; c < head_width; ++c) {
           mixed[i * width + offset + c] +=
@@ -110,6 +114,8 @@ double Activated(Activation activation, double v) {
              (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
     case Activation::kSilu:
       return v / (1 + std::exp(-v));
+    case Activation::kQuad:
+      return 0.125 * v * v + 0.25 * v + 0.5;
   }
   return v;
 }

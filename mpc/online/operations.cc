@@ -381,6 +381,8 @@ Tensor Compute(const Plan& plan, const Op& op, std::span<const Tensor* const> in
       return RowSum(op, inputs);
     case OpKind::kRows:
       return Rows(op, inputs);
+    case OpKind::kNoise:
+      return FromMaskProducts(op, slot);
     case OpKind::kOutput:
       return Output(op, *inputs[0], slot);
     case OpKind::kAddConstant:

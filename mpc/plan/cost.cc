@@ -114,6 +114,7 @@ std::uint64_t SlotShares(const Plan& plan, const Op& op) {
     case OpKind::kScores:
     case OpKind::kMix:
     case OpKind::kOutput:
+    case OpKind::kNoise:
       return op.size();
     case OpKind::kSeries:
       return op.size() * (2 * op.series.cosine.size() + (op.series.poly.size() > 2 ? 1 : 0));

@@ -59,6 +59,7 @@ struct RealArithmetic {
   static double Apply(const Series& series, double x) { return EvaluateSeries(series, x); }
   static Int128 ToInteger(double x) { return static_cast<Int128>(std::floor(x)); }
   static std::uint64_t Digits(unsigned) { return 0; }  // Any mask gives the right answer.
+  static double Noise(const Constant&) { return 0; }
 };
 
 // The field, with the noise that masks bring.
@@ -82,6 +83,13 @@ class FieldArithmetic {
 
   static Int128 ToInteger(Fp x) { return x.ToSigned(); }
   std::uint64_t Digits(unsigned bits) { return Next() >> (64 - bits); }
+  Fp Noise(const Constant& table) {
+    Fp sum;
+    for (unsigned i = 0; i < sets_; ++i) {
+      sum += Fp(std::int64_t{table.values[Next() % table.values.size()]});
+    }
+    return sum;
+  }
 
   Fp Apply(const Series& series, Fp x) {
     Fp value;
@@ -238,6 +246,9 @@ class Machine {
       case OpKind::kCompare:
         Compare(op, *inputs[0], y);
         break;
+      case OpKind::kNoise:
+        for (Number& value : y) value = arithmetic_.Noise(plan_.constants[op.weight]);
+        break;
       case OpKind::kLookup:
         for (std::size_t i = 0; i < op.rows; ++i) {
           CopyRow(plan_.constants[op.weight],
@@ -347,6 +358,7 @@ double ToReal(double value, unsigned frac) {
 std::vector<double> EvaluateFloat(const Plan& plan, Ids ids) {
   std::vector<double> outputs = RunPlan(plan, ids, RealArithmetic{}, [](TensorId, const auto&) {});
   for (double& output : outputs) output = ToReal(output, plan.ops.back().frac);
+  outputs.resize(outputs.size() - plan.flags);
   return outputs;
 }
 
@@ -365,7 +377,14 @@ FixedEvaluation EvaluateFixed(const Plan& plan, Ids ids, std::uint64_t seed, uns
   for (const Fp& output : outputs) {
     result.outputs.push_back(ToReal(static_cast<double>(output.ToSigned()), plan.ops.back().frac));
   }
+  result.flags.assign(result.outputs.end() - plan.flags, result.outputs.end());
+  result.outputs.resize(result.outputs.size() - plan.flags);
   return result;
+}
+
+// A negative flag is rounding, or a number that went around the field.
+bool InRange(std::span<const double> flags) {
+  return std::ranges::all_of(flags, [](double flag) { return std::abs(flag) <= 1; });
 }
 
 std::vector<double> EvaluateOp(const Plan& plan, const Op& op,

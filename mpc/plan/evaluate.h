@@ -16,7 +16,8 @@
 namespace mpc {
 
 // `ids`: exactly plan.tokens of them, padding included; those beyond the vocabulary stand for row 1
-// of the embedding table, as in the protocol. Results are in real units, row-major as the output.
+// of the embedding table, as in the protocol. Results are in real units, row-major as the output,
+// without its range flags.
 std::vector<double> EvaluateFloat(const Plan& plan, std::span<const std::uint32_t> ids);
 
 struct Excess {
@@ -26,8 +27,12 @@ struct Excess {
 
 struct FixedEvaluation {
   std::vector<double> outputs;
+  std::vector<double> flags;     // The plan's range flags.
   std::vector<Excess> excesses;  // Empty when every bound held.
 };
+
+// Whether the flags say that every value stayed in its range.
+bool InRange(std::span<const double> flags);
 
 // `sets`: the number C(n, t) of parts that a mask has.
 FixedEvaluation EvaluateFixed(const Plan& plan, std::span<const std::uint32_t> ids,

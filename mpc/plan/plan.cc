@@ -1,7 +1,8 @@
 // The plan's canonical bytes, and what it leaks.
 //
-// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 1, then the
-// fields in the order of the structs. Integers of constants take 4 (narrow) or 8 bytes (wide).
+// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 3, then the
+// fields in the order of the structs. Integers of wide constants take 8 bytes, those of the others
+// 1, 2 or 4, as few as hold all of a constant's; their number stands before them.
 #include "mpc/plan/plan.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
 
-constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 2};
+constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 3};
 
 class Writer {
  public:
@@ -90,6 +91,57 @@ class Reader {
   ByteSpan rest_;
   bool ok_ = true;
 };
+
+// Bytes that hold each of the values: 1, 2 or 4.
+unsigned WidthOf(const std::vector<std::int32_t>& values) {
+  unsigned width = 1;
+  for (const std::int32_t value : values) {
+    while (width < 4 && value != (width == 1 ? static_cast<std::int8_t>(value)
+                                             : static_cast<std::int16_t>(value))) {
+      width *= 2;
+    }
+  }
+  return width;
+}
+
+void PutConstant(Writer& out, const Constant& constant) {
+  const unsigned width = WidthOf(constant.values);
+  out.U32(constant.rows);
+  out.U32(constant.cols);
+  out.U8(constant.frac);
+  out.U8(static_cast<std::uint8_t>(width));
+  out.Count(constant.values.size());
+  for (const std::int32_t value : constant.values) {
+    auto bits = static_cast<std::uint32_t>(value);
+    for (unsigned i = 0; i < width; ++i, bits >>= 8) out.U8(static_cast<std::uint8_t>(bits));
+  }
+}
+
+constexpr std::size_t kConstantBytesMin = 14;
+
+Constant GetConstant(Reader& in, bool& canonical) {
+  Constant constant;
+  constant.rows = in.U32();
+  constant.cols = in.U32();
+  constant.frac = in.U8();
+  const unsigned width = in.U8();
+  if (width != 1 && width != 2 && width != 4) {
+    canonical = false;
+    return constant;
+  }
+  const std::size_t count = in.Count(width);
+  const ByteSpan raw = in.Raw(count * width);
+  constant.values.resize(raw.size() / width);
+  for (std::size_t i = 0; i < constant.values.size(); ++i) {
+    std::uint32_t bits = 0;
+    for (unsigned b = 0; b < width; ++b) bits |= std::uint32_t{raw[i * width + b]} << (8 * b);
+    constant.values[i] = width == 1   ? static_cast<std::int8_t>(bits)
+                         : width == 2 ? static_cast<std::int16_t>(bits)
+                                      : static_cast<std::int32_t>(bits);
+  }
+  canonical = canonical && WidthOf(constant.values) == width;
+  return constant;
+}
 
 void PutSeries(Writer& out, const Series& series) {
   out.I64(series.period);
@@ -188,13 +240,7 @@ Bytes EncodePlan(const Plan& plan) {
   out.Count(plan.ops.size());
   for (const Op& op : plan.ops) PutOp(out, op);
   out.Count(plan.constants.size());
-  for (const Constant& constant : plan.constants) {
-    out.U32(constant.rows);
-    out.U32(constant.cols);
-    out.U8(constant.frac);
-    out.Count(constant.values.size());
-    for (const std::int32_t value : constant.values) out.U32(static_cast<std::uint32_t>(value));
-  }
+  for (const Constant& constant : plan.constants) PutConstant(out, constant);
   out.Count(plan.wide_constants.size());
   for (const WideConstant& constant : plan.wide_constants) {
     out.U8(constant.frac);
@@ -202,6 +248,7 @@ Bytes EncodePlan(const Plan& plan) {
   }
   out.Count(plan.labels.size());
   for (const std::string& label : plan.labels) out.Text(label);
+  out.U32(plan.flags);
   return out.Take();
 }
 
@@ -209,7 +256,7 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   Reader in(bytes);
   const ByteSpan magic = in.Raw(sizeof kMagic);
   if (!in.ok() || !std::equal(magic.begin(), magic.end(), kMagic)) {
-    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 2");
+    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 3");
   }
   Plan plan;
   bool canonical = true;
@@ -220,15 +267,9 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   plan.digit_bits_low = in.U32();
   const std::size_t ops = in.Count(kOpBytesMin);
   for (std::size_t i = 0; i < ops && in.ok(); ++i) plan.ops.push_back(GetOp(in, canonical));
-  const std::size_t constants = in.Count(13);
-  for (std::size_t i = 0; i < constants && in.ok(); ++i) {
-    Constant constant;
-    constant.rows = in.U32();
-    constant.cols = in.U32();
-    constant.frac = in.U8();
-    constant.values.resize(in.Count(4));
-    for (std::int32_t& value : constant.values) value = static_cast<std::int32_t>(in.U32());
-    plan.constants.push_back(std::move(constant));
+  const std::size_t constants = in.Count(kConstantBytesMin);
+  for (std::size_t i = 0; i < constants && in.ok() && canonical; ++i) {
+    plan.constants.push_back(GetConstant(in, canonical));
   }
   const std::size_t wide = in.Count(5);
   for (std::size_t i = 0; i < wide && in.ok(); ++i) {
@@ -239,6 +280,7 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   }
   const std::size_t labels = in.Count(4);
   for (std::size_t i = 0; i < labels && in.ok(); ++i) plan.labels.push_back(in.Text());
+  plan.flags = in.U32();
   if (!in.AtEnd() || !canonical) {
     return Fail(ErrorCode::kInvalidArgument, "plan: truncated, overlong or not canonical bytes");
   }

@@ -33,6 +33,7 @@ inline constexpr unsigned kPhaseBitsMax = 28;  // Their products stay below 2^kO
 inline constexpr unsigned kVocabularyBitsMax = 20;
 inline constexpr unsigned kDigitsMax = 8;  // Of a kCompare.
 inline constexpr unsigned kDigitBitsMax = 6;
+inline constexpr unsigned kNoiseBitsMax = 16;  // Of a noise table's index.
 
 using TensorId = std::uint32_t;    // The index of the operation that makes it.
 using ConstantId = std::uint32_t;  // Index into Plan::constants.
@@ -99,6 +100,10 @@ enum class OpKind : std::uint8_t {
   // or sharing), 0 <= x < 2^digit_bits: one opening of x + r, r uniform. Numbers beyond the table
   // count as row 1. Sharing.
   kLookup = 22,
+  // y = noise that nobody knows: each element is the sum over all sets A of n - t members of an
+  // entry of the public column `weight` [2^digit_bits x 1] that A's key chooses. No inputs.
+  // Sharing, frac = weight.frac. The table belongs to one number of sets (mpc/functions/noise.h).
+  kNoise = 23,
 };
 
 // Operations that end in a robust opening of their input.
@@ -156,7 +161,7 @@ struct Op {
   std::uint32_t token = 0;          // kTokenIs
   std::uint32_t begin = 0;          // kRows, kColumns
   std::uint8_t digits = 0;          // kCompare; 1 for kLookup
-  std::uint8_t digit_bits = 0;      // kCompare, kLookup
+  std::uint8_t digit_bits = 0;      // kCompare, kLookup, kNoise
   ConstantId weight = kNone;        // index into Plan::constants
   ConstantId bias = kNone;          // index into Plan::wide_constants
   std::vector<std::int64_t> scale;  // kAdd: 1 or 2; kAddPerColumn: 1
@@ -179,6 +184,9 @@ struct Plan {
   std::vector<Constant> constants;
   std::vector<WideConstant> wide_constants;
   std::vector<std::string> labels;  // Names of the output's columns, for people.
+  // The output's last elements that are range flags (mpc/model/ranges.h): 1 and below says that
+  // every value stayed where the plan is good. The output is one column then.
+  std::uint32_t flags = 0;
 
   std::uint64_t vocabulary_padded() const { return 1ull << (digit_bits_high + digit_bits_low); }
 };

@@ -179,6 +179,8 @@ class Checker {
         return CheckCompare();
       case OpKind::kLookup:
         return CheckLookup();
+      case OpKind::kNoise:
+        return CheckNoise();
     }
     return Bad("unknown kind");
   }
@@ -308,7 +310,11 @@ class Checker {
   Result<> CheckOutput() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, false); !ok) return ok;
-    if (!plan_.labels.empty() && plan_.labels.size() != op().cols) return Bad("labels do not fit");
+    if (plan_.flags >= op().size() || (plan_.flags > 0 && op().cols != 1)) {
+      return Bad("flags do not fit");
+    }
+    const std::size_t columns = plan_.flags > 0 ? op().rows - plan_.flags : op().cols;
+    if (!plan_.labels.empty() && plan_.labels.size() != columns) return Bad("labels do not fit");
     return ExpectFrac(in(0).frac);
   }
   Result<> CheckAddConstant() const {
@@ -383,6 +389,15 @@ class Checker {
       return Bad("table does not fit");
     }
     if (auto ok = Expect(1, in(0).rows, weight()->cols, false); !ok) return ok;
+    return ExpectFrac(weight()->frac);
+  }
+
+  Result<> CheckNoise() const {
+    if (auto ok = Expect(0, op().rows, op().cols, false); !ok) return ok;
+    if (op().digit_bits == 0 || op().digit_bits > kNoiseBitsMax || weight() == nullptr ||
+        weight()->cols != 1 || weight()->rows != std::uint32_t{1} << op().digit_bits) {
+      return Bad("table does not fit");
+    }
     return ExpectFrac(weight()->frac);
   }
 

@@ -44,6 +44,7 @@ std::size_t SlotSize(const Plan& plan, TensorId id) {
     case OpKind::kScores:
     case OpKind::kMix:
     case OpKind::kOutput:
+    case OpKind::kNoise:
       return op.size();
     case OpKind::kSeries:
       return ProductSize(op.series, op.size());

@@ -9,13 +9,15 @@ namespace mpc {
 
 std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t values,
                              std::uint64_t masks) {
-  const auto size = static_cast<TensorId>(plan.ops.size());
+  const Layers layers(plan, sets);
+  std::vector<std::uint64_t> opened(plan.ops.size());
+  for (ReductionId id = 0; id < layers.reductions(); ++id) {
+    opened[layers.reduction(id).op] += layers.reduction(id).claims;
+  }
   std::vector<Segment> segments;
   std::uint64_t sum = 0;
-  for (TensorId id = 0; id < size; ++id) {
-    const Layers layers(plan, sets, {id, id + 1, {}});
-    std::uint64_t own = 0;
-    for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) own += layers.size(layer);
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    const std::uint64_t own = opened[id];
     if (segments.empty() || (own > 0 && sum > 0 && sum + own > values)) {
       segments.push_back({id, id, masks});
       sum = 0;

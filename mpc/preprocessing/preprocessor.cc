@@ -167,6 +167,25 @@ void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
   }
 }
 
+// What all members of a set know is a sharing: v f_A.
+std::vector<Fp> Preprocessor::Noise(TensorId id) const {
+  const Prss& prss = reductions_.prss();
+  const Op& op = reductions_.plan().ops[id];
+  const std::vector<std::int32_t>& table = reductions_.plan().constants[op.weight].values;
+  const MaskParts parts = prss.Bounded(reductions_.LabelOf(id, Purpose::kNoise), op.size());
+  std::vector<Fp> shares(op.size());
+  for (SetIndex set = 0; set < prss.sets().count(); ++set) {
+    if (!prss.sets().Contains(set, prss.party())) continue;
+    const Fp factor = prss.sets().Factor(set, prss.party());
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      const auto entry =
+          static_cast<std::size_t>(parts.parts[set * op.size() + i] & (table.size() - 1));
+      shares[i] += factor * Fp(std::int64_t{table[entry]});
+    }
+  }
+  return shares;
+}
+
 Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLayers& opened,
                                 KeptShares* kept) const {
   const Plan& plan = reductions_.plan();
@@ -197,6 +216,8 @@ Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLa
            reductions_.mask_prss().BoundedShares(label, op.size(), {0, op.drop})) {
         Append(slot, shares);
       }
+    } else if (op.kind == OpKind::kNoise) {
+      slot = Noise(id);
     } else if (op.kind == OpKind::kOutput) {
       slot = prss.Random(reductions_.LabelOf(id, Purpose::kOutput), op.size());
     } else {

@@ -74,6 +74,7 @@ class Preprocessor {
                     KeptShares* kept = nullptr) const;
 
  private:
+  std::vector<Fp> Noise(TensorId id) const;
   // An operation's shares: the kept ones, or others that live as long as `own`.
   SeriesShares& Series(TensorId id, const OpenedLayers& opened, KeptShares* kept,
                        std::optional<SeriesShares>& own) const;

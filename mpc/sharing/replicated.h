@@ -34,6 +34,7 @@ enum class Purpose : std::uint8_t {
   kVerify,  // the random triple of the verification
   kVerifyZero,
   kVerifyProduct,
+  kNoise,  // the entries of a table that kNoise adds up
 };
 
 struct Label {

@@ -82,6 +82,7 @@ Plan UpToLogits(Plan plan) {
   output.inputs = {static_cast<TensorId>(logits - plan.ops.begin())};
   plan.ops.erase(logits + 1, plan.ops.end());
   plan.ops.push_back(output);
+  plan.flags = 0;
   EXPECT_TRUE(Validate(plan));
   return plan;
 }

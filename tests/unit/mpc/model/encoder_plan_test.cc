@@ -69,8 +69,8 @@ TEST(BertPlan, ComputesTheModelOnTextsOfEveryLength) {
 
 TEST(BertPlan, CostsAndLeaksAsPromised) {
   const auto plan = CompileEncoder(SmallModel(), 6, SmallTexts()).value();
-  // Embedding 4 rounds, two layers of at most 40, pooler 1.
-  EXPECT_LE(OpeningRounds(plan).size(), 4u + 2 * 40 + 1);
+  // Embedding 4 rounds, two layers of at most 40, pooler 1, range flags 2.
+  EXPECT_LE(OpeningRounds(plan).size(), 4u + 2 * 40 + 1 + 2);
   for (const int size : {4, 7, 10, 13}) {
     EXPECT_GT(CountCost(plan, proto::Committee(static_cast<std::uint16_t>(size))).leakage_bits,
               kLeakageBitsMin);
@@ -80,7 +80,7 @@ TEST(BertPlan, CostsAndLeaksAsPromised) {
     for (const std::int32_t value : constant.values) EXPECT_LT(std::abs(value), 1 << 21);
   }
   // The last layer's queries, and all after them, are of [CLS] alone.
-  EXPECT_EQ(plan.ops.back().rows, 1u);
+  EXPECT_EQ(plan.ops.back().rows, 3u + plan.flags);
 }
 
 TEST(BertPlan, EqualModelsGiveEqualPlans) {

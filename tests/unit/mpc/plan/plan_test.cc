@@ -45,6 +45,33 @@ TEST(Plan, EveryByteCounts) {
   }
 }
 
+TEST(Plan, ConstantsTakeAsFewBytesAsTheyNeed) {
+  Plan plan = SmallPlan();
+  std::vector<std::size_t> sizes;
+  for (const std::int32_t largest : {127, -128, 128, 32767, -32768, 32768, 2147483647}) {
+    plan.constants[0].values[0] = largest;
+    for (std::size_t i = 1; i < plan.constants[0].values.size(); ++i) {
+      plan.constants[0].values[i] = i % 2 == 0 ? 5 : -5;
+    }
+    const proto::Bytes bytes = EncodePlan(plan);
+    const auto decoded = DecodePlan(bytes);
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    EXPECT_EQ(decoded->constants[0].values, plan.constants[0].values);
+    sizes.push_back(bytes.size());
+  }
+  const std::size_t count = plan.constants[0].values.size();
+  const std::vector<std::size_t> more = {0, 0, count, count, count, 3 * count, 3 * count};
+  for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(sizes[i], sizes[0] + more[i]) << i;
+}
+
+TEST(Plan, FlagsAreTheEndOfTheOutput) {
+  Plan plan = SmallPlan();
+  plan.flags = static_cast<std::uint32_t>(plan.ops.back().size());
+  EXPECT_FALSE(Validate(plan));  // Nothing else.
+  plan.flags = 1;
+  EXPECT_FALSE(Validate(plan));  // More than a column, and labels for all.
+}
+
 TEST(Plan, ValidateRefusesWhatAReaderCouldNotRun) {
   struct Case {
     const char* what;

@@ -1,0 +1,188 @@
+#include "mpc/model/ranges.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "proto/base/check.h"
+
+namespace mpc {
+
+namespace {
+
+constexpr std::array<std::uint32_t, 7> kGroups = {64, 32, 16, 8, 4, 2, 1};
+constexpr unsigned kLevelsMax = 3;
+constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
+constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
+constexpr double kFlagMax = 0.5;       // Of a flag, on the calibration texts.
+// An online opening costs 192 bytes of all members, one in preprocessing 80; a series of an element
+// takes some 25 of those, in proportion to its interval.
+constexpr double kOpening = 192.0 / 80 + 1;
+constexpr double kSeriesOpenings = 25;
+
+// The largest group of at most `group` that divides the size.
+std::uint32_t Dividing(std::uint32_t group, std::size_t size) {
+  while (size % group != 0) --group;
+  return group;
+}
+
+double Power(double x, unsigned levels) {
+  for (unsigned i = 0; i < levels; ++i) x *= x;
+  return x;
+}
+
+// 1 / radius^2 as integer * 2^-shift, rounded up.
+struct Scale {
+  double integer = 1;
+  int shift = 0;
+};
+
+Scale ScaleOf(double radius, unsigned frac, unsigned open_bits_max) {
+  const double inverse = 1 / (radius * radius);
+  const int exponent = std::ilogb(inverse);
+  // m = 1 is an integer of 2 frac - exponent bits, and as many as the factor has.
+  const int room = static_cast<int>(open_bits_max) - 2 - (2 * static_cast<int>(frac) - exponent);
+  const int bits = std::clamp(room, 0, 5);
+  Scale scale;
+  scale.shift = bits - exponent;
+  scale.integer = std::ceil(std::ldexp(inverse, scale.shift));
+  return scale;
+}
+
+}  // namespace
+
+Guard Ranges::Choose(TensorId x, double centre, double radius) const {
+  Guard best{centre, radius, 1, kLevelsMax, 1};
+  double best_cost = std::numeric_limits<double>::infinity();
+  const std::size_t size = b_.op(x).size();
+  std::vector<std::vector<double>> values;
+  for (std::size_t t = 0; t < b_.texts().size(); ++t) {
+    values.push_back(b_.Values(x, t));
+    for (double& value : values.back()) value = (value - centre) * (value - centre);
+  }
+  for (const std::uint32_t wanted : kGroups) {
+    const std::uint32_t group = Dividing(wanted, size);
+    for (unsigned levels = 1; levels <= kLevelsMax; ++levels) {
+      double seen = 0;
+      for (const std::vector<double>& text : values) {
+        double sum = 0;
+        for (std::size_t i = 0; i < size; i += group) {
+          double m = 0;
+          for (std::size_t j = i; j < i + group; ++j) m += text[j];
+          sum += Power(m / (radius * radius), levels);
+        }
+        seen = std::max(seen, sum);
+      }
+      const double cost = static_cast<double>(levels) / group;
+      const bool last = group == 1 && levels == kLevelsMax;
+      if ((seen > kSeenMax && !last) || cost >= best_cost) continue;
+      best_cost = cost;
+      best = {centre, radius, group, static_cast<std::uint8_t>(levels), seen};
+    }
+  }
+  return best;
+}
+
+Guard Ranges::Within(TensorId x, Range limits) const {
+  if (b_.replays() || !b_.ok()) return {};
+  return Choose(x, (limits.low + limits.high) / 2, (limits.high - limits.low) / 2);
+}
+
+Guard Ranges::Around(TensorId x) const {
+  if (b_.replays() || !b_.ok()) return {};
+  const Range seen = b_.Seen(x);
+  double mean = 0;
+  for (std::size_t t = 0; t < b_.texts().size(); ++t) {
+    const std::vector<double> values = b_.Values(x, t);
+    for (const double value : values) mean += value / static_cast<double>(values.size());
+  }
+  mean /= static_cast<double>(b_.texts().size());
+  const double middle = (seen.low + seen.high) / 2;
+  const double margin = b_.options().margin;
+  // Never narrower than a unit, so that a fit has an interval.
+  const double least = std::max((seen.high - seen.low) / 2 * margin, 0.5);
+  Guard best;
+  double best_cost = std::numeric_limits<double>::infinity();
+  for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    const double centre = mean + part * (middle - mean);
+    const double radius = std::max(std::max(seen.high - centre, centre - seen.low) * margin, least);
+    const Guard guard = Choose(x, centre, radius);
+    const double cost =
+        kOpening * guard.levels / guard.group + kSeriesOpenings * (radius / least - 1);
+    if (cost >= best_cost) continue;
+    best_cost = cost;
+    best = guard;
+  }
+  return best;
+}
+
+void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
+  if (!b_.ok()) return;
+  CHECK(b_.op(x).wire);
+  const Guard guard = b_.Remember(name + " centred", wanted);
+  const unsigned frac = b_.op(x).frac;
+  const auto size = static_cast<std::uint32_t>(b_.op(x).size());
+  const std::uint32_t group = Dividing(guard.group, size);
+  const std::uint32_t groups = size / group;
+  if (groups > kSideMax) return b_.Refuse(name + ": too large to be watched");
+  const Scale scale = ScaleOf(guard.radius, frac, b_.options().open_bits_max);
+
+  const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
+  const TensorId grouped = b_.Reshape(centred, groups, group, name + " groups");
+  const TensorId moments = b_.RowDot(grouped, grouped, name + " moments");
+  const auto scaled_frac =
+      static_cast<unsigned>(static_cast<int>(b_.op(moments).frac) + scale.shift);
+  const TensorId scaled = b_.Add(moments, std::ldexp(scale.integer, -scale.shift), std::nullopt, 0,
+                                 0, scaled_frac, name + " moments");
+  // In range m is at most 1; what it is otherwise is for the client to see.
+  b_.SetBits(scaled, std::min(scaled_frac + 1, b_.options().open_bits_max));
+  TensorId power = b_.Open(scaled, kFlagFrac, name + " moments");
+  b_.SetBits(power, kFlagFrac + 2);
+  for (unsigned level = 1; level < guard.levels; ++level) {
+    const TensorId square = b_.Mul(power, power, name + " powers");
+    b_.SetBits(square, 2 * kFlagFrac + 2);
+    power = b_.Open(square, kFlagFrac, name + " powers");
+    b_.SetBits(power, kFlagFrac + 2);
+  }
+  const TensorId row = b_.Reshape(power, 1, groups, name + " powers");
+  const TensorId sum = b_.RowDot(row, row, name + " watched");
+  b_.SetBits(sum, 2 * b_.op(row).frac + 2);
+  b_.Pin(sum);
+  watched_.push_back({sum, guard.seen});
+}
+
+void Ranges::Output(TensorId x, const std::string& name) {
+  std::vector<TensorId> flags;
+  double seen = 0;
+  for (const Watched& watched : watched_) {
+    if (flags.empty() || seen + watched.seen > kFlagMax) {
+      flags.push_back(watched.sum);
+      seen = watched.seen;
+    } else {
+      const unsigned frac = std::max(b_.op(flags.back()).frac, b_.op(watched.sum).frac);
+      flags.back() = b_.Add(flags.back(), 1, watched.sum, 1, 0, frac, "flag");
+      b_.SetBits(flags.back(), frac + 2);
+      seen += watched.seen;
+    }
+  }
+  if (flags.empty() || !b_.ok()) {
+    b_.Output(x, name);
+    return;
+  }
+  const unsigned frac = std::max(b_.op(x).frac, b_.op(flags[0]).frac);
+  const auto with_frac = [&](TensorId id) {
+    const unsigned bits = b_.op(id).bits + frac - b_.op(id).frac;
+    id = b_.Add(id, 1, std::nullopt, 0, 0, frac, name);
+    b_.SetBits(id, bits);
+    return id;
+  };
+  const auto count = static_cast<std::uint32_t>(b_.op(x).size());
+  std::vector<TensorId> parts = {b_.Reshape(with_frac(x), count, 1, name)};
+  for (const TensorId flag : flags) parts.push_back(with_frac(flag));
+  b_.set_flags(static_cast<std::uint32_t>(flags.size()));
+  b_.Output(b_.Concat(parts, name), name);
+}
+
+}  // namespace mpc

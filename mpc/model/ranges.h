@@ -1,0 +1,62 @@
+// Range flags: whether every value stayed where the plan's functions are good.
+//
+// All that a plan computes is exact (up to truncation noise) but for its series, each good on one
+// interval alone, and its comparisons, good for numbers of so many bits. So a plan watches what
+// these read, with operations of its own on wires that are there:
+//
+//   m = sum over g neighbours of (x - centre)^2 / radius^2     a row's product, opened
+//   flag = sum over all groups of m^2, m^4 or m^8
+//
+// Every term is at least 0: a flag of at most 1 says that every m is at most 1, and so that every x
+// lies within the radius. That is no estimate; what calibration decides is only how often a value
+// that is in range raises the flag: g and the power are chosen so that on the calibration texts a
+// flag stays below 1/2. Inverses are watched by their result: z r against 1 before a Newton step,
+// or after all of them.
+//
+// The flags are the output's last elements, under masks that the client alone has. They tell it how
+// near its own text came to the intervals; weights are open, so it could compute that itself.
+//
+// Catches: any value beyond its interval, at any place and step, up to 1000 radii (2^20 in m; what
+// lies beyond that wraps around the field and reads as small with probability 2^-60 or so).
+// Misses: nothing by itself wrong; an answer is as good as the plan is on its intervals.
+// Raises without need: for texts whose values crowd near an interval's end though none leaves it.
+// Cost: 1 to 3 openings and products for g values, g up to 64: about 4% of a plan's openings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mpc/model/builder.h"
+
+namespace mpc {
+
+class Ranges {
+ public:
+  explicit Ranges(PlanBuilder& builder) : b_(builder) {}
+
+  // An interval for what a wire holds: the widened one that calibration saw, moved so that few
+  // openings suffice to watch it. Calibration only.
+  Guard Around(TensorId x) const;
+  // The same for given limits, already widened.
+  Guard Within(TensorId x, Range limits) const;
+  // Watches that x, a wire, stays within the guard. A plan that repeats another takes that one's
+  // guard, by name.
+  void Watch(TensorId x, const Guard& guard, const std::string& name);
+  // The output and, behind it, the flags of all that was watched. x: a sharing or wire of one row
+  // or column.
+  void Output(TensorId x, const std::string& name);
+
+ private:
+  // What one watched tensor adds to a flag, and how much of it on the calibration texts.
+  struct Watched {
+    TensorId sum = 0;
+    double seen = 0;
+  };
+
+  Guard Choose(TensorId x, double centre, double radius) const;
+
+  PlanBuilder& b_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace mpc
