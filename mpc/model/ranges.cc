@@ -130,8 +130,13 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   const Scale scale = ScaleOf(guard.radius, frac, b_.options().open_bits_max);
 
   const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
+  // In range, whatever calibration saw.
+  const int whole = std::ilogb(guard.radius) + 1;
+  const auto bits = [&](int of) { return static_cast<unsigned>(std::max(of, 1)); };
+  b_.SetBits(centred, bits(static_cast<int>(frac) + whole + 1));
   const TensorId grouped = b_.Reshape(centred, groups, group, name + " groups");
   const TensorId moments = b_.RowDot(grouped, grouped, name + " moments");
+  b_.SetBits(moments, bits(2 * (static_cast<int>(frac) + whole) + 1));
   const auto scaled_frac =
       static_cast<unsigned>(static_cast<int>(b_.op(moments).frac) + scale.shift);
   const TensorId scaled = b_.Add(moments, std::ldexp(scale.integer, -scale.shift), std::nullopt, 0,

@@ -10,8 +10,8 @@
 #include <thread>
 #include <utility>
 
-#include "mpc/model/tokenizer.h"
 #include "mpc/online/client.h"
+#include "mpc/plan/evaluate.h"
 #include "mpc/sharing/shamir.h"
 #include "node/cli/verify.h"
 #include "node/loop/key_file.h"
@@ -32,7 +32,8 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kBundlePatience{1800};
-constexpr std::chrono::seconds kResultPatience{600};
+// A submitted request never expires, and a long answer takes many rounds.
+constexpr std::chrono::seconds kResultPatience{3600};
 constexpr std::chrono::seconds kMaskPatience{60};
 // Validators whose ledger has not reached the assignment yet say so.
 constexpr int kMaskTriesMax = 20;
@@ -253,22 +254,26 @@ Result<proto::Bytes> FetchModelFile(const Client& client, const proto::Digest& d
   return file;
 }
 
-Result<Answer> Ask(const Client& client, const std::string& model, const std::string& text,
-                   const Progress& progress) {
-  const auto found = FindModel(client, model);
+Result<ServedModel> OpenModel(const Client& client, const std::string& model) {
+  auto found = FindModel(client, model);
   if (!found) return tl::unexpected(found.error());
-  const proto::Manifest& manifest = found->manifest;
-  const auto vocabulary = FetchModelFile(client, manifest.tokenizer_digest);
+  const auto vocabulary = FetchModelFile(client, found->manifest.tokenizer_digest);
   if (!vocabulary) return tl::unexpected(vocabulary.error());
-  const auto files = mpc::UnpackTokenizer(*vocabulary);
+  auto files = mpc::UnpackTokenizer(*vocabulary);
   if (!files) return tl::unexpected(files.error());
-  const auto tokenizer = mpc::Tokenizer::From(*files);
+  auto tokenizer = mpc::Tokenizer::From(*files);
   if (!tokenizer) return tl::unexpected(tokenizer.error());
+  return ServedModel{std::move(*found), std::move(*files), std::move(*tokenizer)};
+}
+
+Result<Answer> Ask(const Client& client, const ServedModel& model, const std::string& text,
+                   const Progress& progress) {
+  const proto::Manifest& manifest = model.found.manifest;
 
   Answer answer;
   answer.architecture = manifest.architecture;
-  answer.model = found->id.hex();
-  answer.tokens = tokenizer->Encode(text);
+  answer.model = model.found.id.hex();
+  answer.tokens = model.tokenizer.Encode(text);
   answer.text_tokens = answer.tokens.size();
   const auto bucket = std::ranges::find_if(
       manifest.buckets, [&](const proto::Bucket& b) { return b.tokens >= answer.tokens.size(); });
@@ -283,14 +288,14 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   }
   // What fills it up stands after a text to be judged, and before one to be continued.
   const bool writes = answer.writes();
-  const auto pads = Numbers(*files, "pad");
+  const auto pads = Numbers(model.files, "pad");
   answer.tokens.insert(writes ? answer.tokens.begin() : answer.tokens.end(),
                        bucket->tokens - answer.text_tokens, pads.empty() ? 0 : pads.front());
   answer.labels = bucket->labels;
 
   progress("opening a request for " + std::to_string(bucket->tokens) + " tokens");
   const auto index = static_cast<std::uint32_t>(bucket - manifest.buckets.begin());
-  const auto opened = client.Execute(proto::OpenRequest{found->id, index});
+  const auto opened = client.Execute(proto::OpenRequest{model.found.id, index});
   if (!opened) return tl::unexpected(opened.error());
   answer.request = (*opened)["receipt"].value("request", std::uint64_t{0});
 
@@ -364,12 +369,28 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
     if (!value) return Fail(ErrorCode::kDenied, "the ledger's output is not of the field");
     output.push_back(*value);
   }
-  const std::vector<std::uint32_t> ends = Numbers(*files, "eos");
-  for (const auto value : mpc::UnmaskOutput(output, all.subspan(bucket->tokens))) {
+  const std::vector<std::uint32_t> ends = Numbers(model.files, "eos");
+  auto values = mpc::UnmaskOutput(output, all.subspan(bucket->tokens));
+  const auto real = [&](mpc::Int128 value) {
+    return std::ldexp(static_cast<double>(value), -static_cast<int>(bucket->output_frac));
+  };
+  const std::vector<std::uint32_t> flags_by_bucket = Numbers(model.files, "flags");
+  const std::size_t flags = index < flags_by_bucket.size() ? flags_by_bucket[index] : 0;
+  if (flags >= values.size()) {
+    return Fail(ErrorCode::kDenied, "the model's package speaks of more flags than outputs");
+  }
+  for (std::size_t i = values.size() - flags; i < values.size(); ++i) {
+    answer.range_flags.push_back(real(values[i]));
+  }
+  answer.in_range = mpc::InRange(answer.range_flags);
+  values.resize(values.size() - flags);
+  for (auto value : values) {
     if (!writes) {
-      answer.logits.push_back(
-          std::ldexp(static_cast<double>(value), -static_cast<int>(bucket->output_frac)));
-    } else if (value < 0 || value >= bucket->vocabulary_padded) {
+      answer.logits.push_back(real(value));
+      continue;
+    }
+    value >>= bucket->output_frac;  // A number, and exact.
+    if (value < 0 || value >= bucket->vocabulary_padded) {
       return Fail(ErrorCode::kCorrupt, "the answer holds what is no token");
     } else if (std::ranges::find(ends, static_cast<std::uint32_t>(value)) == ends.end()) {
       answer.written.push_back(static_cast<std::uint32_t>(value));
@@ -378,7 +399,7 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
     }
   }
   proto::SecureErase(masks->values.data(), masks->values.size() * sizeof(mpc::Fp));
-  if (writes) answer.text = tokenizer->Decode(answer.written);
+  if (writes) answer.text = model.tokenizer.Decode(answer.written);
   if (answer.architecture.ends_with("-embedding-mean")) {
     for (double& value : answer.logits) value /= static_cast<double>(answer.text_tokens);
   }
@@ -393,6 +414,13 @@ Result<Answer> Ask(const Client& client, const std::string& model, const std::st
   return answer;
 }
 
+Result<Answer> Ask(const Client& client, const std::string& model, const std::string& text,
+                   const Progress& progress) {
+  const auto served = OpenModel(client, model);
+  if (!served) return tl::unexpected(served.error());
+  return Ask(client, *served, text, progress);
+}
+
 bool Answer::writes() const {
   return architecture.ends_with("-generator");
 }
@@ -403,6 +431,8 @@ json ToJson(const Answer& answer) {
                  {"text_tokens", answer.text_tokens},
                  {"padded_tokens", answer.tokens.size()},
                  {"proof_height", answer.proof_height},
+                 {"in_range", answer.in_range},
+                 {"range_flags", answer.range_flags},
                  {"seconds", answer.seconds},
                  {"wait_seconds", answer.wait_seconds},
                  {"wrong_mask_shares", answer.wrong_masks},

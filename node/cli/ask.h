@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "mpc/model/tokenizer.h"
 #include "node/cli/client.h"
 
 namespace node {
@@ -17,8 +18,12 @@ struct Answer {
   std::uint64_t request = 0;
   std::string model;  // Its id.
   std::vector<std::string> labels;
-  std::string architecture;           // The manifest's.
-  std::vector<double> logits;         // A classifier's; the sentence's vector; empty of a text.
+  std::string architecture;    // The manifest's.
+  std::vector<double> logits;  // A classifier's; the sentence's vector; empty of a text.
+  // False: a value left the range that the model was compiled for, and the answer may be wrong. By
+  // the answer's own flags, which only the client can read (mpc/model/ranges.h).
+  bool in_range = true;
+  std::vector<double> range_flags;    // At most 1 in range.
   std::vector<double> probabilities;  // Softmax of the logits, on the client.
   std::size_t best = 0;               // Index of the largest.
   std::vector<std::uint32_t> tokens;  // Padded to the bucket.
@@ -36,16 +41,27 @@ struct Answer {
   bool writes() const;  // Whether the model continues texts.
 };
 
-// `model`: an id, or a name that one registered model alone has.
-proto::Result<Answer> Ask(const Client& client, const std::string& model, const std::string& text,
-                          const Progress& progress);
-
-// The id and manifest of the model meant.
+// The id and manifest of the model meant: an id, or a name that one registered model alone has.
 struct FoundModel {
   proto::Digest id;
   proto::Manifest manifest;
 };
 proto::Result<FoundModel> FindModel(const Client& client, const std::string& model);
+
+// A model as it is asked: with its tokenizer. Serves many questions, also at the same time.
+struct ServedModel {
+  FoundModel found;
+  mpc::TokenizerFiles files;
+  mpc::Tokenizer tokenizer;
+};
+proto::Result<ServedModel> OpenModel(const Client& client, const std::string& model);
+
+proto::Result<Answer> Ask(const Client& client, const ServedModel& model, const std::string& text,
+                          const Progress& progress);
+// Of a model that is asked once.
+proto::Result<Answer> Ask(const Client& client, const std::string& model, const std::string& text,
+                          const Progress& progress);
+
 // A model's file, from any validator, checked against its hash.
 proto::Result<proto::Bytes> FetchModelFile(const Client& client, const proto::Digest& digest);
 

@@ -220,7 +220,9 @@ void AddMpcBench(CLI::App& bench, Command& run) {
   AddCommon(*mpc, arguments);
   mpc->callback([&run] { run = [] { return Bench(arguments); }; });
   auto* inference = bench.add_subcommand("inference", "A model of random weights on a secret text");
-  inference->add_option("--model", arguments.model, "bert-base, bert-tiny or a config.json")
+  inference
+      ->add_option("--model", arguments.model,
+                   "bert-base, bert-tiny, minilm, gpt2 or a config.json")
       ->required();
   inference->add_option("--tokens", arguments.tokens, "Length of the text");
   AddCommon(*inference, arguments);

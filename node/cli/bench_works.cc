@@ -1,5 +1,6 @@
 #include "node/cli/bench_works.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -7,7 +8,7 @@
 #include <utility>
 
 #include "mpc/model/builder.h"
-#include "mpc/model/encoder_plan.h"
+#include "mpc/model/compile.h"
 #include "mpc/plan/schedule.h"
 #include "node/loop/files.h"
 #include "proto/base/check.h"
@@ -259,9 +260,20 @@ constexpr const char* kBertTiny = R"({"architectures": ["BertForSequenceClassifi
   "num_attention_heads": 2, "intermediate_size": 512, "max_position_embeddings": 512,
   "type_vocab_size": 2, "vocab_size": 30522, "pad_token_id": 0, "layer_norm_eps": 1e-12})";
 
-// As BERT is initialised: normal weights of deviation 0.02, LayerNorms that change nothing; the
-// attention's queries and keys larger, so that its scores are not all equal.
-mpc::FloatModel RandomBert(const mpc::ModelConfig& config, Draws& draws) {
+constexpr const char* kMiniLm = R"({"architectures": ["BertModel"],
+  "model_type": "bert", "hidden_act": "gelu", "hidden_size": 384, "num_hidden_layers": 6,
+  "num_attention_heads": 12, "intermediate_size": 1536, "max_position_embeddings": 512,
+  "type_vocab_size": 2, "vocab_size": 30522, "pad_token_id": 0, "layer_norm_eps": 1e-12})";
+constexpr const char* kGpt2 = R"({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2",
+  "activation_function": "gelu_new", "n_embd": 768, "n_layer": 12, "n_head": 12,
+  "n_positions": 1024, "vocab_size": 50257, "layer_norm_epsilon": 1e-5})";
+
+constexpr std::pair<const char*, const char*> kShapes[] = {
+    {"bert-base", kBertBase}, {"bert-tiny", kBertTiny}, {"minilm", kMiniLm}, {"gpt2", kGpt2}};
+
+// As BERT and GPT-2 are initialised: normal weights of deviation 0.02, LayerNorms that change
+// nothing; the attention's queries and keys larger, so that its scores are not all equal.
+mpc::FloatModel RandomModel(const mpc::ModelConfig& config, Draws& draws) {
   constexpr double kDeviation = 0.02;
   const std::uint32_t h = config.hidden_size;
   const auto dense = [&](std::uint32_t in, std::uint32_t out, double deviation) {
@@ -273,7 +285,7 @@ mpc::FloatModel RandomBert(const mpc::ModelConfig& config, Draws& draws) {
   model.config = config;
   model.words = draws.Normals(std::size_t{config.vocab_size} * h, kDeviation);
   model.positions = draws.Normals(std::size_t{config.max_position_embeddings} * h, kDeviation);
-  model.embeddings_norm = norm;
+  model.embeddings_norm = model.final_norm = norm;
   const double square = kDeviation * std::sqrt(768.0 / h);
   for (std::uint32_t i = 0; i < config.num_hidden_layers; ++i) {
     mpc::LayerWeights layer;
@@ -286,9 +298,38 @@ mpc::FloatModel RandomBert(const mpc::ModelConfig& config, Draws& draws) {
     layer.attention_norm = layer.output_norm = norm;
     model.layers.push_back(std::move(layer));
   }
-  model.pooler = dense(h, h, square);
-  model.classifier = dense(h, static_cast<std::uint32_t>(config.labels.size()), 10 * square);
+  if (config.task == mpc::Task::kClassify) {
+    model.pooler = dense(h, h, square);
+    model.classifier = dense(h, static_cast<std::uint32_t>(config.labels.size()), 10 * square);
+  } else if (config.decoder()) {
+    // Larger than GPT-2's, so that the likeliest token stands out.
+    model.classifier = dense(h, config.vocab_size, 5 * kDeviation);
+    std::ranges::fill(model.classifier.bias, 0.0f);
+  }
   return model;
+}
+
+// A text whose next token is not in doubt; token 0 pads.
+std::vector<std::uint32_t> BenchText(const mpc::FloatModel& model, std::uint32_t tokens,
+                                     Draws& draws) {
+  constexpr double kGapMin = 0.1;
+  std::vector<std::uint32_t> ids(tokens);
+  do {
+    for (std::uint32_t& id : ids) id = 1 + draws.Below(model.config.vocab_size - 1);
+  } while (model.config.decoder() && mpc::ContinueGreedily(model, ids, 1).gaps[0] < kGapMin);
+  return ids;
+}
+
+// What the plan gives: logits, the sum of the tokens' vectors, or the next token.
+Reals ExpectedOf(const mpc::FloatModel& model, const std::vector<std::uint32_t>& ids) {
+  if (model.config.decoder()) {
+    return {static_cast<double>(mpc::ContinueGreedily(model, ids, 1).ids[0])};
+  }
+  Reals outputs = model.Logits(ids);
+  if (model.config.task == mpc::Task::kEmbed) {
+    for (double& value : outputs) value *= static_cast<double>(ids.size());
+  }
+  return outputs;
 }
 
 }  // namespace
@@ -316,35 +357,35 @@ proto::Result<BenchWork> MakeBenchWork(const std::string& name, const BenchOptio
 
 proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t tokens,
                                         const BenchOptions& options) {
-  proto::Bytes json(proto::AsBytes(kBertBase).begin(), proto::AsBytes(kBertBase).end());
-  if (shape == "bert-tiny") {
-    json.assign(proto::AsBytes(kBertTiny).begin(), proto::AsBytes(kBertTiny).end());
-  } else if (shape != "bert-base") {
+  proto::Bytes json;
+  for (const auto& [name, config] : kShapes) {
+    if (shape == name) json.assign(proto::AsBytes(config).begin(), proto::AsBytes(config).end());
+  }
+  if (json.empty()) {
     auto file = ReadFile(shape, kConfigBytesMax);
     if (!file) return tl::unexpected(file.error());
     json = std::move(*file);
   }
   auto config = mpc::ParseConfig(json);
   if (!config) return tl::unexpected(config.error());
-  if (config->family != mpc::Family::kBert || config->task != mpc::Task::kClassify) {
-    return Fail(ErrorCode::kInvalidArgument, "the bench takes BERT classifiers' shapes only");
+  if (config->family != mpc::Family::kBert && config->family != mpc::Family::kGpt2) {
+    return Fail(ErrorCode::kInvalidArgument, "the bench takes shapes of BERT and GPT-2 only");
   }
   if (tokens < 2 || tokens > config->max_position_embeddings) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the model has no length of " + std::to_string(tokens) + " tokens");
   }
   Draws draws(options.seed);
-  const mpc::FloatModel model = RandomBert(*config, draws);
-  // Token 0 pads; the text fills the length.
-  std::vector<std::uint32_t> ids(tokens);
-  for (std::uint32_t& id : ids) id = 1 + draws.Below(config->vocab_size - 1);
+  const mpc::FloatModel model = RandomModel(*config, draws);
+  const std::vector<std::uint32_t> ids = BenchText(model, tokens, draws);
   mpc::CompileOptions compile;
   compile.builder.sets = options.sets;
   compile.builder.phase_bits_max = PhaseBits(options.sets);
-  auto plan = mpc::CompileEncoder(model, tokens, {ids}, compile);
+  auto plan = mpc::Compile(model, {tokens, 1}, {ids}, compile);
   if (!plan) return tl::unexpected(plan.error());
-  BenchWork work{shape, std::move(*plan), ids, model.Logits(ids), 0.02, 0};
-  return work;
+  // The sum over the text counts for as many tokens.
+  const double tolerance = config->task == mpc::Task::kEmbed ? 0.02 * tokens : 0.02;
+  return BenchWork{shape, std::move(*plan), ids, ExpectedOf(model, ids), tolerance, 0};
 }
 
 }  // namespace node

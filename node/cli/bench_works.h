@@ -33,8 +33,9 @@ struct BenchOptions {
 // both secret), products (1,000,000).
 proto::Result<BenchWork> MakeBenchWork(const std::string& name, const BenchOptions& options);
 
-// A BERT classifier of the shape's exact sizes, its weights drawn from the seed. `shape` is
-// bert-base, bert-tiny or a path of a config.json.
+// A model of the shape's exact sizes, its weights drawn from the seed: BERT that classifies or
+// embeds, GPT-2 that writes one token. `shape` is bert-base, bert-tiny, minilm, gpt2 or a path of a
+// config.json.
 proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t tokens,
                                         const BenchOptions& options);
 

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "mpc/model/compile.h"
-#include "mpc/plan/evaluate.h"
 #include "mpc/sharing/replicated.h"
 #include "proto/base/check.h"
 
@@ -78,13 +77,16 @@ json ToJson(const Agreement& a) {
     out["mean_difference"] = a.mean_difference;
     out["least_cosine"] = a.least_cosine;
   }
-  out["texts_beyond_bounds"] = a.excesses;
+  out["flagged"] = a.flagged;
+  out["flagged_wrong"] = a.flagged_wrong;
   return out;
 }
 
-void Compare(const LocalModel& model, const std::vector<std::uint32_t>& ids,
-             std::optional<std::uint32_t> label, std::vector<double> outputs,
-             Agreement& agreement) {
+namespace {
+
+void CompareAnswer(const LocalModel& model, const std::vector<std::uint32_t>& ids,
+                   std::optional<std::uint32_t> label, std::vector<double> outputs,
+                   Agreement& agreement) {
   ++agreement.texts;
   const mpc::ModelConfig& config = model.reference.config;
   if (config.decoder()) return CompareTokens(model, ids, outputs, agreement);
@@ -105,17 +107,26 @@ void Compare(const LocalModel& model, const std::vector<std::uint32_t>& ids,
   agreement.right_float += float_best == *label ? 1 : 0;
 }
 
-std::vector<double> EvaluateHere(const LocalModel& model, const mpc::Plan& plan,
-                                 const std::vector<std::uint32_t>& ids, std::uint16_t validators,
-                                 std::uint64_t seed, bool* within_bounds) {
+}  // namespace
+
+void Compare(const LocalModel& model, const std::vector<std::uint32_t>& ids,
+             std::optional<std::uint32_t> label, std::vector<double> outputs, bool in_range,
+             Agreement& agreement) {
+  const std::size_t same = agreement.same;
+  CompareAnswer(model, ids, label, std::move(outputs), agreement);
+  if (in_range) return;
+  ++agreement.flagged;
+  agreement.flagged_wrong += agreement.same == same ? 1 : 0;
+}
+
+mpc::FixedEvaluation EvaluateHere(const LocalModel& model, const mpc::Plan& plan,
+                                  const std::vector<std::uint32_t>& ids, std::uint16_t validators,
+                                  std::uint64_t seed) {
   const mpc::ReplicatedSets sets{proto::Committee(validators)};
   const mpc::ModelConfig& config = model.reference.config;
   const auto padded = mpc::PadText(ids, plan.tokens, mpc::PadToken(config), config.decoder());
   CHECK(padded.has_value());
-  mpc::FixedEvaluation got =
-      mpc::EvaluateFixed(plan, *padded, seed, static_cast<unsigned>(sets.count()));
-  *within_bounds = got.excesses.empty();
-  return std::move(got.outputs);
+  return mpc::EvaluateFixed(plan, *padded, seed, static_cast<unsigned>(sets.count()));
 }
 
 Agreement ExpectedError(const LocalModel& model, const mpc::Plan& plan, std::uint16_t validators) {
@@ -125,10 +136,9 @@ Agreement ExpectedError(const LocalModel& model, const mpc::Plan& plan, std::uin
     std::vector<std::uint32_t> ids = model.tokenizer.Encode(model.calibration[i]);
     if (ids.size() > plan.tokens) ids.resize(plan.tokens);
     if (ids.empty()) continue;
-    bool within = true;
-    Compare(model, ids, std::nullopt, EvaluateHere(model, plan, ids, validators, i, &within),
-            agreement);
-    agreement.excesses += within ? 0 : 1;
+    mpc::FixedEvaluation got = EvaluateHere(model, plan, ids, validators, i);
+    const bool in_range = mpc::InRange(got.flags);
+    Compare(model, ids, std::nullopt, std::move(got.outputs), in_range, agreement);
   }
   return agreement;
 }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "mpc/plan/evaluate.h"
 #include "mpc/plan/plan.h"
 #include "node/cli/model_files.h"
 
@@ -24,22 +25,24 @@ struct Agreement {
   std::size_t labelled = 0;
   double worst_difference = 0;  // Of logits, or of an embedding's elements.
   double mean_difference = 0;
-  double least_cosine = 1;      // Of embeddings.
-  std::size_t tokens = 0;       // Generated and compared,
-  std::size_t tokens_same = 0;  // and equal.
-  std::size_t excesses = 0;     // Texts in which a value left its bound (fixed point alone).
+  double least_cosine = 1;        // Of embeddings.
+  std::size_t tokens = 0;         // Generated and compared,
+  std::size_t tokens_same = 0;    // and equal.
+  std::size_t flagged = 0;        // Texts whose range flags say that they left the model's range,
+  std::size_t flagged_wrong = 0;  // and whose answer is another than the float model's.
 };
 nlohmann::json ToJson(const Agreement& agreement);
 
 // One text's answer, as `outputs` in real units: logits, a vector (not yet divided by the text's
-// length), or tokens.
+// length), or tokens; `in_range` as its flags say.
 void Compare(const LocalModel& model, const std::vector<std::uint32_t>& ids,
-             std::optional<std::uint32_t> label, std::vector<double> outputs, Agreement& agreement);
+             std::optional<std::uint32_t> label, std::vector<double> outputs, bool in_range,
+             Agreement& agreement);
 
 // The plan in the protocol's integers, with its noise, on this machine alone.
-std::vector<double> EvaluateHere(const LocalModel& model, const mpc::Plan& plan,
-                                 const std::vector<std::uint32_t>& ids, std::uint16_t validators,
-                                 std::uint64_t seed, bool* within_bounds);
+mpc::FixedEvaluation EvaluateHere(const LocalModel& model, const mpc::Plan& plan,
+                                  const std::vector<std::uint32_t>& ids, std::uint16_t validators,
+                                  std::uint64_t seed);
 
 // On some of the model's own calibration texts.
 Agreement ExpectedError(const LocalModel& model, const mpc::Plan& plan, std::uint16_t validators);

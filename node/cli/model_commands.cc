@@ -136,6 +136,14 @@ void AddImportOptions(CLI::App& command, RegisterOptions& options) {
       .add_option("--generate", options.package.generate,
                   "Tokens of an answer, of a model that writes text")
       ->capture_default_str();
+  command
+      .add_option("--temperature", options.package.temperature,
+                  "Of a model that writes text: sample its tokens; 0 takes the likeliest")
+      ->capture_default_str();
+  command
+      .add_option("--approximation", options.package.approximation,
+                  "What stands for GELU and softmax: exact, puma or mpcformer (docs/distil.md)")
+      ->capture_default_str();
 }
 
 }  // namespace

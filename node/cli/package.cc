@@ -76,6 +76,11 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   }
   mpc::CompileOptions compile_options;
   compile_options.builder.sets = static_cast<unsigned>(mpc::ReplicatedSets(committee).count());
+  std::string flags;  // The outputs' last elements that are range flags, by bucket.
+  const auto approximation = mpc::ParseApproximation(options.approximation);
+  if (!approximation) return tl::unexpected(approximation.error());
+  compile_options.approximation = *approximation;
+  compile_options.temperature = options.temperature;
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
     auto plan = CompileFor(committee, model.reference, {tokens, options.generate}, sentences,
@@ -94,6 +99,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.plan_digest = proto::Sha256(encoded);
     bucket.outputs = static_cast<std::uint32_t>(plan->ops.back().size());
     bucket.output_frac = plan->ops.back().frac;
+    flags += std::to_string(plan->flags) + " ";
     bucket.labels = plan->labels;
     bucket.price = options.price;
     bucket.bundle_price = options.price / 2;
@@ -107,7 +113,9 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     manifest.files.push_back(Describe(name, encoded));
     package.files.push_back(std::move(encoded));
   }
-  proto::Bytes tokenizer = mpc::PackTokenizer(model.tokenizer_files);
+  mpc::TokenizerFiles tokenizer_files = model.tokenizer_files;
+  tokenizer_files["flags"] = {flags.begin(), flags.end()};
+  proto::Bytes tokenizer = mpc::PackTokenizer(tokenizer_files);
   manifest.files.push_back(Describe("tokenizer.bin", tokenizer));
   manifest.tokenizer_digest = manifest.files.back().digest;
   package.files.push_back(std::move(tokenizer));

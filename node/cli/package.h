@@ -32,6 +32,8 @@ struct PackageOptions {
   std::string name;                          // Empty: the directory's last part.
   std::vector<std::uint32_t> tokens = {32};  // Buckets, ascending.
   std::uint32_t generate = 16;               // Tokens of an answer, if the model writes text.
+  std::string approximation = "exact";       // Or puma, mpcformer; in the manifest's architecture.
+  double temperature = 0;                    // Of sampled tokens; 0: the likeliest.
   std::uint64_t price = 1000;
   std::uint32_t pool_target = 2;
 };

@@ -51,6 +51,13 @@ Result<> RunAsk(const AskOptions& options) {
                 i < answer->labels.size() ? answer->labels[i].c_str() : std::to_string(i).c_str(),
                 100 * answer->probabilities[i]);
   }
+  if (!answer->in_range) {
+    std::printf(
+        "Do not rely on this answer: inside the computation a value left the range that the model\n"
+        "was compiled for, so it may be wrong. Texts like this one belong into the sample that "
+        "the\n"
+        "model is imported with (--sample).\n");
+  }
   std::printf("request %llu, proved under block %llu, %.2f s after submission\n",
               static_cast<unsigned long long>(answer->request),
               static_cast<unsigned long long>(answer->proof_height), answer->seconds);

@@ -52,8 +52,8 @@ void CheckBucket(Checker& check, const Bucket& bucket) {
   check.Require(bucket.outputs >= 1 && bucket.outputs <= kOutputsMax,
                 "a bucket's outputs are out of range");
   check.Require(bucket.output_frac <= kOutputFracMax, "a bucket's fraction bits are out of range");
-  check.Require(bucket.labels.empty() || bucket.labels.size() == bucket.outputs,
-                "a bucket has neither no labels nor one for each output");
+  // The last outputs may be range flags.
+  check.Require(bucket.labels.size() <= bucket.outputs, "a bucket has more labels than outputs");
   check.Require(std::ranges::all_of(bucket.labels, IsLabel), "a label is no short printable text");
   check.Require(bucket.price <= kAmountMax, "a price is beyond all money there is");
   check.Require(bucket.bundle_price <= bucket.price, "a bundle's price is above the whole price");

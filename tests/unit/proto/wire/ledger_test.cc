@@ -245,7 +245,7 @@ TEST(Manifests, EveryFieldIsChecked) {
   refuse([](Manifest& m) { m.buckets[0].vocabulary_padded = 30'522; });
   refuse([](Manifest& m) { m.buckets[0].vocabulary_padded = 1u << 25; });
   refuse([](Manifest& m) { m.buckets[0].outputs = 0; });
-  refuse([](Manifest& m) { m.buckets[0].outputs = 3; });  // Two labels.
+  refuse([](Manifest& m) { m.buckets[0].outputs = 1; });  // Two labels.
   refuse([](Manifest& m) { m.buckets[0].labels[0] = "a\nb"; });
   for (const char* bad : {"", "\x80", "\xc3", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xff",
                           "\xf4\x90\x80\x80", "\xe2\x82"}) {

@@ -1,0 +1,169 @@
+// Directories that are no good models: each gets an answer that says what is wrong.
+#include "node/cli/model_files.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/mpc/model/small_model.h"
+
+namespace node {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct NamedTensor {
+  std::string name;
+  std::vector<std::uint64_t> shape;
+  std::vector<float> values;
+};
+
+std::vector<NamedTensor> SmallTensors() {
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, shape] : mpc::SmallModelShapes()) {
+    std::uint64_t size = 1;
+    for (const std::uint64_t side : shape) size *= side;
+    tensors.push_back({name, shape, std::vector<float>(size, 0.25F)});
+    for (std::size_t i = 0; i < size; i += 3) tensors.back().values[i] = -0.5F;
+  }
+  return tensors;
+}
+
+proto::Bytes Written(const std::vector<NamedTensor>& tensors) {
+  mpc::SafetensorsWriter writer;
+  for (const NamedTensor& t : tensors) writer.Add(t.name, t.shape, t.values);
+  return writer.Finish();
+}
+
+class ModelDirectory : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = testing::TempDir() + "waxseal-model-XXXXXX";
+    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
+    const mpc::SmallModelFiles small;
+    Write("config.json", small.config);
+    Write("vocab.txt", small.vocab);
+    Write("calibration.txt", small.calibration);
+    Write("model.safetensors", small.safetensors);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  template <class Content>
+  void Write(const std::string& name, const Content& content) const {
+    std::ofstream out(directory_ + "/" + name, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(content.data()),
+              static_cast<std::streamsize>(content.size()));
+  }
+  // Two shards and their index.
+  void Shard(const proto::Bytes& first, const proto::Bytes& second,
+             const std::string& map = R"("a":"model-1.safetensors","b":"model-2.safetensors")") {
+    fs::remove(directory_ + "/model.safetensors");
+    Write("model-1.safetensors", first);
+    Write("model-2.safetensors", second);
+    Write("model.safetensors.index.json", R"({"weight_map":{)" + map + "}}");
+  }
+  void ExpectRefused(const std::string& because) const {
+    const auto model = ReadModel(directory_, "", "");
+    ASSERT_FALSE(model) << "not refused, for " << because;
+    EXPECT_NE(model.error().message.find(because), std::string::npos) << model.error().message;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(ModelDirectory, IsReadWholeOrInShards) {
+  ASSERT_TRUE(ReadModel(directory_, "", ""));
+  const auto tensors = SmallTensors();
+  const auto middle = tensors.begin() + 9;
+  Shard(Written({tensors.begin(), middle}), Written({middle, tensors.end()}));
+  const auto model = ReadModel(directory_, "", "");
+  EXPECT_TRUE(model) << model.error().message;
+}
+
+TEST_F(ModelDirectory, NamesAnExtraTensor) {
+  auto tensors = SmallTensors();
+  tensors.push_back({"bert.encoder.layer.7.surplus.weight", {2, 2}, {1, 2, 3, 4}});
+  Write("model.safetensors", Written(tensors));
+  ExpectRefused("bert.encoder.layer.7.surplus.weight");
+}
+
+TEST_F(ModelDirectory, NamesAMissingTensor) {
+  auto tensors = SmallTensors();
+  const std::string name = tensors[4].name;
+  tensors.erase(tensors.begin() + 4);
+  Write("model.safetensors", Written(tensors));
+  ExpectRefused(name);
+}
+
+TEST_F(ModelDirectory, NamesATensorThatHoldsNoNumber) {
+  for (const float value : {NAN, INFINITY, -INFINITY}) {
+    auto tensors = SmallTensors();
+    tensors[6].values[1] = value;
+    Write("model.safetensors", Written(tensors));
+    ExpectRefused(tensors[6].name);
+  }
+}
+
+TEST_F(ModelDirectory, RefusesATensorInTwoShards) {
+  const auto tensors = SmallTensors();
+  Shard(Written(tensors), Written({tensors[0]}));
+  ExpectRefused(tensors[0].name);
+}
+
+TEST_F(ModelDirectory, RefusesHostileShards) {
+  const auto tensors = SmallTensors();
+  const proto::Bytes good = Written(tensors);
+  const proto::Bytes data(16, 0);
+  const auto hostile = [&](const std::string& offsets) {
+    return mpc::SafetensorsFile(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                                R"("y":{"dtype":"F32","shape":[2],"data_offsets":)" +
+                                    offsets + "}}",
+                                data);
+  };
+  for (const char* offsets :
+       {"[4,12]", "[8,18446744073709551615]", "[-8,0]", "[16,8]", "[8,12]", "[8,24]", "[1e9,8]"}) {
+    Shard(good, hostile(offsets));
+    ExpectRefused(directory_);
+  }
+  // A header longer than the file, and than memory.
+  for (const std::uint64_t length : {std::uint64_t{1} << 20, ~std::uint64_t{0}}) {
+    proto::Bytes bytes;
+    proto::PutU64(bytes, length);
+    bytes.insert(bytes.end(), 64, '{');
+    Shard(good, bytes);
+    ExpectRefused(directory_);
+  }
+  Shard(good, hostile("[8,16]"));  // Well formed, and not the model's.
+  ExpectRefused("x");
+}
+
+TEST_F(ModelDirectory, RefusesAnIndexThatLeavesTheDirectory) {
+  const proto::Bytes good = Written(SmallTensors());
+  for (const char* name : {"../x.safetensors", "/etc/passwd", "sub/y.safetensors", "", "weights"}) {
+    Shard(good, good, std::string(R"("a":")") + name + R"(")");
+    ExpectRefused("shard");
+  }
+  Shard(good, good, R"("a":"model-1.safetensors","b":"model-9.safetensors")");
+  ExpectRefused("model-9.safetensors");
+}
+
+TEST_F(ModelDirectory, RefusesATokenizerOfAnotherSize) {
+  Write("vocab.txt", std::string("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\nc\nd\ne\nf\ng\nh\ni\n"));
+  ExpectRefused("13 pieces and the model only 11");
+}
+
+TEST_F(ModelDirectory, NamesAnArchitectureThatIsNotSupported) {
+  mpc::SmallModelFiles small;
+  const std::string name = "BertForSequenceClassification";
+  small.config.replace(small.config.find(name), name.size(), "T5ForConditionalGeneration");
+  Write("config.json", small.config);
+  ExpectRefused("T5ForConditionalGeneration");
+  ExpectRefused("LlamaForCausalLM");  // Among what is.
+}
+
+}  // namespace
+}  // namespace node
