@@ -6,6 +6,7 @@
 
 #include "mpc/field/combine.h"
 #include "mpc/field/gemm_kernel.h"
+#include "mpc/field/share_product.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -17,6 +18,8 @@ constexpr unsigned kDigitBits = 19;
 constexpr std::int64_t kDigitOffset = std::int64_t{1} << kDigitBits;
 // Inner indices summed in one go: 1024 products of 52 bits fit 64.
 constexpr std::size_t kDepth = 1024;
+// Rows that make it worth packing the other factor.
+constexpr std::size_t kPackedRowsMin = 8;
 
 // sums[0] + sums[1] 2^32 + sums[2] 2^64 + sums[3] 2^96.
 Fp Recombine(const std::array<std::uint64_t, 4>& sums) {
@@ -137,6 +140,15 @@ void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::siz
 
 void AddProduct(FieldView a, FieldView b, std::size_t rows, std::size_t inner, std::size_t cols,
                 Fp* y, std::size_t y_row, GemmPath path) {
+  CHECK(Supported(path));
+  if (path == GemmPath::kIfma && rows >= kPackedRowsMin) {
+    const std::size_t whole = cols - cols % kShareColumns;
+    AddShareProduct(a, b, rows, inner, whole, y, y_row);
+    b.data += whole * b.column;
+    y += whole;
+    cols -= whole;
+  }
+  if (cols == 0) return;
   std::vector<Fp> packed;  // The rows of b, if they are not contiguous.
   if (b.column != 1) {
     packed.resize(inner * cols);

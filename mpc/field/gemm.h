@@ -4,7 +4,8 @@
 // every path gives the same bits; the paths differ in speed only:
 //   share x public integer   the share's four 32-bit words times 20-bit digits of the weight,
 //                            summed in 64-bit lanes: 52-bit products fit AVX-512 IFMA
-//   share x share            rows combined by mpc/field/combine.h
+//   share x share            three limbs by Karatsuba (share_product.h), or rows combined by
+//                            mpc/field/combine.h
 // Cost, one core of a 2022 server (tests/bench): see mpc/README.md.
 #pragma once
 

@@ -64,12 +64,12 @@ void Evaluator::ComputeReady() {
       for (const TensorId input : op.inputs) inputs.push_back(&*tensors_[input]);
       tensors_[id] = Compute(*plan_, op, inputs, bundle_.slots[id]);
       for (const TensorId input : op.inputs) Release(input);
-      bundle_.slots[id] = {};
+      bundle_.slots[id] = std::vector<Fp>();  // `{}` would keep its memory.
     }
     computed_[id] = true;
     if (readers_[id] == 0) tensors_[id].reset();
   }
-  bundle_.slots[0] = {};  // kTokenIs needs nothing else, so all of them are through.
+  bundle_.slots[0] = std::vector<Fp>();  // kTokenIs needs nothing else, so all of them are through.
 }
 
 std::optional<std::vector<Fp>> Evaluator::Advance() {
@@ -80,8 +80,8 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
     return std::nullopt;
   }
   opening_ = true;
-  std::vector<Fp> shares;
-  shares.reserve(RoundSize(round_));
+  std::vector<Fp> shares(RoundSize(round_));
+  auto next = shares.begin();
   for (const TensorId id : rounds_[round_]) {
     Load(id);
     const TensorId input = plan_->ops[id].inputs[0];
@@ -92,7 +92,7 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
     const std::size_t first = op.kind == OpKind::kOpen ? 0 : slot.size() - share.size();
     const Fp offset = OpeningOffset(op);
     for (std::size_t i = 0; i < share.size(); ++i) {
-      shares.push_back(share[i] + slot[first + i] + offset);
+      *next++ = share[i] + slot[first + i] + offset;
     }
     Release(input);
   }
@@ -107,7 +107,7 @@ void Evaluator::Opened(std::span<const Fp> values) {
     const std::size_t count = OpenedSize(id);
     tensors_[id] = FromOpened(*plan_, op, values.first(count), bundle_.slots[id], sets_);
     values = values.subspan(count);
-    bundle_.slots[id] = {};
+    bundle_.slots[id] = std::vector<Fp>();
     computed_[id] = true;
     if (readers_[id] == 0) tensors_[id].reset();
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "mpc/field/combine.h"
 #include "mpc/field/gemm.h"
 #include "mpc/field/products.h"
 #include "mpc/functions/trig.h"
@@ -99,28 +100,31 @@ Tensor Mix(const Op& op, const Tensor& p, const Tensor& v, std::span<const Fp> s
   return y;
 }
 
-// Element i of x times element second(i) of y.
-template <class Second>
-void AddTensorProducts(const Tensor& x, const Tensor& y, Second second, std::size_t divisor,
-                       Tensor& z) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::size_t j = second(i);
-    z.share[i / divisor] += x.masked[i] * (y.share[j] - y.masked[j]) + x.share[i] * y.masked[j];
-  }
-}
-
 Tensor Mul(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
   Tensor z = FromMaskProducts(op, slot);
-  const std::size_t repeat = x.cols / y.cols;  // 1, or all columns of x.
-  AddTensorProducts(
-      x, y, [repeat](std::size_t i) { return i / repeat; }, 1, z);
+  const std::vector<Fp> unmasked = Unmasked(y);
+  if (x.cols == y.cols) {
+    AddProducts(x.masked.data(), unmasked.data(), z.size(), z.share.data());
+    AddProducts(x.share.data(), y.masked.data(), z.size(), z.share.data());
+    return z;
+  }
+  for (std::size_t row = 0; row < x.rows; ++row) {  // One element of y for each row.
+    const std::size_t first = row * x.cols;
+    const std::array<Fp, 2> factors{unmasked[row], y.masked[row]};
+    const std::array<const UInt128*, 2> rows{Integers(&x.masked[first]), Integers(&x.share[first])};
+    AddCombination(factors, rows, x.cols, &z.share[first]);
+  }
   return z;
 }
 
 Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp> slot) {
   Tensor z = FromMaskProducts(op, slot);
-  AddTensorProducts(
-      x, y, [](std::size_t i) { return i; }, x.cols, z);
+  const std::vector<Fp> unmasked = Unmasked(y);
+  for (std::size_t row = 0; row < x.rows; ++row) {
+    const std::size_t first = row * x.cols;
+    z.share[row] += InnerProduct(&x.masked[first], &unmasked[first], x.cols) +
+                    InnerProduct(&x.share[first], &y.masked[first], x.cols);
+  }
   return z;
 }
 
@@ -329,8 +333,9 @@ Tensor FromOpened(const Plan& plan, const Op& op, std::span<const Fp> opened,
   if (op.kind == OpKind::kOpen) {
     Tensor wire = Empty(op);
     const std::span<const Fp> mask = slot.subspan(count);
+    const PublicPartOf public_part(op.drop, sets);
     for (std::size_t i = 0; i < count; ++i) {
-      wire.masked[i] = PublicPart(opened[i], op.drop, sets);
+      wire.masked[i] = public_part(opened[i]);
       wire.share[i] = wire.masked[i] - mask[i];
     }
     return wire;

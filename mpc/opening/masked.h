@@ -28,9 +28,10 @@ class PublicPartOf {
                                       : (kOpenOffset >> drop) + static_cast<Int128>(sets / 2))) {}
 
   // Of any element: a lying king chooses it.
-  Fp operator()(Fp opened) const {
-    return Fp::FromUnsigned((opened.value() + half_) >> drop_) - low_;
-  }
+  Fp operator()(Fp opened) const { return Fp::FromUnsigned(Shifted(opened)) - low_; }
+  // The same in two steps, for long vectors: M = Shifted(c) - low().
+  UInt128 Shifted(Fp opened) const { return (opened.value() + half_) >> drop_; }
+  Fp low() const { return low_; }
 
  private:
   unsigned drop_;

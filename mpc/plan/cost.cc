@@ -27,14 +27,21 @@ class Counter {
  public:
   Counter(const Plan& plan, std::uint64_t sets) : plan_(plan), sets_(sets) {}
 
+  // Squares of random elements, which all members see, have layer 0 to themselves.
+  bool squares() const { return first_ > 0; }
   std::vector<std::uint64_t> Products() {
+    for (const Op& op : plan_.ops) {
+      const bool embeds =
+          op.kind == OpKind::kEmbed && plan_.digit_bits_high + plan_.digit_bits_low > 0;
+      if (embeds || OpensDigits(op.kind)) first_ = 1;
+    }
     for (const Op& op : plan_.ops) {
       switch (op.kind) {
         case OpKind::kMul:
         case OpKind::kRowDot:
         case OpKind::kScores:
         case OpKind::kMix:
-          Add(0, op.size());
+          Add(first_, op.size());
           break;
         case OpKind::kSeries:
           Series(op);
@@ -63,10 +70,10 @@ class Counter {
 
   // The tree of the clear phases, then harmonic k from harmonics k/2 and k - k/2.
   void Series(const Op& op) {
-    if (op.series.poly.size() > 2) Add(0, op.size());
+    if (op.series.poly.size() > 2) Add(first_, op.size());
     const std::size_t harmonics = op.series.cosine.size();
     if (harmonics == 0) return;
-    std::uint32_t depth = 0;
+    std::uint32_t depth = first_;
     for (std::uint64_t left = sets_; left > 1; left -= left / 2) {
       Add(depth++, left / 2 * 2 * op.size());
     }
@@ -96,6 +103,7 @@ class Counter {
 
   const Plan& plan_;
   const std::uint64_t sets_;
+  std::uint32_t first_ = 0;
   std::vector<std::uint64_t> layers_;
 };
 
@@ -135,12 +143,15 @@ Cost CountCost(const Plan& plan, const proto::Committee& committee) {
     cost.bundle_bytes += SlotShares(plan, op) * Fp::kBytes;
   }
   cost.online_bytes = cost.openings * n * (n - 1) * Fp::kBytes;
-  cost.products = Counter(plan, sets).Products();
+  Counter counter(plan, sets);
+  cost.products = counter.Products();
   cost.products_total =
       std::accumulate(cost.products.begin(), cost.products.end(), std::uint64_t{0});
-  // The king's own message and answer do not travel.
-  const std::uint64_t values = (committee.quorum() - 1ull) + (n - 1);
-  cost.preprocessing_bytes = cost.products_total * values * Fp::kBytes;
+  // The king's own message and answer do not travel; the answer goes to a set, of squares to all.
+  const std::uint64_t others = committee.quorum() - 1ull;
+  const std::uint64_t squares = counter.squares() ? cost.products.front() : 0;
+  cost.preprocessing_bytes =
+      (cost.products_total * 2 * others + squares * (n - 1 - others)) * Fp::kBytes;
   cost.leakage_bits = LeakageBits(plan, 125 - LogUp(sets));
   return cost;
 }

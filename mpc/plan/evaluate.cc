@@ -343,7 +343,7 @@ std::vector<typename Arithmetic::Number> RunPlan(const Plan& plan, Ids ids, Arit
     tensors[id] = machine.Run(plan.ops[id], inputs);
     see(id, tensors[id]);
     for (const TensorId input : plan.ops[id].inputs) {
-      if (last_reader[input] == id) tensors[input] = {};
+      if (last_reader[input] == id) std::vector<typename Arithmetic::Number>().swap(tensors[input]);
     }
   }
   return std::move(tensors.back());

@@ -48,6 +48,17 @@ std::vector<std::size_t> LayerSizes(const Layers& layers) {
   return sizes;
 }
 
+std::uint64_t PreprocessingBytes(const Layers& layers, const proto::Committee& committee) {
+  const std::uint64_t others = committee.quorum() - 1u;
+  const std::vector<std::size_t> sizes = LayerSizes(layers);
+  std::uint64_t elements = 0;
+  for (std::uint32_t layer = 0; layer < sizes.size(); ++layer) {
+    const bool to_all = layer >= layers.depth() || layers.Public(layer);
+    elements += sizes[layer] * (others + (to_all ? committee.size() - 1u : others));
+  }
+  return elements * Fp::kBytes;
+}
+
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee) {
   return LayerSizes(Layers(plan, ReplicatedSets(committee).count()));
 }
@@ -98,7 +109,7 @@ Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
       plan_(std::move(plan)),
       plan_digest_(plan_digest),
       attempt_(attempt),
-      preprocessor_(context, *plan_, attempt, segment),
+      preprocessor_(context, *plan_, attempt, segment, excluded),
       known_(std::move(known_layers)),
       layers_(LayerSizes(preprocessor_.layers())),
       challenges_(context, attempt, layers_.count() - product_layers() + 1),
@@ -118,17 +129,16 @@ Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
     const auto king = static_cast<PartyId>((attempt + rank) % committee.size());
     if (trusted_[Index(king)]) kings_.push_back(king);
   }
-  // See the header. The factor n + 1 is prime to C(n, t) for n up to 13: a king meets every set.
-  // Of the sets without an excluded member, the next one.
-  const ReplicatedSets& sets = *context.sets;
-  auto set = static_cast<SetIndex>((attempt + 1 + attempt / committee.size()) % sets.count());
-  const auto contains = [&](PartyId party) { return sets.Contains(set, party); };
-  while (std::ranges::any_of(excluded, contains)) {
-    set = static_cast<SetIndex>((set + 1) % sets.count());
-  }
+  const SetIndex holders = preprocessor_.reductions().holders();
   for (std::uint16_t i = 0; i < committee.size(); ++i) {
-    first_senders_.push_back(sets.Contains(set, PartyId{i}));
+    first_senders_.push_back(context.sets->Contains(holders, PartyId{i}));
   }
+  std::ranges::stable_partition(kings_, [&](PartyId king) { return first_senders_[Index(king)]; });
+  std::vector<bool> needed;
+  for (std::uint32_t layer = 0; layer < layers_.count(); ++layer) {
+    needed.push_back(Public(layer) || first_senders_[Index(context.self)]);
+  }
+  layers_ = FixedLayers(LayerSizes(preprocessor_.layers()), std::move(needed));
   senders_allowed_ = context.self == KingOf(0) ? first_senders_ : trusted_;
 }
 
@@ -174,10 +184,6 @@ bool Attempt::SendsTo(PartyId king) const {
   return engaged_ > 1 || first_senders_[Index(context_.self)];
 }
 
-std::uint32_t Attempt::layers_needed() const {
-  return state_ == State::kRunning ? layers_.count() : product_layers();
-}
-
 // ---- inputs
 
 Attempt::Step Attempt::Start() {
@@ -216,16 +222,13 @@ Attempt::Step Attempt::OnLayerFixed(std::uint32_t layer, proto::Digest root,
     layers_.Hold(layer, std::move(it->second));
   } else if (layer < known_.size()) {
     layers_.Adopt(layer, known_[layer]);
-    known_[layer] = {};
+    known_[layer] = proto::Bytes();
   } else if (!known.empty()) {
     layers_.Adopt(layer, known);
   }
   if (!started_) return step;
-  if (layers_.Holds(layer)) {
-    OnHeld(layer, step);
-  } else {
-    Fetch(layer, step);
-  }
+  if (layers_.Holds(layer)) OnHeld(layer, step);
+  if (Lacks(layer)) Fetch(layer, step);
   ReleaseChallenges(step);
   BeginRound(step);
   return step;
@@ -267,6 +270,8 @@ Attempt::Step Attempt::Tick() {
       SendVector(step);
     }
     TakeHeld(king, step);
+    // Some holder does not echo: now everybody is asked to.
+    if (round_.king && round_.king->layer()) SendKingLayer(step);
   }
   if (round_.king && !round_.king->layer()) {
     senders_allowed_ = trusted_;
@@ -368,7 +373,15 @@ void Attempt::On(PartyId from, proto::LayerVector message, Step& step) {
 void Attempt::ServeAsKing(Step& step) {
   if (!round_.king || !round_.king->Make(senders_allowed_)) return;
   senders_allowed_ = round_.king->Senders();  // They answer: the next layer's, too.
-  step.Send(kEveryone, *round_.king->layer());
+  SendKingLayer(step);
+}
+
+void Attempt::SendKingLayer(Step& step) const {
+  const proto::KingLayer& layer = *round_.king->layer();
+  if (Public(layer.layer) || engaged_ > 1) return step.Send(kEveryone, layer);
+  for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
+    if (first_senders_[i]) step.Send({PartyId{i}}, layer);
+  }
 }
 
 void Attempt::On(PartyId from, proto::KingLayer message, Step& step) {
@@ -394,7 +407,10 @@ void Attempt::TakeHeld(PartyId from, Step& step) {
 }
 
 void Attempt::ForgiveFirstKing(const proto::Digest& fixed_root) {
-  if (engaged_ == 1 || round_.first_choice != fixed_root) return;
+  if (engaged_ == 1) return;
+  // Outside the holders nothing may be heard of it.
+  const bool told = first_senders_[Index(context_.self)] || Public(layers_.fixed() - 1);
+  if ((told || round_.first_choice) && round_.first_choice != fixed_root) return;
   if (second_chances_ == kSecondChancesMax) return;
   ++second_chances_;
   engaged_ = 1;

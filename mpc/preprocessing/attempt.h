@@ -6,9 +6,11 @@
 //
 //   member   computes its degree-2t message vector from its keys and the c of fixed layers, signs
 //            its root and the transcript, sends it to the king: the king of rank j is party
-//            (attempt + j) mod n, at first rank 0 alone, to which at first the n - t members of one
-//            set send, chosen by the attempt's number
-//   king     interpolates c from n - t vectors and sends it with their signed roots to all
+//            (attempt + j) mod n, the members of one set before the others; at first rank 0 alone,
+//            to which at first the n - t members of that set send, chosen by the attempt's number
+//   king     interpolates c from n - t vectors and sends it with their signed roots to the members
+//            of the same set, the holders: others need no c but of a public layer (reductions.h),
+//            one with squares or of the verification, which goes to all
 //   member   checks form and signatures, answers an engaged king with a signed echo of c's root
 //   king     n - t echoes are a certificate: PostCertificate
 //   ledger   the first certificate it orders fixes the layer: OnLayerFixed. Members that hold other
@@ -24,20 +26,21 @@
 //
 // Safety needs no timer. Tick is called a few times a second; after kTicksOfPatience of them
 // without progress the next king is engaged as well, and from then on everybody sends to every
-// engaged king, which takes whichever n - t come first. That only adds messages: the ledger picks.
+// engaged king, which takes whichever n - t come first and tells everybody, so that n - t can echo.
+// That only adds messages: the ledger picks.
 // A wrong vector or king costs the attempt, and its author is found (blame.h) and excluded from
-// those that begin later. Until then, in 3 of 16 attempts (n = 4; in 5 of
-// 147 for two liars at n = 7) neither the first set nor the first king is a liar, and no timer lets
-// one in while those answer.
+// those that begin later. Until then, in 1 of 4 attempts (n = 4; in 1 of
+// 21 for two liars at n = 7) the first set and its king are honest, and no timer lets a liar in
+// while those answer.
 //
 // Crash and restart: an equal vector is sent again, since it follows from keys and fixed layers.
 // LayerKnown comes in the Step that echoes the values: a host that stores them under their root
 // before it sends the Step's messages, and gives them back with OnLayerFixed, keeps n - t members
 // able to serve every fixed layer, even when all of them restart before they hear that it is fixed.
 //
-// Cost, all members together, a value of a layer: the vectors of n - t members and a layer to each
-// of n - 1, 16 bytes each: 80 bytes at n = 4 when the king is one of the n - t, else 96. Rounds:
-// 3 messages and one ordering by the ledger a layer.
+// Cost, all members together, a value of a layer: 2t elements to the king, which is one of the n -
+// t senders, and 2t from it, of a public layer n - 1: 16 bytes each, 64 or 80 bytes at n = 4.
+// PreprocessingBytes. Rounds: 3 messages and one ordering by the ledger a layer.
 #pragma once
 
 #include <map>
@@ -83,6 +86,8 @@ std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
 // The number of opened values of each of them: products first.
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee);
 std::vector<std::size_t> LayerSizes(const Layers& layers);
+// What all members together send for them when nobody is slow, signatures and headers aside.
+std::uint64_t PreprocessingBytes(const Layers& layers, const proto::Committee& committee);
 // -log2 of the statistical distance that the truncated products leak: the sum over their claims of
 // 2^(2 phase_bits + 2 - W), as LeakageBits counts kOpen.
 double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee);
@@ -211,8 +216,15 @@ class Attempt {
   void SendAgain(proto::PartyId party, Step& step);
 
   std::uint32_t product_layers() const { return preprocessor_.layers().depth(); }
-  // Layers whose values this member still has a use for.
-  std::uint32_t layers_needed() const;
+  // Whether everybody gets a layer's values.
+  bool Public(std::uint32_t layer) const {
+    return layer >= product_layers() || preprocessor_.layers().Public(layer);
+  }
+  // Whether this member lacks values that it still has a use for.
+  bool Lacks(std::uint32_t layer) const {
+    return layers_.Lacks(layer) && (state_ == State::kRunning || layer < product_layers());
+  }
+  void SendKingLayer(Step& step) const;
   Place PlaceOf(std::uint32_t layer) const;
   proto::PartyId KingOf(std::uint32_t rank) const;
   bool Engaged(proto::PartyId king) const;
@@ -239,7 +251,7 @@ class Attempt {
   std::vector<proto::PartyId> kings_;  // By rank: all but the excluded.
   std::vector<bool> trusted_;          // By party: not excluded.
   std::uint32_t engaged_ = 1;          // Kings of ranks 0 .. engaged - 1.
-  std::vector<bool> first_senders_;    // Those who send to the king of rank 0 at first.
+  std::vector<bool> first_senders_;    // The holders, who send to the king of rank 0 at first.
   std::vector<bool> senders_allowed_;  // Whose vectors this member takes as king.
   std::uint32_t second_chances_ = 0;   // Given to the first king.
   std::uint32_t idle_ticks_ = 0;

@@ -21,14 +21,16 @@ void Attempt::Fetch(std::uint32_t layer, Step& step) {
   const std::uint16_t n = context_.committee.size();
   const auto next = [&](PartyId party) { return static_cast<PartyId>((Index(party) + 1) % n); };
   PartyId party = asked_.count(layer) == 1 ? next(asked_[layer]) : next(context_.self);
-  if (party == context_.self) party = next(party);
+  // Of n - t that echoed the values, t + 1 are honest and one of those is a holder.
+  const auto has = [&](PartyId p) { return Public(layer) || first_senders_[Index(p)]; };
+  while (party == context_.self || !has(party)) party = next(party);
   asked_[layer] = party;
   step.Send({party}, proto::FetchLayer{attempt_, layer});
 }
 
 void Attempt::FetchMissing(Step& step) {
-  for (std::uint32_t layer = 0; layer < std::min(layers_.fixed(), layers_needed()); ++layer) {
-    if (!layers_.Holds(layer)) Fetch(layer, step);
+  for (std::uint32_t layer = 0; layer < layers_.fixed(); ++layer) {
+    if (Lacks(layer)) Fetch(layer, step);
   }
 }
 
@@ -49,7 +51,7 @@ void Attempt::On(PartyId from, const proto::FetchLayer& message, Step& step) {
 void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
   const std::uint32_t layer = message.layer;
   if (layer >= layers_.count()) return step.Blame(from, FaultKind::kMalformed);
-  if (layer >= std::min(layers_.fixed(), layers_needed()) || layers_.Holds(layer)) return;
+  if (!Lacks(layer)) return;
   if (!layers_.Adopt(layer, message.values)) {
     step.Blame(from, FaultKind::kInconsistent);
     if (asked_.count(layer) == 1 && asked_[layer] == from) Fetch(layer, step);
@@ -65,7 +67,10 @@ void Attempt::On(PartyId from, proto::LayerValues message, Step& step) {
 void Attempt::SendAgain(PartyId party, Step& step) {
   if (state_ != State::kRunning) return;
   if (round_.vector && SendsTo(party)) step.Send({party}, *round_.vector);
-  if (round_.king && round_.king->layer()) step.Send({party}, *round_.king->layer());
+  if (round_.king && round_.king->layer() &&
+      (Public(round_.king->layer()->layer) || engaged_ > 1 || first_senders_[Index(party)])) {
+    step.Send({party}, *round_.king->layer());
+  }
   for (const proto::Echo& echo : round_.echoes) {
     if (echo.king == party) step.Send({party}, echo);
   }

@@ -24,10 +24,11 @@ proto::Digest RootOf(const std::vector<Fp>& values) {
 }  // namespace
 
 Blame::Blame(const PartyContext& context, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
-             std::vector<BlamedLayer> layers)
+             std::vector<BlamedLayer> layers, std::vector<PartyId> excluded)
     : context_(context),
       plan_(std::move(plan)),
       attempt_(attempt),
+      excluded_(std::move(excluded)),
       plan_layers_(*plan_, context.sets->count()),
       layers_(std::move(layers)),
       fixed_(LayerSizes(*plan_, context.committee)),
@@ -141,9 +142,9 @@ void Blame::MakeParties() {
     }
     auto held = ReplicatedKeys::From(sets, PartyId{i}, std::move(keys));
     CHECK(held.has_value());
-    parties_.push_back(
-        {std::make_unique<Preprocessor>(sets, std::move(*held), *plan_, context_.epoch, attempt_),
-         nullptr});
+    parties_.push_back({std::make_unique<Preprocessor>(sets, std::move(*held), *plan_,
+                                                       context_.epoch, attempt_, excluded_),
+                        nullptr});
   }
 }
 

@@ -75,9 +75,9 @@ class Blame {
   using Output = proto::Finding;
   using Step = proto::Step<Message, Output>;
 
-  // `context` outlives this. Not before the ledger has ordered `dead`.
+  // `context` outlives this. Not before the ledger has ordered `dead`. `excluded` as of Attempt.
   Blame(const PartyContext& context, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
-        std::vector<BlamedLayer> layers);
+        std::vector<BlamedLayer> layers, std::vector<proto::PartyId> excluded);
 
   // Once, first. Reveals the keys.
   Step Start();
@@ -118,6 +118,7 @@ class Blame {
   const PartyContext& context_;
   const std::shared_ptr<const Plan> plan_;
   const std::uint64_t attempt_;
+  const std::vector<proto::PartyId> excluded_;
   const Layers plan_layers_;
   std::vector<BlamedLayer> layers_;
   FixedLayers fixed_;

@@ -8,8 +8,13 @@
 
 namespace mpc {
 
-FixedLayers::FixedLayers(std::vector<std::size_t> sizes)
-    : sizes_(std::move(sizes)), transcripts_(1), opened_(sizes_.size()) {}
+FixedLayers::FixedLayers(std::vector<std::size_t> sizes, std::vector<bool> needed)
+    : sizes_(std::move(sizes)),
+      needed_(std::move(needed)),
+      transcripts_(1),
+      opened_(sizes_.size()) {
+  needed_.resize(sizes_.size(), needed_.empty());
+}
 
 void FixedLayers::Fix(const proto::Digest& root) {
   CHECK(fixed() < count());
@@ -35,7 +40,7 @@ void FixedLayers::Hold(std::uint32_t layer, std::vector<Fp> values) {
 
 std::uint32_t FixedLayers::held() const {
   std::uint32_t layer = 0;
-  while (layer < fixed() && Holds(layer)) ++layer;
+  while (layer < fixed() && !Lacks(layer)) ++layer;
   return layer;
 }
 

@@ -10,8 +10,8 @@ namespace mpc {
 
 class FixedLayers {
  public:
-  // The number of values of each layer.
-  explicit FixedLayers(std::vector<std::size_t> sizes);
+  // The number of values of each layer, and which of them this member needs: all, if empty.
+  explicit FixedLayers(std::vector<std::size_t> sizes, std::vector<bool> needed = {});
 
   std::uint32_t count() const { return static_cast<std::uint32_t>(sizes_.size()); }
   std::size_t size(std::uint32_t layer) const { return sizes_[layer]; }
@@ -29,12 +29,17 @@ class FixedLayers {
   bool Adopt(std::uint32_t layer, proto::ByteSpan values);
   void Hold(std::uint32_t layer, std::vector<Fp> values);
   bool Holds(std::uint32_t layer) const { return !opened_[layer].empty(); }
-  // The first layer whose values are not held; fixed() if all fixed ones are.
+  // Whether the layer is needed, fixed and not here.
+  bool Lacks(std::uint32_t layer) const {
+    return layer < fixed() && needed_[layer] && !Holds(layer);
+  }
+  // The first layer whose values it lacks; fixed() if there is none.
   std::uint32_t held() const;
   const OpenedLayers& opened() const { return opened_; }
 
  private:
   std::vector<std::size_t> sizes_;
+  std::vector<bool> needed_;
   std::vector<proto::Digest> roots_;
   std::vector<proto::Digest> transcripts_;
   OpenedLayers opened_;

@@ -6,6 +6,15 @@
 #include "proto/base/check.h"
 
 namespace mpc {
+namespace {
+
+// Bits of the one-hot vectors that an operation takes.
+unsigned RandomBits(const Plan& plan, const Op& op) {
+  if (op.kind == OpKind::kEmbed) return plan.digit_bits_high + plan.digit_bits_low;
+  return OpensDigits(op.kind) ? op.digit_bits : 0;
+}
+
+}  // namespace
 
 std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t values,
                              std::uint64_t masks) {
@@ -29,10 +38,15 @@ std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t v
 }
 
 Layers::Layers(const Plan& plan, std::size_t sets, const Segment& segment) : ops_(plan.ops.size()) {
-  for (TensorId id = segment.begin; id < plan.ops.size() && segment.Has(id); ++id) {
+  const auto end = static_cast<TensorId>(std::min<std::size_t>(segment.end, plan.ops.size()));
+  for (TensorId id = segment.begin; id < end; ++id) {
+    if (RandomBits(plan, plan.ops[id]) > 0) first_ = 1;
+  }
+  for (TensorId id = segment.begin; id < end; ++id) {
     const Op& op = plan.ops[id];
     const auto products = [&](std::size_t terms, std::size_t pairs) {
-      ops_[id].direct = Add({.op = id, .claims = op.size(), .terms = terms, .pairs = pairs});
+      ops_[id].direct =
+          Add({.op = id, .layer = first_, .claims = op.size(), .terms = terms, .pairs = pairs});
     };
     const auto input = [&](std::size_t i) -> const Op& { return plan.ops[op.inputs[i]]; };
     switch (op.kind) {
@@ -88,7 +102,7 @@ std::uint32_t Layers::AddNode(OpLayers& layers, std::uint32_t left, std::uint32_
 void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
   OpLayers& layers = ops_[id];
   if (op.series.poly.size() > 2) {
-    layers.direct = Add({.op = id, .claims = op.size(), .pairs = op.size()});
+    layers.direct = Add({.op = id, .layer = first_, .claims = op.size(), .pairs = op.size()});
   }
   const std::size_t harmonics = op.series.cosine.size();
   if (harmonics == 0) return;
@@ -98,7 +112,7 @@ void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
                           .pairs = 2 * op.size(),
                           .masking = Masking::kBounded,
                           .drop = op.series.phase_bits};
-  layers.nodes.resize(sets);
+  layers.nodes.assign(sets, ProductNode{.depth = first_});
   std::vector<std::uint32_t> level(sets);
   for (std::uint32_t set = 0; set < sets; ++set) level[set] = set;
   while (level.size() > 1) {

@@ -4,8 +4,9 @@
 // one opening of degree 2t. A reduction is a batch of claims of one operation that lie in one
 // layer; everything is done as early as what it multiplies is known:
 //
-//   kMul, kRowDot, kScores, kMix   products of mask parts, which are free: layer 0
-//   kSeries   the square of the mask: layer 0. The phases exp(i w L_A), one of each replicated set,
+//   kMul, kRowDot, kScores, kMix   products of mask parts, which are free: the first layer
+//   kSeries   the square of the mask: the first. The phases exp(i w L_A), one of each replicated
+//   set,
 //             are clear to the set's members and multiplied in a tree of ceil(log2 C(n,t)) layers
 //             to exp(i w L), the first harmonic; harmonic k is the product of harmonics floor(k/2)
 //             and ceil(k/2), ceil(log2 K) layers more
@@ -14,8 +15,11 @@
 //             products, the high and the low digit by halves, then one of the other: for 8 + 7 bits
 //             layers 1 to 4
 //
-// n = 4 takes 6 layers for 12 harmonics. An opened value costs 16 (2t + n - 1) bytes, all members
-// together (mpc/preprocessing/attempt.h).
+// What is multiplied needs no public c: it is opened to the n - t members of one set alone
+// (reductions.h). The squares behind random bits must be public, so where there are any they have
+// layer 0 to themselves and the others begin in layer 1.
+//
+// n = 4 takes 6 layers for 12 harmonics. What an opened value costs: mpc/preprocessing/attempt.h.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +93,10 @@ class Layers {
   std::uint32_t depth() const { return static_cast<std::uint32_t>(sizes_.size()); }
   // Opened values of a layer.
   std::size_t size(std::uint32_t layer) const { return sizes_[layer]; }
+  // Whether a layer's values are for all members, not for those of one set.
+  bool Public(std::uint32_t layer) const { return layer < first_; }
+  // Where products of masks lie.
+  std::uint32_t first() const { return first_; }
   // Of all reductions: what the verification multiplies.
   std::uint64_t pairs() const { return pairs_; }
   const OpLayers& of(TensorId op) const { return ops_[op]; }
@@ -108,6 +116,7 @@ class Layers {
   std::vector<OpLayers> ops_;
   std::vector<Reduction> reductions_;
   std::vector<std::size_t> sizes_;
+  std::uint32_t first_ = 0;
   std::uint64_t pairs_ = 0;
 };
 

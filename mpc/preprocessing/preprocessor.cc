@@ -84,8 +84,8 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
   const auto wanted = [&](ReductionId id) {
     return !only_layer || layers().reduction(id).layer == *only_layer;
   };
-  // Products of wires' masks lie in layer 0, all of them.
-  const bool masks_wanted = only_layer.value_or(0) == 0;
+  // Products of wires' masks lie in one layer, all of them.
+  const bool masks_wanted = only_layer.value_or(layers().first()) == layers().first();
   const Plan& plan = reductions_.plan();
   WireMasks masks(reductions_);
   for (TensorId id = 0; id < plan.ops.size(); ++id) {

@@ -36,21 +36,24 @@ class KeptShares {
 
 class Preprocessor {
  public:
-  // `context` and `plan` outlive this.
+  // `context` and `plan` outlive this. `excluded`: the parties that the attempt leaves out.
   Preprocessor(const PartyContext& context, const Plan& plan, std::uint64_t attempt,
-               const Segment& segment = {})
-      : reductions_(*context.sets, context.replicated->ForAttempt(context.epoch, attempt),
-                    segment.masks ? std::optional(context.replicated->ForAttempt(context.epoch,
-                                                                                 *segment.masks))
-                                  : std::nullopt,
-                    plan, context.epoch, attempt, segment),
+               const Segment& segment = {}, const std::vector<proto::PartyId>& excluded = {})
+      : reductions_(
+            *context.sets, context.replicated->ForAttempt(context.epoch, attempt),
+            segment.masks
+                ? std::optional(context.replicated->ForAttempt(context.epoch, *segment.masks))
+                : std::nullopt,
+            plan, context.epoch, attempt, HoldersOf(*context.sets, attempt, excluded), segment),
         epoch_(context.epoch),
         attempt_(attempt) {}
   // The member that holds these keys of an attempt over the whole plan; `sets` and `plan` outlive
   // this.
   Preprocessor(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
-               std::uint64_t epoch, std::uint64_t attempt)
-      : reductions_(sets, std::move(keys), std::nullopt, plan, epoch, attempt),
+               std::uint64_t epoch, std::uint64_t attempt,
+               const std::vector<proto::PartyId>& excluded)
+      : reductions_(sets, std::move(keys), std::nullopt, plan, epoch, attempt,
+                    HoldersOf(sets, attempt, excluded)),
         epoch_(epoch),
         attempt_(attempt) {}
 

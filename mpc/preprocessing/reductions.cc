@@ -1,22 +1,54 @@
 #include "mpc/preprocessing/reductions.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
+#include "mpc/field/combine.h"
 #include "mpc/opening/masked.h"
 #include "proto/base/check.h"
 
 namespace mpc {
 namespace {
 
-void AddTo(std::span<Fp> sum, std::span<const Fp> values) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
+constexpr std::size_t kBlock = 512;
+
+void Negate(std::span<Fp> shares) {
+  for (Fp& share : shares) share = -share;
+}
+
+// shares[i] = factor * integers[i] + constant - shares[i].
+void SubtractFrom(Fp factor, Fp constant, const UInt128* integers, std::span<Fp> shares) {
+  std::array<Fp, kBlock> sums;
+  const std::array<Fp, 2> coefficients{factor, Fp(-1)};
+  for (std::size_t first = 0; first < shares.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, shares.size() - first);
+    const std::array<const UInt128*, 2> vectors{integers + first, Integers(&shares[first])};
+    std::fill_n(sums.begin(), count, constant);
+    AddCombination(coefficients, vectors, count, sums.data());
+    std::copy_n(sums.begin(), count, shares.begin() + static_cast<std::ptrdiff_t>(first));
+  }
 }
 
 }  // namespace
 
+SetIndex HoldersOf(const ReplicatedSets& sets, std::uint64_t attempt,
+                   const std::vector<proto::PartyId>& excluded) {
+  // The factor n + 1 is prime to C(n, t) for n up to 13: whoever is king meets every set.
+  const std::uint64_t n = sets.committee().size();
+  CHECK(excluded.size() <= sets.committee().max_faulty());
+  auto set = static_cast<SetIndex>((attempt + 1 + attempt / n) % sets.count());
+  const auto contains = [&](proto::PartyId party) { return sets.Contains(set, party); };
+  while (std::ranges::any_of(excluded, contains)) {
+    set = static_cast<SetIndex>((set + 1) % sets.count());
+  }
+  return set;
+}
+
 Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys,
                        std::optional<ReplicatedKeys> mask_keys, const Plan& plan,
-                       std::uint64_t epoch, std::uint64_t attempt, const Segment& segment)
+                       std::uint64_t epoch, std::uint64_t attempt, SetIndex holders,
+                       const Segment& segment)
     : plan_(plan),
       epoch_(epoch),
       attempt_(attempt),
@@ -24,31 +56,35 @@ Reductions::Reductions(const ReplicatedSets& sets, ReplicatedKeys keys,
       layers_(plan, sets.count(), segment),
       keys_(std::move(keys)),
       mask_keys_(std::move(mask_keys)),
-      prss_(sets, keys_) {
+      prss_(sets, keys_),
+      holders_(holders),
+      holder_(sets.Contains(holders, prss_.party())),
+      factor_(sets.Factor(holders, prss_.party())) {
   CHECK(segment.masks.has_value() == mask_keys_.has_value());
   if (mask_keys_) mask_prss_.emplace(sets, *mask_keys_);
 }
 
 void Reductions::Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped) const {
-  const std::size_t count = values.size();
   switch (layers_.reduction(id).masking) {
     case Masking::kPublic:
-      return AddTo(values, prss_.Zero(LabelOf(id, Purpose::kBitZero), count));
+      return prss_.AddZero(LabelOf(id, Purpose::kBitZero), values);
     case Masking::kUniform:
-      AddTo(values, prss_.Random(LabelOf(id, Purpose::kProduct), count));
+      prss_.AddRandom(LabelOf(id, Purpose::kProduct), values);
       break;
     case Masking::kBounded: {
       const Label label = LabelOf(id, Purpose::kProduct);
-      auto shares = dropped != nullptr
-                        ? prss_.BoundedShares(label, count, {0, layers_.reduction(id).drop})
-                        : prss_.BoundedShares(label, count, {0});
-      AddTo(values, shares[0]);
-      for (Fp& value : values) value += Fp::FromSigned(kOpenOffset);
-      if (dropped != nullptr) *dropped = std::move(shares[1]);
+      const Fp offset = Fp::FromSigned(kOpenOffset);
+      for (Fp& value : values) value += offset;
+      if (dropped == nullptr) {
+        prss_.AddBounded(label, {{0, values}});
+        break;
+      }
+      dropped->assign(values.size(), Fp());
+      prss_.AddBounded(label, {{0, values}, {layers_.reduction(id).drop, *dropped}});
       break;
     }
   }
-  AddTo(values, prss_.Zero(LabelOf(id, Purpose::kProductZero), count));
+  prss_.AddZero(LabelOf(id, Purpose::kProductZero), values);
 }
 
 std::span<const Fp> Reductions::Opened(ReductionId id, const OpenedLayers& opened) const {
@@ -60,22 +96,28 @@ std::span<const Fp> Reductions::Opened(ReductionId id, const OpenedLayers& opene
 }
 
 std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) const {
-  const std::span<const Fp> c = Opened(id, opened);
-  std::vector<Fp> shares;  // Of r, then of c - offset - r.
+  const Reduction& reduction = layers_.reduction(id);
+  const Label label = LabelOf(id, Purpose::kProduct);
+  std::vector<Fp> shares(reduction.claims);  // Of r, then of c - offset - r.
   Fp offset;
-  switch (layers_.reduction(id).masking) {
-    case Masking::kPublic:
+  switch (reduction.masking) {
+    case Masking::kPublic: {
+      const std::span<const Fp> c = Opened(id, opened);
       return {c.begin(), c.end()};
+    }
     case Masking::kUniform:
-      shares = prss_.Random(LabelOf(id, Purpose::kProduct), c.size());
+      prss_.AddRandom(label, shares);
       break;
     case Masking::kBounded:
-      shares =
-          std::move(prss_.BoundedShares(LabelOf(id, Purpose::kProduct), c.size(), {0}).front());
+      prss_.AddBounded(label, {{0, shares}});
       offset = Fp::FromSigned(kOpenOffset);
       break;
   }
-  for (std::size_t i = 0; i < c.size(); ++i) shares[i] = c[i] - offset - shares[i];
+  if (!holder_) {
+    Negate(shares);
+    return shares;
+  }
+  SubtractFrom(factor_, -factor_ * offset, Integers(Opened(id, opened).data()), shares);
   return shares;
 }
 
@@ -83,14 +125,24 @@ std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened,
                                    std::vector<Fp> dropped) const {
   const Reduction& reduction = layers_.reduction(id);
   if (reduction.masking != Masking::kBounded) return Claimed(id, opened);
-  const std::span<const Fp> c = Opened(id, opened);
   std::vector<Fp> shares = std::move(dropped);
   if (shares.empty()) {
-    const Label label = LabelOf(id, Purpose::kProduct);
-    shares = std::move(prss_.BoundedShares(label, c.size(), {reduction.drop}).front());
+    shares.resize(reduction.claims);
+    prss_.AddBounded(LabelOf(id, Purpose::kProduct), {{reduction.drop, shares}});
   }
+  if (!holder_) {
+    Negate(shares);
+    return shares;
+  }
+  const std::span<const Fp> c = Opened(id, opened);
   const PublicPartOf public_part(reduction.drop, prss_.sets().count());
-  for (std::size_t i = 0; i < c.size(); ++i) shares[i] = public_part(c[i]) - shares[i];
+  std::array<UInt128, kBlock> shifted;
+  for (std::size_t first = 0; first < c.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, c.size() - first);
+    for (std::size_t i = 0; i < count; ++i) shifted[i] = public_part.Shifted(c[first + i]);
+    SubtractFrom(factor_, -factor_ * public_part.low(), shifted.data(),
+                 std::span(shares).subspan(first, count));
+  }
   return shares;
 }
 

@@ -11,16 +11,25 @@
 
 namespace mpc {
 
-// values[l]: the opened values c of layer l, as fixed. A layer not known yet is empty.
+// The set whose members are given the opened values of an attempt, and send what opens them at
+// first: the sets in turn, passing over those with an excluded party (at most t). What all members
+// of a set A know is a sharing without communication: member i's share of c is c f_A(i), which is
+// zero outside A. So nobody else needs c, and [ab] = c - [r] stays of degree t.
+SetIndex HoldersOf(const ReplicatedSets& sets, std::uint64_t attempt,
+                   const std::vector<proto::PartyId>& excluded);
+
+// values[l]: the opened values c of layer l, as fixed. A layer not known yet is empty, and may stay
+// so outside the holders unless it is public.
 using OpenedLayers = std::vector<std::vector<Fp>>;
 
 class Reductions {
  public:
   // `sets` and `plan` outlive this. `keys` are those of the attempt (ReplicatedKeys::ForAttempt);
-  // `mask_keys` those of the attempt that the segment's masks are of, if there is one.
+  // `mask_keys` those of the attempt that the segment's masks are of, if there is one. `holders`:
+  // HoldersOf.
   Reductions(const ReplicatedSets& sets, ReplicatedKeys keys,
              std::optional<ReplicatedKeys> mask_keys, const Plan& plan, std::uint64_t epoch,
-             std::uint64_t attempt, const Segment& segment = {});
+             std::uint64_t attempt, SetIndex holders, const Segment& segment = {});
   Reductions(const Reductions&) = delete;
   Reductions& operator=(const Reductions&) = delete;
 
@@ -40,14 +49,15 @@ class Reductions {
     return mask_prss().Bounded(MaskLabel(open), plan_.ops[plan_.ops[open].inputs[0]].size());
   }
   const Segment& segment() const { return segment_; }
+  SetIndex holders() const { return holders_; }
 
   // Adds to this member's summands of y, one a claim, what hides y: a mask and a sharing of zero,
   // both of degree 2t together. `dropped`, where it is given, gets what Result will need of the
   // mask: shares of the bounded integer's parts without their dropped bits.
   void Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped = nullptr) const;
-  // The opened values of one reduction.
+  // The opened values of one reduction, which are there.
   std::span<const Fp> Opened(ReductionId id, const OpenedLayers& opened) const;
-  // Shares of y as c claims it, before truncation: c - offset - [r].
+  // Shares of y as c claims it, before truncation: [c - offset] - [r].
   std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened) const;
   // [y], truncated where the reduction says so. `dropped`: what Hide gave, or empty.
   std::vector<Fp> Result(ReductionId id, const OpenedLayers& opened,
@@ -63,6 +73,9 @@ class Reductions {
   const std::optional<ReplicatedKeys> mask_keys_;
   const Prss prss_;
   std::optional<Prss> mask_prss_;
+  const SetIndex holders_;
+  const bool holder_;
+  const Fp factor_;  // f_A at this member's point.
 };
 
 }  // namespace mpc

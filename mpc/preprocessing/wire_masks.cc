@@ -61,7 +61,7 @@ void WireMasks::Make(TensorId id) {
 
 void WireMasks::Release(TensorId id) {
   for (const TensorId input : plan_.ops[id].inputs) {
-    if (last_use_[input] == id) masks_[input] = {};
+    if (last_use_[input] == id) masks_[input] = std::vector<Fp>();
   }
 }
 

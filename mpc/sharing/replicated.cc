@@ -47,7 +47,7 @@ void Fill(proto::Prg& prg, std::span<UInt128> words, UInt128 mask) {
 // out[i] += sum over k of factors[k] * word i of source k, where fill(k, first, words) gives the
 // words of a source from `first` on; it is called for rising `first`.
 template <class Fill>
-void AddSources(std::span<const Fp> factors, Fill fill, std::vector<Fp>& out) {
+void AddSources(std::span<const Fp> factors, Fill fill, std::span<Fp> out) {
   std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
   std::vector<const UInt128*> vectors;
   for (std::size_t k = 0; k < words.size() / kBlock; ++k) {
@@ -178,8 +178,8 @@ std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto
   return result;
 }
 
-std::vector<Fp> Prss::Streams(const Label& label, std::uint16_t first, std::uint16_t last,
-                              std::size_t count) const {
+void Prss::AddStreams(const Label& label, std::uint16_t first, std::uint16_t last,
+                      std::span<Fp> sum) const {
   std::vector<Fp> factors;
   std::vector<proto::Prg> streams;
   for (SetIndex set = 0; set < sets_.count(); ++set) {
@@ -190,22 +190,32 @@ std::vector<Fp> Prss::Streams(const Label& label, std::uint16_t first, std::uint
       streams.push_back(MakeStream(*key, label, j));
     }
   }
-  std::vector<Fp> shares(count);
   AddSources(
       factors,
       [&](std::size_t k, std::size_t, std::span<UInt128> words) {
         Fill(streams[k], words, Fp::kModulus);  // As Fp::FromUniform.
       },
-      shares);
-  return shares;
+      sum);
+}
+
+void Prss::AddRandom(const Label& label, std::span<Fp> sum) const {
+  AddStreams(label, 0, 0, sum);
+}
+
+void Prss::AddZero(const Label& label, std::span<Fp> sum) const {
+  AddStreams(label, 1, sets_.committee().max_faulty(), sum);
 }
 
 std::vector<Fp> Prss::Random(const Label& label, std::size_t count) const {
-  return Streams(label, 0, 0, count);
+  std::vector<Fp> shares(count);
+  AddRandom(label, shares);
+  return shares;
 }
 
 std::vector<Fp> Prss::Zero(const Label& label, std::size_t count) const {
-  return Streams(label, 1, sets_.committee().max_faulty(), count);
+  std::vector<Fp> shares(count);
+  AddZero(label, shares);
+  return shares;
 }
 
 MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
@@ -222,7 +232,24 @@ MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
 
 std::vector<std::vector<Fp>> Prss::BoundedShares(const Label& label, std::size_t count,
                                                  std::initializer_list<unsigned> shifts) const {
+  std::vector<std::vector<Fp>> shares(shifts.size());
+  std::vector<Shifted> sums;
+  for (const unsigned shift : shifts) {
+    std::vector<Fp>& share = shares[sums.size()];
+    share.resize(count);
+    sums.push_back({shift, share});
+  }
+  AddBounded(label, sums);
+  return shares;
+}
+
+void Prss::AddBounded(const Label& label, std::initializer_list<Shifted> sums) const {
+  AddBounded(label, std::span(sums.begin(), sums.size()));
+}
+
+void Prss::AddBounded(const Label& label, std::span<const Shifted> sums) const {
   const UInt128 low_bits = (UInt128{1} << sets_.mask_bits()) - 1;
+  const std::size_t count = sums.front().sum.size();
   std::vector<Fp> factors;
   std::vector<proto::Prg> streams;
   for (SetIndex set = 0; set < sets_.count(); ++set) {
@@ -231,8 +258,6 @@ std::vector<std::vector<Fp>> Prss::BoundedShares(const Label& label, std::size_t
     factors.push_back(sets_.Factor(set, party()));
     streams.push_back(MakeStream(*key, label, 0));
   }
-  std::vector<std::vector<Fp>> shares(shifts.size());
-  for (std::vector<Fp>& share : shares) share.resize(count);
   std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
   std::vector<const UInt128*> vectors;
   for (std::size_t k = 0; k < words.size(); k += kBlock) vectors.push_back(words.data() + k);
@@ -244,20 +269,18 @@ std::vector<std::vector<Fp>> Prss::BoundedShares(const Label& label, std::size_t
         Fill(streams[source + k], std::span(words).subspan(k * kBlock, size), low_bits);
       }
       unsigned shifted = 0;
-      auto share = shares.begin();
-      for (const unsigned shift : shifts) {
-        CHECK(shift >= shifted && shift < 128);
+      for (const auto& [shift, sum] : sums) {
+        CHECK(shift >= shifted && shift < 128 && sum.size() == count);
         for (std::size_t k = 0; shift > shifted && k < sources; ++k) {
           for (std::size_t i = 0; i < size; ++i) words[k * kBlock + i] >>= shift - shifted;
         }
         shifted = shift;
         AddCombination(std::span(factors).subspan(source, sources),
-                       std::span(vectors).first(sources), size, (share++)->data() + first);
+                       std::span(vectors).first(sources), size, sum.data() + first);
       }
     }
   }
   proto::SecureErase(words.data(), words.size() * sizeof(UInt128));
-  return shares;
 }
 
 std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {

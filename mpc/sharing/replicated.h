@@ -114,14 +114,23 @@ class Prss {
   // count), shift) each.
   std::vector<std::vector<Fp>> BoundedShares(const Label& label, std::size_t count,
                                              std::initializer_list<unsigned> shifts) const;
+  // The same, added to what is there; all spans of AddBounded are equally long.
+  void AddRandom(const Label& label, std::span<Fp> sum) const;
+  void AddZero(const Label& label, std::span<Fp> sum) const;
+  struct Shifted {
+    unsigned shift;
+    std::span<Fp> sum;
+  };
+  void AddBounded(const Label& label, std::initializer_list<Shifted> sums) const;
+  void AddBounded(const Label& label, std::span<const Shifted> sums) const;
 
   const ReplicatedSets& sets() const { return sets_; }
   proto::PartyId party() const { return keys_.party(); }
 
  private:
   // Shares of the sum over the sets A and j = first..last of (stream j of A) x^j f_A(x).
-  std::vector<Fp> Streams(const Label& label, std::uint16_t first, std::uint16_t last,
-                          std::size_t count) const;
+  void AddStreams(const Label& label, std::uint16_t first, std::uint16_t last,
+                  std::span<Fp> sum) const;
 
   const ReplicatedSets& sets_;
   const ReplicatedKeys& keys_;

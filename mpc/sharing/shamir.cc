@@ -54,7 +54,7 @@ bool RobustDecoder::Add(PartyId party, std::vector<Fp> shares) {
   if (!decoded_ && received_.size() >= Agreement(committee_)) Decode();
   // The right shares of t + 1 parties are all that later ones are checked against.
   for (std::size_t k = committee_.validity(); decoded_ && k < received_.size(); ++k) {
-    shares_[Index(received_[k])] = {};
+    shares_[Index(received_[k])] = std::vector<Fp>();
   }
   return true;
 }

@@ -106,6 +106,11 @@ class Ledger {
 
   // All segments of a bundle, one after the other; once more with other masks when one dies.
   proto::Result<> Preprocess() {
+    std::size_t ready = 0;
+    auto all = Listen([&](std::uint16_t, const BenchMessage& message) {
+      return message.word == Word::kReady && ++ready == members_.size();
+    });
+    if (!all) return all;
     const std::uint64_t begin = MonotonicNs();
     bool certified = false;
     for (std::uint64_t bundle = 1; !certified; ++bundle) {

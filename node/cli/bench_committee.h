@@ -28,6 +28,8 @@ struct CommitteeOptions {
   std::uint32_t input_rounds = 0;  // Online rounds before the clock starts.
   // Opened values that an attempt prepares at most, about: more take several attempts.
   std::uint64_t segment_values = mpc::kKeptValuesMax;
+  // Of every member's heap, touched before the clocks start.
+  std::uint64_t warm_bytes = 0;
 };
 
 struct MemberFigures {

@@ -1,5 +1,7 @@
 #include "node/cli/bench_member.h"
 
+#include <algorithm>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -41,7 +43,8 @@ double CpuSeconds() {
 
 // Long vectors come and go: what was freed is used again, not asked of the system anew, and pages
 // are large. Either way a page comes cleared, which costs as much as computing what goes there.
-void KeepHeap() {
+// The first `warm` bytes are touched here: a validator has run before.
+void KeepHeap(std::size_t warm) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);  // Never.
   void* const room = malloc(kHeapBytes);
@@ -49,6 +52,7 @@ void KeepHeap() {
   const auto begin = (reinterpret_cast<std::uintptr_t>(room) + kLargePage - 1) & ~(kLargePage - 1);
   const auto end = reinterpret_cast<std::uintptr_t>(room) + kHeapBytes;
   madvise(reinterpret_cast<void*>(begin), (end - begin) & ~(kLargePage - 1), MADV_HUGEPAGE);
+  explicit_bzero(room, std::min(warm, kHeapBytes));
   free(room);
 }
 
@@ -136,7 +140,7 @@ class BundleStore {
     for (mpc::TensorId op = 0; op + 1 < slots.size(); ++op) {
       if (slots[op].empty()) continue;
       file_->Save(op, slots[op]);
-      slots[op] = {};
+      slots[op] = std::vector<mpc::Fp>();
     }
   }
 
@@ -160,6 +164,7 @@ class Member {
   void Run() {
     std::vector<BenchLink*> links{&ledger_};
     for (auto& [party, link] : peers_) links.push_back(&link);
+    Tell(Word::kReady, 0);
     std::uint64_t next_tick = MonotonicNs();
     while (!stopped_) {
       if (!ledger_.Pump()) return;
@@ -256,7 +261,7 @@ class Member {
         early_attempt_.emplace_back(from, std::move(message.body));
         return;
       }
-      message.body = {};
+      message.body = Bytes();
       Carry(attempt_->Handle(from, std::move(*decoded)));
     } else {
       if (!session_) {
@@ -265,7 +270,7 @@ class Member {
       }
       auto decoded = proto::DecodeSessionMessage(message.body);
       CHECK(decoded.has_value());
-      message.body = {};
+      message.body = Bytes();
       HandleSession(from, std::move(*decoded));
     }
   }
@@ -419,7 +424,7 @@ proto::Bytes SegmentBytes(const mpc::Segment& segment) {
 void RunMember(mpc::PartyContext context, std::shared_ptr<const mpc::Plan> plan,
                const CommitteeOptions& options, std::map<std::uint16_t, BenchLink> peers,
                BenchLink ledger) {
-  KeepHeap();
+  KeepHeap(options.warm_bytes);
   Member(std::move(context), std::move(plan), options, std::move(peers), std::move(ledger)).Run();
 }
 

@@ -25,6 +25,7 @@ enum BenchChannel : std::uint8_t { kAttemptChannel, kSessionChannel, kLedgerChan
 
 // Between a member and the ledger: a kind, a number, a digest, more.
 enum class BenchWord : std::uint8_t {
+  kReady,        // member: it may begin
   kBegin,        // ledger: attempt `number` of a segment (SegmentBytes)
   kCertificate,  // member: layer `number` with the root
   kFixed,        // ledger: the same

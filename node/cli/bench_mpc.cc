@@ -71,28 +71,43 @@ struct Counts {
   std::uint32_t layers = 0;
   std::uint64_t online_bytes = 0;
   std::uint64_t preprocessing_bytes = 0;
+  std::uint64_t warm_bytes = 0;  // About what a member will need.
 };
+
+// Bytes that a member holds at once for an opened value of an attempt: c, the shares, the slot;
+// and for one of a round: vectors and tensors.
+constexpr std::uint64_t kAttemptValueBytes = 60;
+constexpr std::uint64_t kRoundValueBytes = 200;
+constexpr std::uint64_t kWarmBytesMax = std::uint64_t{1} << 30;
 
 Counts Count(const BenchWork& work, const proto::Committee& committee) {
   const mpc::Cost cost = mpc::CountCost(work.plan, committee);
   Counts counts;
   const auto rounds = mpc::OpeningRounds(work.plan);
-  for (std::size_t round = 0; round < work.input_rounds; ++round) {
-    for (const mpc::TensorId id : rounds[round]) counts.input_openings += work.plan.ops[id].size();
+  std::uint64_t widest = 0;
+  for (std::size_t round = 0; round < rounds.size(); ++round) {
+    std::uint64_t openings = 0;
+    for (const mpc::TensorId id : rounds[round]) openings += work.plan.ops[id].size();
+    if (round < work.input_rounds) counts.input_openings += openings;
+    widest = std::max(widest, openings);
   }
+  std::uint64_t largest = 0;
   counts.online_openings = cost.openings - counts.input_openings;
   counts.rounds = cost.rounds - work.input_rounds;
   counts.online_bytes = cost.online_bytes / cost.openings * counts.online_openings;
   const std::size_t sets = mpc::ReplicatedSets(committee).count();
   for (const mpc::Segment& segment : mpc::CutPlan(work.plan, sets, mpc::kKeptValuesMax, 1)) {
-    for (const std::size_t size : mpc::LayerSizes(mpc::Layers(work.plan, sets, segment))) {
+    const mpc::Layers layers(work.plan, sets, segment);
+    const std::uint64_t before = counts.preprocessing_openings;
+    for (const std::size_t size : mpc::LayerSizes(layers)) {
       counts.preprocessing_openings += size;
       ++counts.layers;
     }
+    counts.preprocessing_bytes += mpc::PreprocessingBytes(layers, committee);
+    largest = std::max(largest, counts.preprocessing_openings - before);
   }
-  counts.preprocessing_bytes = cost.preprocessing_bytes /
-                               std::max<std::uint64_t>(cost.products_total, 1) *
-                               counts.preprocessing_openings;
+  counts.warm_bytes =
+      std::min(kWarmBytesMax, kAttemptValueBytes * largest + kRoundValueBytes * widest);
   return counts;
 }
 
@@ -168,8 +183,8 @@ proto::Result<> Bench(const BenchArguments& arguments) {
   if (!arguments.count) {
     double worst = 0;
     const auto plan = std::make_shared<const mpc::Plan>(std::move(work->plan));
-    const CommitteeOptions committee_options{arguments.members, arguments.lie, 0,
-                                             work->input_rounds};
+    CommitteeOptions committee_options{arguments.members, arguments.lie, 0, work->input_rounds};
+    committee_options.warm_bytes = counts.warm_bytes;
     const auto figures = RunCommittee(plan, work->ids, committee_options);
     if (!figures) return tl::unexpected(figures.error());
     result.update(FiguresJson(*figures));

@@ -129,7 +129,8 @@ void Service::StartBlame(std::uint64_t number, const AttemptRecord& record, Step
   step.notes.push_back("attempt " + std::to_string(number) +
                        " was found false: its keys are revealed to find who lied");
   mpc::Blame& blame =
-      blames_.try_emplace(number, context_, plan, number, std::move(layers)).first->second;
+      blames_.try_emplace(number, context_, plan, number, std::move(layers), record.excluded)
+          .first->second;
   Absorb(blame.Start(), step);
   for (Early& early : TakeEarly(early_attempts_, number)) {
     HandleAttempt(early.from, std::move(std::get<proto::AttemptMessage>(early.message)), step);

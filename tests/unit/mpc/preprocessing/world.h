@@ -241,7 +241,8 @@ class World {
       if (list != member.lists.end() && !member.forgets_lists)
         layers.back().signatures = list->second;
     }
-    member.blame = std::make_unique<Blame>(dealer_.context(i), plan_, attempt_, std::move(layers));
+    member.blame =
+        std::make_unique<Blame>(dealer_.context(i), plan_, attempt_, std::move(layers), excluded_);
     Carry(i, member.blame->Start());
     for (Packet& packet : std::exchange(member.early, {})) Deliver(std::move(packet));
   }
