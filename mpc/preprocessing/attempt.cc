@@ -101,6 +101,19 @@ proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& com
   return {};
 }
 
+std::vector<PartyId> KingsOf(const ReplicatedSets& sets, std::uint64_t attempt,
+                             const std::vector<PartyId>& excluded) {
+  const std::uint16_t n = sets.committee().size();
+  std::vector<PartyId> kings;
+  for (std::uint16_t rank = 0; rank < n; ++rank) {
+    const auto king = static_cast<PartyId>((attempt + rank) % n);
+    if (std::ranges::count(excluded, king) == 0) kings.push_back(king);
+  }
+  const SetIndex holders = HoldersOf(sets, attempt, excluded);
+  std::ranges::stable_partition(kings, [&](PartyId king) { return sets.Contains(holders, king); });
+  return kings;
+}
+
 Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
                  proto::Digest plan_digest, std::uint64_t attempt,
                  std::vector<proto::Bytes> known_layers, const Segment& segment,
@@ -125,15 +138,11 @@ Attempt::Attempt(const PartyContext& context, std::shared_ptr<const Plan> plan,
   CHECK(excluded.size() <= committee.max_faulty());
   trusted_.assign(committee.size(), true);
   for (const PartyId party : excluded) trusted_[Index(party)] = false;
-  for (std::uint16_t rank = 0; rank < committee.size(); ++rank) {
-    const auto king = static_cast<PartyId>((attempt + rank) % committee.size());
-    if (trusted_[Index(king)]) kings_.push_back(king);
-  }
+  kings_ = KingsOf(*context.sets, attempt, excluded);
   const SetIndex holders = preprocessor_.reductions().holders();
   for (std::uint16_t i = 0; i < committee.size(); ++i) {
     first_senders_.push_back(context.sets->Contains(holders, PartyId{i}));
   }
-  std::ranges::stable_partition(kings_, [&](PartyId king) { return first_senders_[Index(king)]; });
   std::vector<bool> needed;
   for (std::uint32_t layer = 0; layer < layers_.count(); ++layer) {
     needed.push_back(Public(layer) || first_senders_[Index(context.self)]);

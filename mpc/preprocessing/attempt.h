@@ -132,6 +132,11 @@ struct BundleReady {
   Bundle bundle;
 };
 
+// The kings by rank: party (attempt + j) mod n for j = 0 .. n - 1, holders before the others,
+// without the excluded.
+std::vector<proto::PartyId> KingsOf(const ReplicatedSets& sets, std::uint64_t attempt,
+                                    const std::vector<proto::PartyId>& excluded = {});
+
 class Attempt {
  public:
   using Message = proto::AttemptMessage;

@@ -60,31 +60,38 @@ TEST(Gemm, ShareTimesIntegerIsExactOnEveryPath) {
   }
 }
 
+// Few rows are combined, more are packed; sums longer than one go of the packed kernel, elements
+// whose limbs are all ones, columns that fill no vector.
 TEST(Gemm, FieldProductsOfViewsAreExact) {
   std::mt19937_64 random(2);
-  const std::size_t rows = 3, inner = 70, cols = 21, stride = 100;
-  const auto a = RandomElements(rows * stride, random);
-  const auto b = RandomElements(stride * stride, random);
-  const auto start = RandomElements(rows * stride, random);
-  const auto expect = [&](FieldView left, FieldView right) {
-    auto expected = start;
-    for (std::size_t i = 0; i < rows; ++i) {
-      for (std::size_t j = 0; j < cols; ++j) {
-        for (std::size_t l = 0; l < inner; ++l) {
-          expected[i * stride + j] += left.data[i * left.row + l * left.column] *
-                                      right.data[l * right.row + j * right.column];
+  const std::size_t cols = 21, stride = 300;
+  for (const auto& [rows, inner] : {std::pair{3, 70}, {8, 1}, {9, 128}, {11, 270}}) {
+    auto a = RandomElements(static_cast<std::size_t>(rows) * stride, random);
+    auto b = RandomElements(stride * stride, random);
+    for (std::size_t i = 0; i < a.size(); i += 3) a[i] = -Fp(1);
+    for (std::size_t i = 0; i < b.size(); i += 2) b[i] = -Fp(1);
+    const auto start = RandomElements(a.size(), random);
+    const auto expect = [&, rows = static_cast<std::size_t>(rows),
+                         inner = static_cast<std::size_t>(inner)](FieldView left, FieldView right) {
+      auto expected = start;
+      for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t j = 0; j < cols; ++j) {
+          for (std::size_t l = 0; l < inner; ++l) {
+            expected[i * stride + j] += left.data[i * left.row + l * left.column] *
+                                        right.data[l * right.row + j * right.column];
+          }
         }
       }
-    }
-    for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
-      if (!Supported(path)) continue;
-      auto y = start;
-      AddProduct(left, right, rows, inner, cols, y.data(), stride, path);
-      EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
-    }
-  };
-  expect({a.data(), stride, 1}, {b.data() + 5, stride, 1});
-  expect({a.data() + 7, stride, 1}, {b.data(), 1, stride});  // The second transposed.
+      for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
+        if (!Supported(path)) continue;
+        auto y = start;
+        AddProduct(left, right, rows, inner, cols, y.data(), stride, path);
+        EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
+      }
+    };
+    expect({a.data(), stride, 1}, {b.data() + 5, stride, 1});
+    expect({a.data() + 7, stride, 1}, {b.data(), 1, stride});  // The second transposed.
+  }
 }
 
 // Sums of integers that are no residues, at the ends of what limbs can hold.

@@ -36,6 +36,10 @@ bool RightOrDead(Dealer& dealer, const World& world, std::uint64_t attempt) {
   return world.certified();
 }
 
+std::uint16_t FirstKing(const Dealer& dealer, std::uint64_t attempt) {
+  return Index(KingsOf(dealer.sets(), attempt).front());
+}
+
 proto::Bytes WithOneChanged(proto::Bytes values) {
   values[values.size() / 32 * 16] ^= 1;
   return values;
@@ -140,8 +144,7 @@ TEST_P(Attempts, WrongValuesOfAKingAreCertifiedButNeverABundle) {
     SCOPED_TRACE("layer " + std::to_string(layer));
     const std::uint64_t attempt = 1 + layer;
     World world(dealer, SharedPlan(), attempt, attempt);
-    const LyingKing king(world, dealer.context(static_cast<std::uint16_t>(attempt % world.n())),
-                         attempt, layer, false);
+    const LyingKing king(world, dealer.context(FirstKing(dealer, attempt)), attempt, layer, false);
     world.Run();
     EXPECT_TRUE(world.dead());
   }
@@ -153,8 +156,8 @@ TEST_P(Attempts, KingThatTellsEachMemberAnotherIsPassedOver) {
   for (std::uint64_t attempt = 1; attempt <= seeds(); ++attempt) {
     SCOPED_TRACE("attempt " + std::to_string(attempt));
     World world(dealer, SharedPlan(), attempt, attempt);
-    const LyingKing king(world, dealer.context(static_cast<std::uint16_t>(attempt % world.n())),
-                         attempt, static_cast<std::uint32_t>(attempt) % world.layer_count(), true);
+    const LyingKing king(world, dealer.context(FirstKing(dealer, attempt)), attempt,
+                         static_cast<std::uint32_t>(attempt) % world.layer_count(), true);
     world.Run();
     ExpectCertified(dealer, world, attempt);
   }
@@ -167,7 +170,7 @@ TEST_P(Attempts, KingOutOfTurnIsNotEchoed) {
   for (std::uint64_t attempt = 1; attempt <= seeds(); ++attempt) {
     SCOPED_TRACE("attempt " + std::to_string(attempt));
     World world(dealer, SharedPlan(), attempt, attempt);
-    const auto pretender = static_cast<std::uint16_t>((attempt + 1) % world.n());
+    const auto pretender = Index(KingsOf(dealer.sets(), attempt)[1]);
     world.Corrupt(
         pretender, [](PartyId, PartyId, Message&) { return true; },
         [&](PartyId from, PartyId to, Message& message) {
@@ -200,8 +203,8 @@ TEST_P(Attempts, MembersLeftOutByTheKingFetchWhatIsFixed) {
   for (std::uint64_t seed = 1; seed <= seeds(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(dealer, SharedPlan(), seed, seed);
-    const auto king = static_cast<std::uint16_t>(seed % world.n());
-    const auto victim = static_cast<PartyId>((king + 1) % world.n());
+    const std::uint16_t king = FirstKing(dealer, seed);
+    const PartyId victim = KingsOf(dealer.sets(), seed)[1];  // A holder, too.
     // The king echoes what it made itself, so n - t echoes come together without the victim.
     world.Corrupt(king, [&, seed](PartyId, PartyId to, Message& message) {
       if (std::holds_alternative<proto::LayerValues>(message)) return false;
@@ -377,8 +380,8 @@ INSTANTIATE_TEST_SUITE_P(Committees, Attempts, testing::Values(4, 7),
 std::size_t KingsAfterImpatience(std::uint64_t attempt) {
   Dealer dealer(4, 17);
   Openings openings(dealer, *SharedPlan(), attempt);
-  const auto first_king = static_cast<std::uint16_t>(attempt % 4);
-  const auto observer = static_cast<std::uint16_t>((first_king + 1) % 4);
+  const std::uint16_t first_king = FirstKing(dealer, attempt);
+  const std::uint16_t observer = Index(KingsOf(dealer.sets(), attempt)[1]);
   const Place place{dealer.context(0).chain, Dealer::kEpoch, attempt, 0, {}};
   LayerKing king(dealer.context(first_king), place, openings.layers().size(0));
   for (std::uint16_t i = 1; i < 4; ++i) {
@@ -406,9 +409,44 @@ TEST(Attempt, ForgivesAFirstKingThatWasOnlySlow) {
   EXPECT_EQ(KingsAfterImpatience(8), 2u);   // 0, 1, 2 here: party 3 stepped in for a silent one.
 }
 
+// Nobody is slow: what is sent is what is counted, and headers and signatures.
+TEST(Attempt, SendsWhatIsCounted) {
+  Dealer dealer(4, 18);
+  const std::uint64_t counted =
+      PreprocessingBytes(Layers(*SharedPlan(), dealer.sets().count()), dealer.committee());
+  World world(dealer, SharedPlan(), 2, 1);
+  world.Run();
+  ASSERT_TRUE(world.certified());
+  constexpr std::uint64_t kHeadBytes = 800;  // Of a layer, and of a coin's toss with it.
+  EXPECT_GT(world.sent_bytes(), counted);
+  EXPECT_LT(world.sent_bytes(), counted + world.layer_count() * 4 * kHeadBytes);
+}
+
+// Outside the holders nothing but public layers and the verification is needed.
+TEST(Attempt, OthersThanHoldersGetNoProducts) {
+  Dealer dealer(4, 19);
+  const SetIndex holders = HoldersOf(dealer.sets(), 2, {});
+  World world(dealer, SharedPlan(), 2, 1);
+  const Layers layers(*SharedPlan(), dealer.sets().count());
+  std::set<std::uint32_t> got;
+  for (std::uint16_t i = 0; i < 4; ++i) {
+    if (dealer.sets().Contains(holders, PartyId{i})) continue;
+    world.Corrupt(
+        i, [](PartyId, PartyId, Message&) { return true; },
+        [&](PartyId, PartyId, Message& message) {
+          if (const auto* layer = std::get_if<proto::KingLayer>(&message)) got.insert(layer->layer);
+          return true;
+        });
+  }
+  world.Run();
+  ASSERT_TRUE(world.certified());
+  EXPECT_EQ(got.size(), 1 + CompressionSizes(layers.pairs()).size());
+  for (const std::uint32_t layer : got) EXPECT_TRUE(layer == 0 || layer >= layers.depth());
+}
+
 TEST(Attempt, TakesTheLayersItsPlanSays) {
   Dealer dealer(4, 13);
-  EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 3u + 2u);
+  EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 4u + 2u);
   // Phases of 24 bits: 96 claims a harmonic's worth; W is 123 at n = 4.
   EXPECT_TRUE(CheckPreprocessing(*SharedPlan(), dealer.committee()).has_value());
   EXPECT_NEAR(PreprocessingLeakageBits(*SharedPlan(), dealer.committee()),

@@ -31,10 +31,10 @@ void ExpectConvicted(const World& world, std::set<PartyId> liars) {
 // The first attempt from `first` on to whose first king `liar` sends at first, as its ledger says
 // before anybody is excluded.
 std::uint64_t AttemptWithSender(const Dealer& dealer, std::uint16_t liar, std::uint64_t first) {
-  const std::uint16_t n = dealer.committee().size();
   for (std::uint64_t attempt = first;; ++attempt) {
-    const auto set = static_cast<SetIndex>((attempt + 1 + attempt / n) % dealer.sets().count());
-    if (dealer.sets().Contains(set, PartyId{liar}) && attempt % n != liar) return attempt;
+    const SetIndex set = HoldersOf(dealer.sets(), attempt, {});
+    const PartyId king = KingsOf(dealer.sets(), attempt).front();
+    if (dealer.sets().Contains(set, PartyId{liar}) && Index(king) != liar) return attempt;
   }
 }
 
@@ -81,7 +81,7 @@ TEST_P(Blames, KingThatOpensSomethingElse) {
     SCOPED_TRACE("layer " + std::to_string(layer));
     const std::uint64_t attempt = 1 + layer;
     World world(dealer, SharedPlan(), attempt, attempt);
-    const auto king = static_cast<std::uint16_t>(attempt % world.n());
+    const std::uint16_t king = Index(KingsOf(dealer.sets(), attempt).front());
     const LyingKing liar(world, dealer.context(king), attempt, layer, false);
     world.Run();
     ExpectConvicted(world, {PartyId{king}});
@@ -97,7 +97,7 @@ TEST_P(Blames, SenderThatEquivocates) {
   for (std::uint64_t seed = 1; seed <= (GetParam() == 4 ? 12u : 4u); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const std::uint64_t attempt = AttemptWithSender(dealer, 1, 3 * seed);
-    const auto first_king = static_cast<PartyId>(attempt % GetParam());
+    const PartyId first_king = KingsOf(dealer.sets(), attempt).front();
     World world(dealer, SharedPlan(), attempt, seed);
     std::optional<proto::LayerVector> withheld;
     world.Corrupt(1, [&](PartyId from, PartyId to, Message& message) {
@@ -186,7 +186,8 @@ TEST_P(Blames, WhatIsMissingIsFetched) {
   Dealer dealer(GetParam(), 37);
   const std::uint64_t attempt = AttemptWithSender(dealer, 1, 4);
   World world(dealer, SharedPlan(), attempt, 1);
-  const auto victim = static_cast<PartyId>(attempt % world.n() == 0 ? 2 : 0);
+  const bool king = KingsOf(dealer.sets(), attempt).front() == PartyId{0};
+  const PartyId victim{static_cast<std::uint16_t>(king ? 2 : 0)};
   world.Corrupt(1, [&](PartyId, PartyId, Message& message) {
     auto* vector = std::get_if<proto::LayerVector>(&message);
     if (vector != nullptr && vector->layer == 2) Resign(world, dealer.context(1), *vector, 0);

@@ -17,9 +17,12 @@ namespace {
 
 using proto::PartyId;
 
-// Its first king is party 0, the adversary, to whom at first the three others send.
-constexpr std::uint64_t kAttempt = 12;
+// Its first king is party 0, the adversary; holders are 0, 1 and 3. Party 2 sends to it once it has
+// lost patience, which the adversary sees to: three shares alone are not overdetermined.
+constexpr std::uint64_t kAttempt = 4;
 constexpr std::uint16_t kVictim = 3;
+// The layer whose values are lied about, after one of squares.
+constexpr std::uint32_t kLayer = 1;
 
 class DoubleDipping : public testing::Test {
  protected:
@@ -27,7 +30,8 @@ class DoubleDipping : public testing::Test {
       : dealer_(4, 21),
         plan_(std::make_shared<const Plan>(EveryKindPlan())),
         adversary_(dealer_.context(0), *plan_, kAttempt),
-        openings_(dealer_, *plan_, kAttempt) {
+        openings_(dealer_, *plan_, kAttempt),
+        opened_(openings_.layers().depth()) {
     for (std::uint16_t i = 1; i < 4; ++i) {
       honest_.push_back(std::make_unique<Attempt>(dealer_.context(i), plan_, proto::Digest{},
                                                   kAttempt, std::vector<proto::Bytes>{}));
@@ -55,28 +59,46 @@ class DoubleDipping : public testing::Test {
     }
   }
 
-  // Opens layer 0 as an honest king would.
-  proto::KingLayer OpenFirstLayer() {
-    const Place place{dealer_.context(0).chain, Dealer::kEpoch, kAttempt, 0, {}};
-    LayerKing king(dealer_.context(0), place, openings_.layers().size(0));
-    for (const auto& [party, vector] : vectors_[0]) {
+  // Until all have sent what they can.
+  void LosePatience() {
+    for (std::uint16_t i = 1; i < 4; ++i) {
+      for (std::uint32_t k = 0; k < 4 * kTicksOfPatience; ++k) Keep(i, honest(i).Tick());
+    }
+  }
+
+  // Fixes what goes before the layer, and opens the layer as an honest king would.
+  proto::KingLayer OpenTheLayer() {
+    proto::Digest transcript;
+    for (std::uint32_t layer = 0; layer < kLayer; ++layer) {
+      opened_[layer] = openings_.Open(openings_.Messages(layer));
+      openings_.opened()[layer] = opened_[layer];
+      const proto::Bytes values = EncodeElements(opened_[layer]);
+      const proto::Digest root = proto::MerkleRootOfBytes(values);
+      for (std::uint16_t i = 1; i < 4; ++i) Keep(i, honest(i).OnLayerFixed(layer, root, values));
+      transcript = proto::ExtendTranscript(transcript, layer, root);
+    }
+    LosePatience();
+    const Place place{dealer_.context(0).chain, Dealer::kEpoch, kAttempt, kLayer, transcript};
+    LayerKing king(dealer_.context(0), place, openings_.layers().size(kLayer));
+    for (const auto& [party, vector] : vectors_[kLayer]) {
       EXPECT_FALSE(king.AddVector(PartyId{party}, vector).has_value());
     }
     EXPECT_TRUE(king.Make(std::vector<bool>(4, true)));
+    opened_[kLayer] = *DecodeElements(king.layer()->values);
     return *king.layer();
   }
 
   // What the victim's message for the next layer differs in from what the adversary expects of it,
   // for the product of left and right: it interpolates the expected from its own and two others.
-  std::vector<Fp> Differences(const proto::KingLayer& truth) {
-    OpenedLayers opened(openings_.layers().depth());
-    opened[0] = *DecodeElements(truth.values);
-    const std::vector<Fp> own = adversary_.Message(1, opened);
+  std::vector<Fp> Differences() {
+    LosePatience();
+    auto& vectors = vectors_[kLayer + 1];
+    const std::vector<Fp> own = adversary_.Message(kLayer + 1, opened_);
     const std::vector<Fp> points{Point(PartyId{0}), Point(PartyId{1}), Point(PartyId{2})};
     const auto at_victim = LagrangeCoefficients(points, Point(PartyId{kVictim}));
-    const auto one = *DecodeElements(vectors_[1].at(1).values);
-    const auto two = *DecodeElements(vectors_[1].at(2).values);
-    const auto victims = *DecodeElements(vectors_[1].at(kVictim).values);
+    const auto one = *DecodeElements(vectors.at(1).values);
+    const auto two = *DecodeElements(vectors.at(2).values);
+    const auto victims = *DecodeElements(vectors.at(kVictim).values);
     std::vector<Fp> differences;
     for (std::size_t i = 0; i < reduction(root_).claims; ++i) {
       const std::size_t at = reduction(root_).first + i;
@@ -90,6 +112,7 @@ class DoubleDipping : public testing::Test {
   const std::shared_ptr<const Plan> plan_;
   const Preprocessor adversary_;
   Openings openings_;
+  OpenedLayers opened_;
   std::vector<std::unique_ptr<Attempt>> honest_;
   std::map<std::uint32_t, std::map<std::uint16_t, proto::LayerVector>> vectors_;
   std::optional<proto::LayerValues> fetched_;
@@ -108,55 +131,56 @@ proto::KingLayer Lie(proto::KingLayer layer, const Reduction& left) {
 }
 
 TEST_F(DoubleDipping, CostsMembersWithoutTheRuleASecret) {
-  const proto::KingLayer truth = OpenFirstLayer();
+  const proto::KingLayer truth = OpenTheLayer();
   const proto::KingLayer lie = Lie(truth, reduction(left_));
   for (std::uint16_t i = 1; i < 4; ++i) {
     const proto::KingLayer& told = i == kVictim ? lie : truth;
     Keep(i, honest(i).Handle(PartyId{0}, told));
     // Without the rule: what the king says is taken for fixed.
-    Keep(i, honest(i).OnLayerFixed(0, proto::MerkleRootOfBytes(told.values)));
+    Keep(i, honest(i).OnLayerFixed(kLayer, proto::MerkleRootOfBytes(told.values)));
   }
-  const std::vector<Fp> differences = Differences(truth);
+  const std::vector<Fp> differences = Differences();
   // The cosine c1 was told one too large: the real part c1 c2 - s1 s2 differs by the victim's share
   // of c2, the imaginary part c1 s2 + s1 c2 by its share of s2.
   const std::size_t size = reduction(root_).claims / 2;
-  OpenedLayers opened(openings_.layers().depth());
-  opened[0] = *DecodeElements(truth.values);
-  const std::vector<Fp> own = adversary_.reductions().Result(right_, opened);
+  const std::vector<Fp> own = adversary_.reductions().Result(right_, opened_);
   std::vector<std::vector<Fp>> shares;
   for (std::uint16_t i = 0; i < 4; ++i) {
-    shares.push_back(openings_.member(i).reductions().Result(right_, opened));
+    shares.push_back(openings_.member(i).reductions().Result(right_, opened_));
   }
   const std::vector<Fp> secrets = dealer_.Open(shares);
+  // What the holders are told is a sharing: the victim's share of the lie.
+  const SetIndex holders = HoldersOf(dealer_.sets(), kAttempt, {});
+  const Fp lied = dealer_.sets().Factor(holders, PartyId{kVictim});
   for (const std::size_t part : {std::size_t{0}, size}) {
-    EXPECT_EQ(differences[part], shares[kVictim][part]);
+    EXPECT_EQ(differences[part], lied * shares[kVictim][part]);
     // With its own share the adversary has t + 1 = 2 of them: cos and sin of the right half.
     const std::vector<Fp> line =
         LagrangeCoefficients(std::vector<Fp>{Point(PartyId{0}), Point(PartyId{kVictim})}, Fp());
-    EXPECT_EQ(line[0] * own[part] + line[1] * differences[part], secrets[part]);
+    EXPECT_EQ(line[0] * own[part] + line[1] * lied.Inverse() * differences[part], secrets[part]);
   }
 }
 
 TEST_F(DoubleDipping, GivesNothingAwayWithTheRule) {
-  const proto::KingLayer truth = OpenFirstLayer();
+  const proto::KingLayer truth = OpenTheLayer();
   const proto::KingLayer lie = Lie(truth, reduction(left_));
   for (std::uint16_t i = 1; i < 4; ++i) {
     Keep(i, honest(i).Handle(PartyId{0}, i == kVictim ? lie : truth));
-    EXPECT_TRUE(vectors_[1].empty());  // Nothing that depends on c before it is fixed.
+    EXPECT_TRUE(vectors_[kLayer + 1].empty());  // Nothing that depends on c before it is fixed.
   }
   // The ledger fixes one of the two for all; who holds the other asks for it.
   const proto::Digest root = proto::MerkleRootOfBytes(truth.values);
-  for (std::uint16_t i = 1; i < 4; ++i) Keep(i, honest(i).OnLayerFixed(0, root));
-  EXPECT_EQ(vectors_[1].count(kVictim), 0u);
-  Keep(1, honest(1).Handle(PartyId{kVictim}, proto::FetchLayer{kAttempt, 0}));
+  for (std::uint16_t i = 1; i < 4; ++i) Keep(i, honest(i).OnLayerFixed(kLayer, root));
+  EXPECT_EQ(vectors_[kLayer + 1].count(kVictim), 0u);
+  Keep(1, honest(1).Handle(PartyId{kVictim}, proto::FetchLayer{kAttempt, kLayer}));
   ASSERT_TRUE(fetched_.has_value());
   // Nor does it believe the king's word for it now.
-  auto lied = honest(kVictim).Handle(PartyId{0}, proto::LayerValues{kAttempt, 0, lie.values});
+  auto lied = honest(kVictim).Handle(PartyId{0}, proto::LayerValues{kAttempt, kLayer, lie.values});
   EXPECT_EQ(lied.faults.size(), 1u);
   Keep(kVictim, lied);
-  EXPECT_EQ(vectors_[1].count(kVictim), 0u);
+  EXPECT_EQ(vectors_[kLayer + 1].count(kVictim), 0u);
   Keep(kVictim, honest(kVictim).Handle(PartyId{1}, *fetched_));
-  for (const Fp difference : Differences(truth)) EXPECT_EQ(difference, Fp());
+  for (const Fp difference : Differences()) EXPECT_EQ(difference, Fp());
 }
 
 // The same for challenges: no share of a coin before what it names is fixed.

@@ -188,12 +188,14 @@ TEST(Layers, OfThePlanWithEveryKind) {
   const Plan plan = EveryKindPlan();
   const Layers layers(plan, 4);
   // 3 mask bits: squares, two of them joined, then the third. 2 harmonics: two levels and one more.
-  EXPECT_EQ(layers.depth(), 3u);
+  // Squares have a layer to themselves.
+  EXPECT_EQ(layers.depth(), 4u);
   const std::size_t phases = 2 * 12;                         // Claims of one complex product.
   const std::size_t direct = 6 * 3 + 12 + 12 + 12 + 3 + 12;  // Scores, mix, two products, dot, x^2.
-  EXPECT_EQ(layers.size(0), 3u * 3 + direct + 2 * phases);
-  EXPECT_EQ(layers.size(1), 3u * 1 + phases);
+  EXPECT_EQ(layers.size(0), 3u * 3);
+  EXPECT_EQ(layers.size(1), 3u * 1 + direct + 2 * phases);
   EXPECT_EQ(layers.size(2), 3u * 1 * 3 + phases);
+  EXPECT_EQ(layers.size(3), phases);
   // Bits, two joins of 3 tokens, scores and mix by head and inner index, two products (one by a
   // column), dot, x^2, and four complex products with left factors of their own.
   EXPECT_EQ(layers.pairs(), 9u + 2 * 3 + 2 * 2 + 2 * 3 + 12 + 3 + 3 * 4 + 12 + 4 * phases);
@@ -214,8 +216,8 @@ TEST(Layers, DepthOfALargeModel) {
   plan.ops[2].kind = OpKind::kSeries;
   plan.ops[2].inputs = {1};
   plan.ops[2].series.cosine.resize(12);
-  EXPECT_EQ(Layers(plan, 4).depth(), 2u + 4);
-  EXPECT_EQ(Layers(plan, 21).depth(), 5u + 4);
+  EXPECT_EQ(Layers(plan, 4).depth(), 1u + 2 + 4);
+  EXPECT_EQ(Layers(plan, 21).depth(), 1u + 5 + 4);
   // 3 + 11 complex products an element; bits, half-digits, digits, words.
   const Layers layers(plan, 4);
   std::size_t claims = 0;
