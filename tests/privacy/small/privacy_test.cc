@@ -48,7 +48,8 @@ class Privacy : public testing::TestWithParam<std::uint16_t> {
   }
   std::unique_ptr<Reductions> Member(std::uint16_t party, const Plan& plan) const {
     return std::make_unique<Reductions>(members_.sets(), members_.KeysOf(party), std::nullopt, plan,
-                                        Members::kEpoch, Members::kAttempt);
+                                        Members::kEpoch, Members::kAttempt,
+                                        HoldersOf(members_.sets(), Members::kAttempt, {}));
   }
 
   const Members members_;
