@@ -13,7 +13,6 @@
 #include "mpc/online/client.h"
 #include "mpc/plan/evaluate.h"
 #include "mpc/sharing/shamir.h"
-#include "node/cli/verify.h"
 #include "node/loop/key_file.h"
 #include "node/rpc/client.h"
 #include "node/rpc/methods.h"
@@ -221,13 +220,17 @@ Result<FoundModel> FindModel(const Client& client, const std::string& model) {
                               : "there is no model " + model + "; there is: " + names);
   }
   // The record is read with a proof: the manifest says which tokenizer and labels to trust.
-  const auto proof = client.Any("proof", {{"key", proto::ToHex(proto::ModelKey(*found))}});
-  if (!proof) return tl::unexpected(proof.error());
-  auto record = VerifyRecord<proto::ModelRecord>(client.genesis(), proto::ModelKey(*found), *proof);
+  const proto::Bytes key = proto::ModelKey(*found);
+  const auto proved = client.Proved("record", {{"key", proto::ToHex(key)}});
+  if (!proved) return tl::unexpected(proved.error());
+  const auto record = proved->proven.Find<proto::ModelRecord>(key);
   if (!record) return tl::unexpected(record.error());
-  auto manifest = proto::DecodeManifest(record->record.manifest);
+  if (!*record) {
+    return Fail(ErrorCode::kUnavailable, "no signed block holds the model yet; try again");
+  }
+  auto manifest = proto::DecodeManifest((*record)->manifest);
   if (!manifest) return tl::unexpected(manifest.error());
-  if (record->record.status != proto::ModelStatus::kActive) {
+  if ((*record)->status != proto::ModelStatus::kActive) {
     return Fail(
         ErrorCode::kUnavailable,
         "model " + manifest->name + " is not active yet: too few validators have its files");
@@ -335,36 +338,35 @@ Result<Answer> Ask(const Client& client, const ServedModel& model, const std::st
   if (!submitted) return tl::unexpected(submitted.error());
 
   progress("the validators compute on shares");
-  std::optional<ProvedRequest> proved;
-  const auto completed =
-      client.WaitFor("the proved result of request " + std::to_string(answer.request),
-                     kResultPatience, [&]() -> Result<std::optional<json>> {
-                       auto result = client.Any("result", {{"id", answer.request}});
-                       if (!result) {
-                         // Not under a signed block yet.
-                         if (result.error().code == ErrorCode::kNotFound) return std::nullopt;
-                         return tl::unexpected(result.error());
-                       }
-                       auto checked = VerifyResult(client.genesis(), answer.request, *result);
-                       if (!checked) return tl::unexpected(checked.error());
-                       if (checked->record.status != proto::RequestStatus::kCompleted)
-                         return std::nullopt;
-                       proved = std::move(*checked);
-                       return std::move(*result);
-                     });
+  std::optional<CheckedAnswer> proved;
+  std::optional<proto::RequestRecord> record;
+  const auto completed = client.WaitFor(
+      "the proved result of request " + std::to_string(answer.request), kResultPatience,
+      [&]() -> Result<std::optional<json>> {
+        auto result = client.Proved("request", {{"id", answer.request}});
+        if (!result) return tl::unexpected(result.error());
+        auto held = result->proven.Find<proto::RequestRecord>(proto::RequestKey(answer.request));
+        if (!held) return tl::unexpected(held.error());
+        record = *std::move(held);
+        if (!record || record->status != proto::RequestStatus::kCompleted) {
+          return std::nullopt;  // Or not under a signed block yet.
+        }
+        proved = *std::move(result);
+        return proved->answer;
+      });
   if (!completed) return tl::unexpected(completed.error());
   answer.seconds = Seconds(start);
-  answer.proof_height = proved->header.height;
-  answer.record = completed->value("record", json::object());
+  answer.proof_height = proved->proven.header().height;
+  answer.record = *completed;
 
-  if (proved->record.masked_tokens != answer.masked_tokens) {
+  if (record->masked_tokens != answer.masked_tokens) {
     return Fail(ErrorCode::kDenied, "the ledger holds another submission than this client's");
   }
-  if (proved->record.output.size() != bucket->outputs) {
+  if (record->output.size() != bucket->outputs) {
     return Fail(ErrorCode::kDenied, "the ledger's output has the wrong number of values");
   }
   std::vector<mpc::Fp> output;
-  for (const auto& share : proved->record.output) {
+  for (const auto& share : record->output) {
     const auto value = mpc::Fp::FromBytes(share);
     if (!value) return Fail(ErrorCode::kDenied, "the ledger's output is not of the field");
     output.push_back(*value);

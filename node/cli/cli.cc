@@ -26,6 +26,7 @@ int RunCli(int argc, char** argv) {
   AddModelCommands(app, run);
   AddPoolCommand(app, run);
   AddRequestCommands(app, run);
+  AddProofCommands(app, run);
   AddEvalCommand(app, run);
   AddDemoCommand(app, run);
   CLI::App* bench = app.add_subcommand("bench", "Measure on this machine");

@@ -8,7 +8,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "node/cli/verify.h"
 #include "node/rpc/client.h"
 
 namespace node {
@@ -42,6 +41,20 @@ class Turn {
  private:
   int file_ = -1;
 };
+
+// Takes in the epochs that the links (of `epoch_links`) lead to.
+Result<> FollowLinks(LightClient& client, const json& links) {
+  if (!links.is_array()) return Fail(ErrorCode::kDenied, "the links are no list");
+  for (const json& entry : links) {
+    const auto bytes = entry.is_string() ? proto::FromHex(entry.get<std::string>())
+                                         : Fail(ErrorCode::kDenied, "a link is no text");
+    if (!bytes) return tl::unexpected(bytes.error());
+    const auto link = proto::DecodeLink(*bytes);
+    if (!link) return tl::unexpected(link.error());
+    if (auto followed = client.Follow(*link); !followed) return followed;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -88,6 +101,27 @@ Result<json> Client::Any(const std::string& method, const json& params) const {
   }
   return Fail(ErrorCode::kUnavailable,
               "no validator gives an answer (" + last + "); is the network up?");
+}
+
+Result<CheckedAnswer> Client::Proved(const std::string& method, const json& params) const {
+  json asked = params;
+  asked["prove"] = true;
+  std::optional<proto::Error> last;
+  for (std::size_t i = 0; i < validators(); ++i) {
+    const auto given = At(i, method, asked);
+    if (given) {
+      auto checked = VerifyAnswer(epochs_, method, params, *given);
+      if (checked) return checked;
+      last =
+          proto::Error{ErrorCode::kDenied, epoch().validators[i].name + " gave a proof that does " +
+                                               "not hold: " + checked.error().message};
+      continue;
+    }
+    if (given.error().code == ErrorCode::kInvalidArgument) return tl::unexpected(given.error());
+    if (!last || last->code != ErrorCode::kDenied) last = given.error();
+  }
+  if (last) return tl::unexpected(*last);
+  return Fail(ErrorCode::kUnavailable, "there are no validators");
 }
 
 Result<std::string> Client::Submit(const proto::Bytes& transaction) const {

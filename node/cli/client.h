@@ -1,7 +1,7 @@
 // A client of the network: asks validators, signs transactions, waits for what became of them.
 //
 // It trusts no single validator: it submits to f + 1 at once, takes what it reads from whichever
-// answers, and what matters (the result) only with its proof (verify.h).
+// answers, and what matters (the result) only with its proof (Proved).
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "node/ledger/light_client.h"
+#include "node/rpc/answers.h"
 #include "proto/crypto/signature.h"
 #include "proto/spec.h"
 #include "proto/wire/ledger.h"
@@ -45,6 +46,11 @@ class Client {
   // From the first that answers; kUnavailable when none does. An answer that is the caller's own
   // mistake is not asked for twice.
   proto::Result<nlohmann::json> Any(const std::string& method, const nlohmann::json& params) const;
+
+  // The answer to a question that can be proved, of a signed block, from the first validator whose
+  // proof holds. kDenied when a proof does not hold, and no other does.
+  proto::Result<CheckedAnswer> Proved(const std::string& method,
+                                      const nlohmann::json& params) const;
 
   // Signs the payload with the account's next nonce, submits it and waits until it is executed:
   // {height, receipt, ...} of `transaction`. A receipt other than done is an error with its

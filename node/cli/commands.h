@@ -23,7 +23,8 @@ void AddNetworkCommands(CLI::App& app, Command& run);    // localnet
 void AddValidatorCommands(CLI::App& app, Command& run);  // validator
 void AddModelCommands(CLI::App& app, Command& run);      // model
 void AddPoolCommand(CLI::App& app, Command& run);        // pool, pool fill
-void AddRequestCommands(CLI::App& app, Command& run);    // ask, verify, account
+void AddRequestCommands(CLI::App& app, Command& run);    // ask, account
+void AddProofCommands(CLI::App& app, Command& run);      // query, verify
 void AddEvalCommand(CLI::App& app, Command& run);        // eval
 void AddDemoCommand(CLI::App& app, Command& run);        // demo
 void AddLedgerBench(CLI::App& bench, Command& run);      // bench ledger

@@ -10,7 +10,6 @@
 #include "mpc/plan/plan.h"
 #include "mpc/preprocessing/attempt.h"
 #include "mpc/sharing/replicated.h"
-#include "node/cli/verify.h"
 #include "node/loop/files.h"
 #include "node/rpc/methods.h"
 #include "proto/crypto/hash.h"
@@ -280,11 +279,12 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
   const proto::Bytes key = proto::ModelKey(id);
   // Under a signed block, since that is where clients look.
   const auto is_active = [&]() -> Result<std::optional<json>> {
-    auto proof = client.Any("proof", {{"key", proto::ToHex(key)}});
-    if (!proof) return tl::unexpected(proof.error());
-    const auto model = VerifyRecord<proto::ModelRecord>(client.genesis(), key, *proof);
-    if (!model || model->record.status != proto::ModelStatus::kActive) return std::nullopt;
-    return std::move(*proof);
+    auto proved = client.Proved("record", {{"key", proto::ToHex(key)}});
+    if (!proved) return tl::unexpected(proved.error());
+    const auto model = proved->proven.Find<proto::ModelRecord>(key);
+    if (!model) return tl::unexpected(model.error());
+    if (!*model || (*model)->status != proto::ModelStatus::kActive) return std::nullopt;
+    return std::move(proved->answer);
   };
   const auto active = client.WaitFor("the activation of model " + package.manifest.name,
                                      kActivationPatience, is_active);

@@ -1,4 +1,4 @@
-// ask, verify, account: the client's side.
+// ask, account: the client's side.
 
 #include <cstdio>
 #include <memory>
@@ -7,22 +7,13 @@
 
 #include "node/cli/ask.h"
 #include "node/cli/commands.h"
-#include "node/cli/network_files.h"
-#include "node/cli/verify.h"
-#include "node/loop/files.h"
-#include "node/rpc/client.h"
-#include "node/rpc/json.h"
 
 namespace node {
 
 using nlohmann::json;
-using proto::ErrorCode;
-using proto::Fail;
 using proto::Result;
 
 namespace {
-
-constexpr std::size_t kProofBytesMax = std::size_t{16} << 20;
 
 struct AskOptions {
   Access access;
@@ -71,56 +62,6 @@ Result<> RunAsk(const AskOptions& options) {
   return {};
 }
 
-struct VerifyOptions {
-  Access access;
-  std::uint64_t request = 0;
-  std::string file;
-  std::string rpc;
-};
-
-// An answer holds so many; the rest is asked for.
-Result<json> AllLinks(const std::string& address) {
-  json links = json::array();
-  for (;;) {
-    auto part = Call(address, "epoch_links", {{"from", proto::kFirstEpoch + links.size()}});
-    if (!part) return tl::unexpected(part.error());
-    if (!part->is_array() || part->empty()) return links;
-    links.insert(links.end(), part->begin(), part->end());
-  }
-}
-
-Result<> RunVerify(const VerifyOptions& options) {
-  const auto genesis = ReadGenesis(options.access.GenesisPath());
-  if (!genesis) return tl::unexpected(genesis.error());
-  json answer;
-  if (!options.file.empty()) {
-    const auto bytes = ReadFile(options.file, kProofBytesMax);
-    if (!bytes) return tl::unexpected(bytes.error());
-    answer = json::parse(proto::AsText(*bytes), nullptr, false);
-  } else {
-    const std::string address =
-        options.rpc.empty() ? genesis->validators.front().rpc_address : options.rpc;
-    auto fetched = Call(address, "result", {{"id", options.request}});
-    if (!fetched) return tl::unexpected(fetched.error());
-    answer = std::move(*fetched);
-    if (auto links = AllLinks(address); links) {
-      answer["links"] = std::move(*links);
-    } else {
-      return tl::unexpected(links.error());
-    }
-  }
-  const auto proved = VerifyResult(*genesis, options.request, answer);
-  if (!proved) {
-    return Fail(ErrorCode::kDenied, "the proof does not hold: " + proved.error().message);
-  }
-  PrintJson({{"verified", true},
-             {"request", options.request},
-             {"height", proved->header.height},
-             {"block", proto::BlockDigest(proved->header).hex()},
-             {"record", ToJson(Names(), proved->record)}});
-  return {};
-}
-
 }  // namespace
 
 void AddRequestCommands(CLI::App& app, Command& run) {
@@ -133,26 +74,26 @@ void AddRequestCommands(CLI::App& app, Command& run) {
   ask_command->add_flag("--json", ask->as_json, "Print one JSON object");
   ask_command->callback([&run, ask] { run = [ask] { return RunAsk(*ask); }; });
 
-  const auto verify = std::make_shared<VerifyOptions>();
-  CLI::App* verify_command =
-      app.add_subcommand("verify", "Check a request's record against the genesis document alone");
-  verify->access.AddTo(*verify_command);
-  verify_command->add_option("--request", verify->request, "The request's number")->required();
-  verify_command->add_option("--rpc", verify->rpc, "The validator to ask, host:port");
-  verify_command->add_option("--file", verify->file,
-                             "An answer of the method `result`, instead of asking");
-  verify_command->callback([&run, verify] { run = [verify] { return RunVerify(*verify); }; });
-
   const auto access = std::make_shared<Access>();
+  const auto prove = std::make_shared<bool>(false);
   CLI::App* account = app.add_subcommand("account", "Show the balance of the key's account");
   access->AddTo(*account);
-  account->callback([&run, access] {
-    run = [access]() -> Result<> {
+  account->add_flag("--prove", *prove, "As the newest signed block has it, with its proof checked");
+  account->callback([&run, access, prove] {
+    run = [access, prove]() -> Result<> {
       const auto client = access->Open();
       if (!client) return tl::unexpected(client.error());
       const std::string key = client->key().public_key().hex();
-      auto answer = client->Any("account", {{"key", key}});
-      if (!answer) return tl::unexpected(answer.error());
+      Result<json> answer;
+      if (*prove) {
+        auto proved = client->Proved("account", {{"key", key}});
+        if (!proved) return tl::unexpected(proved.error());
+        answer = std::move(proved->answer);
+        (*answer)["proved_height"] = proved->proven.header().height;
+      } else {
+        answer = client->Any("account", {{"key", key}});
+        if (!answer) return tl::unexpected(answer.error());
+      }
       (*answer)["key"] = key;
       PrintJson(*answer);
       return {};

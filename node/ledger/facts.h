@@ -5,12 +5,10 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "node/ledger/snapshot.h"
 #include "proto/wire/proof.h"
 #include "proto/wire/records.h"
 
@@ -39,23 +37,6 @@ class Facts {
     if (!record) return tl::unexpected(record.error());
     return std::optional<T>(*std::move(record));
   }
-};
-
-// Of a whole state. Notes which records were asked for.
-class SnapshotFacts final : public Facts {
- public:
-  explicit SnapshotFacts(Snapshot snapshot) : snapshot_(std::move(snapshot)) {}
-
-  const proto::BlockHeader& header() const override { return snapshot_.header(); }
-  proto::Result<std::optional<proto::Bytes>> Record(const proto::Bytes& key) const override {
-    asked_.insert(key);
-    return snapshot_.Get(key);
-  }
-  const std::set<proto::Bytes>& asked() const { return asked_; }
-
- private:
-  Snapshot snapshot_;
-  mutable std::set<proto::Bytes> asked_;
 };
 
 // What a proof says, whether it holds or not.

@@ -58,7 +58,7 @@ proto::Result<> VerifyLink(const proto::Digest& chain, const proto::EpochRecord&
 }
 
 LightClient::LightClient(const proto::Genesis& genesis)
-    : chain_(proto::ChainId(genesis)), epochs_{proto::FirstEpoch(genesis)} {}
+    : genesis_(genesis), chain_(proto::ChainId(genesis)), epochs_{proto::FirstEpoch(genesis)} {}
 
 proto::Result<> LightClient::Follow(const proto::EpochLink& link) {
   if (const proto::EpochRecord* known = epoch(link.next.number)) {
@@ -75,12 +75,16 @@ const proto::EpochRecord* LightClient::epoch(std::uint64_t number) const {
   return is_here ? &epochs_[number - proto::kFirstEpoch] : nullptr;
 }
 
+const proto::EpochRecord& LightClient::EpochOf(std::uint64_t height) const {
+  auto after = epochs_.begin() + 1;
+  while (after != epochs_.end() && after->first_height <= height) ++after;
+  return *(after - 1);
+}
+
 proto::Result<> LightClient::VerifyHeader(const proto::BlockHeader& header,
                                           Signatures signatures) const {
-  // The epoch in which the height lies; the header's hash of its committee must agree.
-  auto after = epochs_.begin() + 1;
-  while (after != epochs_.end() && after->first_height <= header.height) ++after;
-  return node::VerifyHeader(chain_, *(after - 1), header, signatures);
+  // The header's hash of its committee must agree.
+  return node::VerifyHeader(chain_, EpochOf(header.height), header, signatures);
 }
 
 proto::Result<> VerifyState(const proto::Digest& state_root, proto::ByteSpan key,

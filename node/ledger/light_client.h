@@ -43,11 +43,15 @@ class LightClient {
   // A header of any epoch that is here.
   proto::Result<> VerifyHeader(const proto::BlockHeader& header, Signatures signatures) const;
 
+  const proto::Genesis& genesis() const { return genesis_; }
   const proto::EpochRecord& epoch() const { return epochs_.back(); }
+  // That in which the height lies, as far as this client knows.
+  const proto::EpochRecord& EpochOf(std::uint64_t height) const;
   // None beyond the newest.
   const proto::EpochRecord* epoch(std::uint64_t number) const;
 
  private:
+  proto::Genesis genesis_;
   proto::Digest chain_;
   std::vector<proto::EpochRecord> epochs_;  // By number.
 };

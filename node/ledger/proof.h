@@ -1,8 +1,9 @@
-// Proofs that go with answers: made from what a validator has, checked with nothing but the
-// genesis document.
+// Proofs that go with answers, checked with nothing but the genesis document. (prove.h makes them.)
 //
 // A proof holds when
-//   1. each header is the parent of the next, and n - f validators signed the last one;
+//   0. each link leads from one epoch to the next, from genesis on;
+//   1. each header is the parent of the next, and n - f validators of its epoch signed the
+//      last one;
 //   2. each record, or its absence, has a way to the first header's state root;
 //   3. the transaction and its receipt stand at one place under the first header's two roots;
 //   4. the receipts are all of the block's.
@@ -13,12 +14,11 @@
 // has no index of those. (An account's nonce says how many of its transactions were.)
 #pragma once
 
-#include <set>
+#include <string>
 #include <utility>
-#include <vector>
 
 #include "node/ledger/facts.h"
-#include "node/ledger/proven_block.h"
+#include "node/ledger/light_client.h"
 #include "proto/spec.h"
 #include "proto/wire/proof.h"
 
@@ -31,22 +31,17 @@ class Proven final : public ClaimedFacts {
   const proto::BlockHeader& signed_header() const { return proof().headers.back(); }
 
  private:
-  friend proto::Result<Proven> VerifyProof(const proto::Genesis& genesis, proto::ByteSpan bytes);
+  friend proto::Result<Proven> VerifyProof(LightClient& client, proto::ByteSpan bytes);
   using ClaimedFacts::ClaimedFacts;
 };
 
-// `bytes`: as EncodeProof gives them. kDenied says which check failed; kCorrupt and kExhausted that
-// this is no proof.
-proto::Result<Proven> VerifyProof(const proto::Genesis& genesis, proto::ByteSpan bytes);
+// A record's key for people: its readable beginning, and the rest in digits.
+std::string NameOfKey(proto::ByteSpan key);
 
-// Of the records, as they are in the block's state.
-proto::Proof ProveRecords(const ProvenBlock& block, const std::set<proto::Bytes>& keys);
-// Of the first header: `headers` leads to the one that is signed.
-proto::Proof ProveBlock(std::vector<proto::BlockHeader> headers, BlockSignatures signatures);
-// Adds the transaction at `index` of the first header's block, which has as many receipts as
-// transactions.
-void AddTransaction(proto::Proof& proof, const std::vector<proto::Bytes>& transactions,
-                    std::vector<proto::Receipt> receipts, std::uint32_t index);
-void AddReceipts(proto::Proof& proof, std::vector<proto::Receipt> receipts);
+// `bytes`: as EncodeProof gives them. kDenied says which check failed; kCorrupt and kExhausted that
+// this is no proof. The client keeps what it learns of epochs.
+proto::Result<Proven> VerifyProof(LightClient& client, proto::ByteSpan bytes);
+// Without any knowledge but the genesis document.
+proto::Result<Proven> VerifyProof(const proto::Genesis& genesis, proto::ByteSpan bytes);
 
 }  // namespace node

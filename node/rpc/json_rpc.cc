@@ -122,7 +122,10 @@ Result<std::uint64_t> Params::Number(std::string_view name) const {
   const Json* value = Find(name);
   if (!value)
     return Fail(ErrorCode::kInvalidArgument, "The parameter " + Quote(name) + " is missing.");
-  if (value->is_number_unsigned()) return value->get<std::uint64_t>();
+  if (value->is_number_unsigned() ||
+      (value->is_number_integer() && value->get<std::int64_t>() >= 0)) {
+    return value->get<std::uint64_t>();
+  }
   if (value->is_string()) {
     const auto& text = value->get_ref<const std::string&>();
     std::uint64_t number = 0;
@@ -181,6 +184,14 @@ Result<proto::Bytes> Params::HexOf(std::string_view name, std::size_t size) cons
                                                " bytes in hexadecimal digits.");
 }
 
+Json Params::Without(std::string_view name) const {
+  Json given = Json::object();
+  for (const auto& [key, value] : values_) {
+    if (key != name && !value.is_null()) given[key] = value;
+  }
+  return given;
+}
+
 Result<bool> Params::Flag(std::string_view name) const {
   const Json* value = Find(name);
   if (!value) return false;
@@ -211,14 +222,6 @@ void JsonRpc::Add(MethodSpec spec, Method method) {
   const bool added = methods_.emplace(spec.name, Entry{specs_.size(), std::move(method)}).second;
   CHECK(added);
   specs_.push_back(std::move(spec));
-}
-
-void JsonRpc::Add(std::string name, const std::vector<std::string>& params, Method method) {
-  MethodSpec spec{.name = std::move(name)};
-  for (const std::string& param : params) {
-    spec.params.push_back({param, ParamType::kAny, "", false});
-  }
-  Add(std::move(spec), std::move(method));
 }
 
 std::string JsonRpc::Handle(std::string_view body) const {

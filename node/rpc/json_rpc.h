@@ -51,6 +51,8 @@ class Params {
   // Exactly `size` bytes in hexadecimal.
   proto::Result<proto::Bytes> HexOf(std::string_view name, std::size_t size) const;
   proto::Result<proto::Digest> Digest(std::string_view name) const;
+  // All that are given, but for this one.
+  Json Without(std::string_view name) const;
   proto::Result<bool> Flag(std::string_view name) const;  // False when absent.
   // The number, or `otherwise` when absent.
   proto::Result<std::uint64_t> Number(std::string_view name, std::uint64_t otherwise) const;
@@ -70,7 +72,6 @@ class JsonRpc {
 
   // A provable method gets the parameter `prove` as its last.
   void Add(MethodSpec spec, Method method);
-  void Add(std::string name, const std::vector<std::string>& params, Method method);
   const std::vector<MethodSpec>& specs() const { return specs_; }
 
   // The answer to one request or a batch; empty when nothing is to be answered (notifications).

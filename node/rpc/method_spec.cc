@@ -71,8 +71,6 @@ json SchemaOf(ParamType type) {
       return Digits("^[0-9a-fA-F]{128}$");
     case ParamType::kFlag:
       return {{"type", "boolean"}};
-    case ParamType::kAny:
-      return json::object();
   }
   return json::object();
 }
@@ -91,14 +89,13 @@ const char* WordsOf(ParamType type) {
       return "64 bytes in hexadecimal digits";
     case ParamType::kFlag:
       return "true or false";
-    case ParamType::kAny:
-      return "anything";
   }
   return "";
 }
 
 bool IsNumber(const json& value) {
   if (value.is_number_unsigned()) return true;
+  if (value.is_number_integer()) return value.get<std::int64_t>() >= 0;  // Made here, not parsed.
   if (!value.is_string()) return false;
   const auto& text = value.get_ref<const std::string&>();
   std::uint64_t number = 0;
@@ -129,8 +126,6 @@ bool IsOf(ParamType type, const json& value) {
       return IsHex(value, 128);
     case ParamType::kFlag:
       return value.is_boolean();
-    case ParamType::kAny:
-      return true;
   }
   return false;
 }

@@ -37,7 +37,6 @@ enum class ParamType : std::uint8_t {
   kHex32,  // A hash or key: 64 digits.
   kHex64,  // A signature: 128 digits.
   kFlag,   // true or false
-  kAny,
 };
 
 struct ParamSpec {

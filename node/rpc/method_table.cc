@@ -80,16 +80,6 @@ std::vector<MethodSpec> Table() {
        .result = "{key, value}; the value in canonical bytes, null when there is none.",
        .errors = {kExhausted},
        .provable = true},
-      {.name = "result",
-       .about = "A request's record in the newest signed block, with its proof.",
-       .params = {{"id", kNumber, "Of the request."}},
-       .result = "{key, value, height, header, signatures, proof, links, record}",
-       .errors = {kNotFound, kCorrupt}},
-      {.name = "proof",
-       .about = "A record of the newest signed block's state, with its proof.",
-       .params = {{"key", kHex, "As proto/wire/records.h makes it."}},
-       .result = "{key, value, height, header, signatures, proof, links}",
-       .errors = {kCorrupt}},
       {.name = "mask_shares",
        .about = "A request's owner's shares of its masks, sealed to a key of the owner's.",
        .params = {{"request", kNumber, "Its number."},
@@ -135,6 +125,11 @@ std::vector<MethodSpec> Table() {
        .params = {{"height", kNumber, "The first one's."}, {"epoch", kNumber, "Theirs."}},
        .result = "{page}",
        .errors = {kNotFound, kCorrupt}},
+      {.name = "sync",
+       .about = "A question about snapshots of the state, for a node that starts.",
+       .params = {{"message", kHex, "A question of proto/wire/sync.h, at most 64 bytes."}},
+       .result = "{message}, the answer in the same form.",
+       .errors = {kCorrupt}},
   };
 }
 

@@ -11,7 +11,10 @@
 #include "node/rpc/block_reader.h"
 #include "node/rpc/json.h"
 #include "node/rpc/json_rpc.h"
+#include "node/rpc/method_table.h"
 #include "node/rpc/metrics.h"
+#include "node/rpc/provable.h"
+#include "proto/base/check.h"
 #include "proto/crypto/ecies.h"
 #include "proto/crypto/hash.h"
 #include "proto/wire/consensus.h"
@@ -26,7 +29,6 @@ using proto::Result;
 
 namespace {
 
-constexpr std::size_t kStateKeyBytesMax = 256;
 constexpr std::size_t kRefusalsShownMax = 64;
 constexpr std::size_t kSyncQuestionBytesMax = 64;
 constexpr std::size_t kLinksMax = 64;  // In one answer.
@@ -75,34 +77,37 @@ class Uploads {
 
 class Methods {
  public:
-  explicit Methods(Backend& backend) : backend_(backend), genesis_(backend.genesis()) {}
+  explicit Methods(Backend& backend)
+      : backend_(backend), genesis_(backend.genesis()), provable_(backend) {}
 
+  // A function for each method of the table, no more and no less.
   void AddTo(JsonRpc& rpc) {
-    const auto add = [&](std::string name, std::vector<std::string> parameters, auto member) {
-      rpc.Add(std::move(name), std::move(parameters),
-              [this, member](const Params& params) { return (this->*member)(params); });
-    };
-    add("status", {}, &Methods::Status);
-    add("block", {"height"}, &Methods::Block);
-    add("transaction", {"id"}, &Methods::Transaction);
-    add("submit_transaction", {"hex"}, &Methods::SubmitTransaction);
-    add("account", {"key"}, &Methods::Account);
-    add("models", {}, &Methods::Models);
-    add("model", {"id"}, &Methods::Model);
-    add("request", {"id"}, &Methods::Request);
-    add("attempt", {"id"}, &Methods::Attempt);
-    add("pool", {}, &Methods::Pool);
-    add("result", {"id"}, &Methods::ResultWithProof);
-    add("proof", {"key"}, &Methods::Proof);
-    add("mask_shares", {"request", "ephemeral_key", "signature"}, &Methods::MaskShares);
-    add("model_file", {"digest", "offset"}, &Methods::ModelFile);
-    add("upload_model_file", {"digest", "size", "offset", "hex"}, &Methods::UploadModelFile);
-    add("peers", {}, &Methods::Peers);
-    add("epoch", {"number"}, &Methods::EpochRecord);
-    add("epoch_links", {"from"}, &Methods::EpochLinks);
-    add("validators", {}, &Methods::Validators);
-    add("block_page", {"height", "epoch"}, &Methods::Blocks);
-    add("sync", {"message"}, &Methods::Sync);
+    using Method = Result<Json> (Methods::*)(const Params&);
+    const std::map<std::string, Method> own = {{"status", &Methods::Status},
+                                               {"submit_transaction", &Methods::SubmitTransaction},
+                                               {"mask_shares", &Methods::MaskShares},
+                                               {"model_file", &Methods::ModelFile},
+                                               {"upload_model_file", &Methods::UploadModelFile},
+                                               {"peers", &Methods::Peers},
+                                               {"epoch_links", &Methods::EpochLinks},
+                                               {"block_page", &Methods::Blocks},
+                                               {"sync", &Methods::Sync}};
+    std::size_t added = 0;
+    for (const MethodSpec& spec : MethodTable()) {
+      if (spec.provable) {
+        rpc.Add(spec, [this, name = spec.name](const Params& params) {
+          return provable_.Call(name, params);
+        });
+        continue;
+      }
+      const auto method = own.find(spec.name);
+      CHECK(method != own.end());
+      rpc.Add(spec, [this, member = method->second](const Params& params) {
+        return (this->*member)(params);
+      });
+      ++added;
+    }
+    CHECK(added == own.size());
   }
 
  private:
@@ -144,32 +149,6 @@ class Methods {
     return out;
   }
 
-  Result<Json> EpochRecord(const Params& params) {
-    const Snapshot latest = backend_.latest();
-    const auto number = params.Number("number", latest.epoch()->record.number);
-    if (!number) return tl::unexpected(number.error());
-    const auto epoch = latest.epoch(*number);
-    if (!epoch) return Fail(ErrorCode::kNotFound, "there is no epoch " + std::to_string(*number));
-    return ToJson(*epoch);
-  }
-
-  Result<Json> Validators(const Params&) {
-    const Snapshot latest = backend_.latest();
-    const proto::Turn turn = latest.turn();
-    Json out = Json::array();
-    for (const proto::ValidatorRecord& record : latest.validators()) {
-      Json entry = ToJson(record);
-      entry["member"] = latest.epoch()->validators.Find(record.card.key).has_value();
-      if (turn.epoch != 0) {
-        const proto::PublicKey& key = record.next ? record.next->key : record.card.key;
-        entry["next_member"] =
-            std::ranges::count(turn.validators, key, &proto::ValidatorSpec::key) > 0;
-      }
-      out.push_back(std::move(entry));
-    }
-    return out;
-  }
-
   // The links by which a client that trusts `epoch` reaches the newest that is proved here.
   Result<Json> Links(std::uint64_t epoch) {
     Json links = Json::array();
@@ -208,202 +187,12 @@ class Methods {
     return Json{{"message", proto::ToHex(proto::sync::Encode(*answer))}};
   }
 
-  proto::EpochRecord EpochOfHeight(std::uint64_t height) {
-    const Snapshot latest = backend_.latest();
-    std::uint64_t number = latest.epoch()->record.number;
-    while (number > proto::kFirstEpoch && latest.epoch(number)->first_height > height) --number;
-    return *latest.epoch(number);
-  }
-
-  // Of the members that made the attempt.
-  Names NamesAt(std::uint64_t attempt) {
-    const Snapshot latest = backend_.latest();
-    const auto record = latest.attempt(attempt);
-    const auto epoch = record ? latest.epoch(record->epoch) : std::nullopt;
-    return epoch ? ComputingNames(*epoch) : Names();
-  }
-
-  Result<Json> Block(const Params& params) {
-    const auto height = params.Number("height", backend_.latest().header().height);
-    if (!height) return tl::unexpected(height.error());
-    const auto block = ReadBlock(backend_.store(), *height);
-    if (!block) return tl::unexpected(block.error());
-    if (!*block) {
-      return Fail(ErrorCode::kNotFound,
-                  "there is no block " + std::to_string(*height) + " yet; blocks begin at 1");
-    }
-    Json out = ToJson((*block)->header);
-    out["header"] = proto::ToHex(proto::EncodeBlockHeader((*block)->header));
-    const auto epoch = EpochOfHeight(*height);
-    out["signatures"] = ToJson(ValidatorNames(epoch), (*block)->signatures);
-    Json transactions = Json::array();
-    for (std::size_t i = 0; i < (*block)->transactions.size(); ++i) {
-      Json entry = ToJson((*block)->receipts[i]);
-      entry["bytes"] = (*block)->transactions[i].size();
-      transactions.push_back(std::move(entry));
-    }
-    out["transactions"] = std::move(transactions);
-    return out;
-  }
-
-  Result<Json> Transaction(const Params& params) {
-    const auto id = params.Digest("id");
-    if (!id) return tl::unexpected(id.error());
-    const auto place = FindTransaction(backend_.store(), *id);
-    if (!place) return tl::unexpected(place.error());
-    if (!*place) return Json{{"id", id->hex()}, {"status", "unknown"}};
-    const auto block = ReadBlock(backend_.store(), (*place)->height);
-    if (!block) return tl::unexpected(block.error());
-    if (!*block || (*place)->index >= (*block)->transactions.size()) {
-      return Fail(ErrorCode::kCorrupt, "the block of this transaction is not in the store");
-    }
-    const Bytes& bytes = (*block)->transactions[(*place)->index];
-    Json out = {{"id", id->hex()},
-                {"status", "executed"},
-                {"height", (*place)->height},
-                {"index", (*place)->index},
-                {"receipt", ToJson((*block)->receipts[(*place)->index])},
-                {"bytes", bytes.size()},
-                {"hex", proto::ToHex(bytes)}};
-    const auto checked =
-        proto::CheckedTransaction::Check(backend_.chain(), genesis_.spec.transaction_bytes_max,
-                                         bytes, genesis_.spec.opaque_transactions);
-    if (checked.valid())
-      out["payload"] = Summary(EpochOfHeight((*place)->height), checked.transaction());
-    return out;
-  }
-
   Result<Json> SubmitTransaction(const Params& params) {
     auto bytes = params.Hex("hex", genesis_.spec.transaction_bytes_max);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto id = backend_.Submit(std::move(*bytes));
     if (!id) return tl::unexpected(id.error());
     return Json{{"id", id->hex()}};
-  }
-
-  Result<Json> Account(const Params& params) {
-    const auto bytes = params.HexOf("key", 32);
-    if (!bytes) return tl::unexpected(bytes.error());
-    const proto::PublicKey key = *proto::PublicKey::From(*bytes);
-    return ToJson(backend_.latest().account(key));
-  }
-
-  Json ModelJson(const Digest& id, const proto::ModelRecord& record) {
-    const auto manifest = proto::DecodeManifest(record.manifest);
-    Json out = manifest ? ToJson(*manifest) : Json::object();
-    out["id"] = id.hex();
-    out["status"] = proto::Name(record.status);
-    const ServiceStatus service = backend_.service_status();
-    const auto loaded = service.models.find(id);
-    out["files_here"] = loaded != service.models.end() && loaded->second;
-    return out;
-  }
-
-  Result<Json> Models(const Params&) {
-    const Snapshot latest = backend_.latest();
-    Json out = Json::array();
-    for (const Digest& id : latest.models(1, proto::kModelsMax)) {
-      if (const auto record = latest.model(id)) out.push_back(ModelJson(id, *record));
-    }
-    return out;
-  }
-
-  Result<Json> Model(const Params& params) {
-    const auto id = params.Digest("id");
-    if (!id) return tl::unexpected(id.error());
-    const auto record = backend_.latest().model(*id);
-    if (!record) return Fail(ErrorCode::kNotFound, "no model of this id is registered");
-    return ModelJson(*id, *record);
-  }
-
-  Result<Json> Request(const Params& params) {
-    const auto id = params.Number("id");
-    if (!id) return tl::unexpected(id.error());
-    const auto record = backend_.latest().request(*id);
-    if (!record) return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*id));
-    Json out = ToJson(NamesAt(record->attempt), *record);
-    const ServiceStatus service = backend_.service_status();
-    if (const auto effort = service.requests.find(*id); effort != service.requests.end()) {
-      out["effort"] = ToJson(effort->second);
-    }
-    return out;
-  }
-
-  Result<Json> Attempt(const Params& params) {
-    const auto id = params.Number("id");
-    if (!id) return tl::unexpected(id.error());
-    const auto record = backend_.latest().attempt(*id);
-    if (!record) return Fail(ErrorCode::kNotFound, "there is no attempt " + std::to_string(*id));
-    Json out = ToJson(NamesAt(*id), *record);
-    const ServiceStatus service = backend_.service_status();
-    if (const auto effort = service.attempts.find(*id); effort != service.attempts.end()) {
-      out["effort"] = ToJson(effort->second);
-    }
-    return out;
-  }
-
-  Result<Json> Pool(const Params&) {
-    const Snapshot latest = backend_.latest();
-    Json out = Json::array();
-    for (const Digest& id : latest.models(1, proto::kModelsMax)) {
-      const auto record = latest.model(id);
-      const auto manifest = record ? proto::DecodeManifest(record->manifest)
-                                   : Fail(ErrorCode::kNotFound, "no such model");
-      if (!manifest) continue;
-      for (std::uint32_t bucket = 0; bucket < manifest->buckets.size(); ++bucket) {
-        const auto pool = latest.pool(id, bucket).value_or(proto::Pool{});
-        Json started = Json::array();
-        for (const std::uint64_t attempt : pool.started) {
-          const auto progress = latest.attempt(attempt);
-          started.push_back({{"attempt", attempt},
-                             {"layers_fixed", progress ? progress->layers.size() : 0},
-                             {"layers_needed", manifest->buckets[bucket].layers}});
-        }
-        out.push_back({{"model", id.hex()},
-                       {"name", manifest->name},
-                       {"bucket", bucket},
-                       {"tokens", manifest->buckets[bucket].tokens},
-                       {"target", manifest->buckets[bucket].pool_target},
-                       {"ready", pool.ready.size()},
-                       {"waiting", pool.waiting.size()},
-                       {"started", std::move(started)}});
-      }
-    }
-    return out;
-  }
-
-  Result<Json> Proven(proto::ByteSpan key) {
-    const auto proven = backend_.proven();
-    if (!proven) return Fail(ErrorCode::kUnavailable, "no block is signed yet; try again");
-    const auto value = proven->snapshot.Get(key);
-    const auto links = Links(proto::kFirstEpoch);
-    if (!links) return tl::unexpected(links.error());
-    return Json{{"key", proto::ToHex(key)},
-                {"value", value ? Json(proto::ToHex(*value)) : Json(nullptr)},
-                {"height", proven->header.height},
-                {"header", proto::ToHex(proto::EncodeBlockHeader(proven->header))},
-                {"signatures", proto::ToHex(EncodeSignatures(proven->signatures))},
-                {"proof", proto::ToHex(proto::EncodeStateProof(proven->snapshot.Prove(key)))},
-                {"links", *links}};
-  }
-
-  Result<Json> ResultWithProof(const Params& params) {
-    const auto id = params.Number("id");
-    if (!id) return tl::unexpected(id.error());
-    auto out = Proven(proto::RequestKey(*id));
-    if (!out) return out;
-    const auto record = backend_.proven()->snapshot.request(*id);
-    if (!record) {
-      return Fail(ErrorCode::kNotFound, "no signed block holds request " + std::to_string(*id));
-    }
-    (*out)["record"] = ToJson(NamesAt(record->attempt), *record);
-    return out;
-  }
-
-  Result<Json> Proof(const Params& params) {
-    const auto key = params.Hex("key", kStateKeyBytesMax);
-    if (!key) return tl::unexpected(key.error());
-    return Proven(*key);
   }
 
   Result<Json> MaskShares(const Params& params) {
@@ -532,6 +321,7 @@ class Methods {
 
   Backend& backend_;
   const proto::Genesis& genesis_;
+  const Provable provable_;
   Uploads uploads_;
 };
 

@@ -1,24 +1,5 @@
-// The methods of the public interface, over a Backend.
-//
-//   status                                  this validator and its chain
-//   block            height | absent        the newest block, or one by height
-//   transaction      id                     where it stands, what it says, what became of it
-//   submit_transaction hex                  its id, once durable here
-//   account          key                    balance and next nonce
-//   models, model    id
-//   request          id                     the ledger's record, and what it cost this member
-//   attempt          id
-//   pool                                    bundles by model and length
-//   result           id                     the record with its proof under a signed header
-//   proof            key                    any state record with its proof
-//   mask_shares      request, ephemeral_key, signature    for the request's owner alone
-//   model_file       digest, offset         part of a model's file
-//   upload_model_file digest, size, offset, hex           part of a registered model's file
-//   peers
-//   epoch            number | absent        an epoch's validators, and who computes
-//   epoch_links      from                   the links to the epochs after it, for light clients
-//   validators                              who has stake, and who is a member
-//   block_page       height, epoch          blocks for a node that follows
+// The methods of the public interface, over a Backend: those of method_table.h. The ones whose
+// answers can be proved are in provable.h.
 #pragma once
 
 #include "node/rpc/backend.h"

@@ -144,6 +144,8 @@ proto::Proof::Transaction TransactionFrom(const json& entry, std::string& fault)
 }  // namespace
 
 json ToJson(const proto::Proof& proof) {
+  json links = json::array();
+  for (const auto& link : proof.links) links.push_back(proto::ToHex(proto::EncodeLink(link)));
   json headers = json::array();
   for (const auto& header : proof.headers) {
     headers.push_back(proto::ToHex(proto::EncodeBlockHeader(header)));
@@ -163,6 +165,7 @@ json ToJson(const proto::Proof& proof) {
                        : json()}});
   }
   json out = {{"version", proto::kProofMark.back()},
+              {"links", std::move(links)},
               {"headers", std::move(headers)},
               {"signatures", std::move(signatures)},
               {"records", std::move(records)}};
@@ -189,6 +192,10 @@ Result<proto::Proof> ProofFromJson(const json& object) {
   Reader in(object, "", fault);
   proto::Proof proof;
   if (in.Number("version", 255) != proto::kProofMark.back()) in.Refuse("version", "is unknown");
+  proof.links = in.List<proto::EpochLink>("links", proto::kProofLinksMax,
+                                          [&](const json& entry, const char* name) {
+                                            return in.Decoded(entry, name, proto::DecodeLink);
+                                          });
   proof.headers = in.List<proto::BlockHeader>(
       "headers", proto::kProofHeadersMax, [&](const json& entry, const char* name) {
         return in.Decoded(entry, name, proto::DecodeBlockHeader);

@@ -2,6 +2,7 @@
 // part, and becomes that again before it is checked:
 //
 //   {"version": 1,
+//    "links":       [HEX, ...],
 //    "headers":     [HEX, ...],
 //    "signatures":  [{"party": NUMBER, "signature": HEX}, ...],
 //    "records":     [{"key": HEX, "value": HEX or null, "siblings": [HEX, ...],

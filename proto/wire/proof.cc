@@ -27,6 +27,9 @@ Result<> Check(const Proof& proof) {
   if (!Ascends(proof.signatures, [](const auto& entry) { return Index(entry.first); })) {
     return refuse(ErrorCode::kCorrupt, "its signatures are not ascending by party");
   }
+  if (!Ascends(proof.links, [](const auto& link) { return link.next.number; })) {
+    return refuse(ErrorCode::kCorrupt, "its links are not ascending by epoch");
+  }
   if (!Ascends(proof.records, &Proof::Record::key)) {
     return refuse(ErrorCode::kCorrupt, "its records are not ascending by key");
   }
@@ -39,6 +42,8 @@ void Fields(auto& io, Of<Proof> auto& proof) {
   const auto receipt = [&](auto& value) {
     io.Part(value, kReceiptBytesMax, EncodeReceipt, DecodeReceipt);
   };
+  io.List(proof.links, kProofLinksMax,
+          [&](auto& link) { io.Part(link, kLinkBytesMax, EncodeLink, DecodeLink); });
   io.List(proof.headers, kProofHeadersMax, [&](auto& header) {
     io.Part(header, kHeaderBytesMax, EncodeBlockHeader, DecodeBlockHeader);
   });
@@ -60,10 +65,16 @@ void Fields(auto& io, Of<Proof> auto& proof) {
               [&](auto& receipts) { io.List(receipts, kProofReceiptsMax, receipt); });
 }
 
+bool IsProof(ByteSpan bytes) {
+  return bytes.size() >= kProofMark.size() &&
+         std::ranges::equal(bytes.first(kProofMark.size()), kProofMark);
+}
+
 Result<Bytes> EncodeProof(const Proof& proof) {
   const auto too_large = [](const char* what) {
     return Fail(ErrorCode::kExhausted, std::string("the proof would have too many ") + what);
   };
+  if (proof.links.size() > kProofLinksMax) return too_large("links");
   if (proof.headers.size() > kProofHeadersMax) return too_large("headers");
   if (proof.records.size() > kProofRecordsMax) return too_large("records");
   if (proof.receipts && proof.receipts->size() > kProofReceiptsMax) return too_large("receipts");
@@ -80,8 +91,7 @@ Result<Proof> DecodeProof(ByteSpan bytes) {
   if (bytes.size() > kProofBytesMax) {
     return Fail(ErrorCode::kExhausted, "this is no proof: it is too long");
   }
-  if (bytes.size() < kProofMark.size() ||
-      !std::ranges::equal(bytes.first(kProofMark.size()), kProofMark)) {
+  if (!IsProof(bytes)) {
     return Fail(ErrorCode::kCorrupt, "this is no proof: it does not begin as one");
   }
   auto proof = DecodeFields<Proof>(bytes.subspan(kProofMark.size()), "proof");

@@ -1,5 +1,6 @@
 // A proof that goes with an answer: a block that n - f validators signed, and what stands under it.
 //
+//   links          from genesis to the epoch that signs (proto/wire/epoch.h); none in the first
 //   headers        of the block in question and of those after it, each the parent of the next, up
 //                  to one that n - f validators signed; most often the block itself is signed
 //   signatures     on the last header
@@ -24,12 +25,14 @@
 #include "proto/committee.h"
 #include "proto/crypto/signature.h"
 #include "proto/wire/block.h"
+#include "proto/wire/epoch.h"
 
 namespace proto {
 
 // The first bytes of an encoded proof; the last of them is the version of the form.
 inline constexpr std::array<std::uint8_t, 4> kProofMark = {'W', 'X', 'P', 1};
 inline constexpr std::size_t kProofBytesMax = std::size_t{16} << 20;
+inline constexpr std::size_t kProofLinksMax = 64;
 inline constexpr std::size_t kProofHeadersMax = 64;
 inline constexpr std::size_t kProofSignaturesMax = 128;
 inline constexpr std::size_t kProofRecordsMax = 4096;
@@ -54,15 +57,18 @@ struct Proof {
     bool operator==(const Transaction&) const = default;
   };
 
-  std::vector<BlockHeader> headers;                       // At least one.
-  std::vector<std::pair<PartyId, Signature>> signatures;  // Ascending by party.
-  std::vector<Record> records;                            // Ascending by key.
+  std::vector<EpochLink> links;      // Ascending by epoch.
+  std::vector<BlockHeader> headers;  // At least one.
+  BlockSignatures signatures;        // Ascending by party.
+  std::vector<Record> records;       // Ascending by key.
   std::optional<Transaction> transaction;
   std::optional<std::vector<Receipt>> receipts;  // Without messages.
 
   bool operator==(const Proof&) const = default;
 };
 
+// Whether the bytes begin as a proof does.
+bool IsProof(ByteSpan bytes);
 // kExhausted when a limit above is passed.
 Result<Bytes> EncodeProof(const Proof& proof);
 Result<Proof> DecodeProof(ByteSpan bytes);

@@ -4,7 +4,11 @@
 
 #include "node/inference/message.h"
 #include "node/ledger/proof.h"
+#include "node/ledger/prove.h"
+#include "node/rpc/answers.h"
 #include "node/rpc/block_reader.h"
+#include "node/rpc/method_table.h"
+#include "node/rpc/proof_json.h"
 #include "proto/base/check.h"
 #include "proto/base/overloaded.h"
 #include "proto/spec.h"
@@ -260,6 +264,42 @@ std::vector<Bytes> ProofSeeds() {
           proto::EncodeProof(placed).value(), proto::EncodeProof(receipts).value()};
 }
 
+// What a client is given as a validator's answer.
+void RunAnswer(ByteSpan input) {
+  const auto given = node::ParseJson(proto::AsText(input));
+  if (!given) return;
+  if (const auto proof = node::ProofFromJson(*given)) {
+    CHECK(node::ProofFromJson(node::ToJson(*proof)).value() == *proof);
+  }
+  static node::LightClient client(World().genesis);
+  const auto checked = node::VerifyAnswer(client, *given);
+  if (!checked) return;
+  for (const auto& record : checked->proven.proof().records) {
+    CHECK(World().ledger.snapshot().Get(record.key) == record.value);
+  }
+}
+
+std::vector<Bytes> AnswerSeeds() {
+  const auto& world = World();
+  std::vector<Bytes> seeds;
+  const auto add = [&](const nlohmann::json& json) {
+    const std::string text = json.dump();
+    seeds.emplace_back(text.begin(), text.end());
+  };
+  const node::ProvenBlock block = SignedBlock();
+  for (const auto& [method, params] :
+       {std::pair<std::string, nlohmann::json>("request", {{"id", 1}}),
+        std::pair<std::string, nlohmann::json>("account",
+                                               {{"key", world.clients[0].public_key().hex()}})}) {
+    const auto read = node::Params::From(params, node::FindMethod(method)->params).value();
+    const node::SnapshotFacts facts(world.ledger.snapshot());
+    const auto answer = node::MakeAnswer(world.genesis, method, read, facts).value();
+    add(node::WithProof(method, read, answer, node::ProveRecords(block, facts.asked())));
+  }
+  for (const Bytes& proof : ProofSeeds()) add(node::ToJson(proto::DecodeProof(proof).value()));
+  return seeds;
+}
+
 // --- Multi-party computation. ---
 
 void RunInferenceMessage(ByteSpan input) {
@@ -322,6 +362,7 @@ std::vector<Target> WireTargets() {
           {"manifest", RunManifest, ManifestSeeds},
           {"records", RunRecords, RecordSeeds},
           {"proof", RunProof, ProofSeeds},
+          {"answer", RunAnswer, AnswerSeeds},
           {"inference_message", RunInferenceMessage, InferenceMessageSeeds},
           {"genesis", RunGenesis, GenesisSeeds}};
 }

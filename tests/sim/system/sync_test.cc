@@ -130,8 +130,8 @@ TEST(SyncSim, ACopyOfAMomentAgoNeverContradictsItself) {
   RunSeeds(6, make, Observes, [](const World&) {});
 }
 
-// Ten minutes of an almost idle network between the copy and its return.
-TEST(SyncSim, AnOldCopyOfTenMinutesAgo) {
+// Ten minutes of an almost idle network between the copy and its return. In the slow suite.
+TEST(SyncSim, DISABLED_AnOldCopyOfTenMinutesAgo) {
   const auto make = [] {
     WorldOptions options = Away(Return::kOldCopy);
     options.absent_from = 300'000;

@@ -6,7 +6,6 @@
 
 #include "node/ledger/key_ceremony.h"
 #include "node/ledger/light_client.h"
-#include "proto/crypto/dealing.h"
 #include "tests/unit/node/ledger/chain.h"
 
 namespace node::test {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/node/ledger/chain.h"
 #include "tests/unit/node/ledger/proofs.h"
 
 namespace node::test {
@@ -122,6 +123,7 @@ TEST_F(ProofTest, EveryFieldOfEveryHeaderCounts) {
       [](auto& h) { h.receipts_root.bytes[3] ^= 1; },
       [](auto& h) { h.state_root.bytes[3] ^= 1; },
       [](auto& h) { h.committee_hash.bytes[3] ^= 1; },
+      [](auto& h) { h.next_committee_hash.bytes[3] ^= 1; },
   };
   for (const proto::Proof& good : All()) {
     for (std::size_t i = 0; i < good.headers.size(); ++i) {
@@ -301,6 +303,98 @@ TEST_F(ProofTest, OneValueHasOneEncoding) {
     ASSERT_TRUE(decoded.has_value());
     EXPECT_EQ(*decoded, proof);
     EXPECT_EQ(proto::EncodeProof(*decoded).value(), bytes);
+  }
+}
+
+// --- After the committee has changed. ---
+
+// Two changes: first one more validator, then another.
+struct TwoChanges : Chain {
+  TwoChanges() {
+    EXPECT_EQ(Join(0).code, ReceiptCode::kDone);
+    links.push_back(NextEpoch());
+    EXPECT_EQ(Join(1).code, ReceiptCode::kDone);
+    links.push_back(NextEpoch());
+    Run({});
+    block.emplace(ProvenBlock{ledger.header(), Signatures(links[1].next, ledger.header()),
+                              ledger.snapshot()});
+    proof = ProveRecords(*block, {proto::TotalsKey(), proto::EpochKey(3), proto::EpochKey(4)});
+    proof.links = links;
+  }
+
+  std::vector<proto::EpochLink> links;
+  std::optional<ProvenBlock> block;
+  proto::Proof proof;
+};
+
+TEST(ProofOfLaterEpochs, IsCheckedFromGenesis) {
+  const TwoChanges chain;
+  const auto proven = Verify(chain.genesis, chain.proof);
+  ASSERT_TRUE(proven.has_value()) << proven.error().message;
+  EXPECT_EQ(proven->Find<proto::EpochRecord>(proto::EpochKey(3)).value(), chain.links[1].next);
+  EXPECT_EQ(chain.links[1].next.validators.size(), 6u);
+  // A client that has followed needs no links, and keeps what links it was given.
+  LightClient client(chain.genesis);
+  const Bytes whole = proto::EncodeProof(chain.proof).value();
+  proto::Proof bare = chain.proof;
+  bare.links.clear();
+  const Bytes without = proto::EncodeProof(bare).value();
+  EXPECT_FALSE(VerifyProof(client, without).has_value());
+  EXPECT_TRUE(VerifyProof(client, whole).has_value());
+  EXPECT_TRUE(VerifyProof(client, without).has_value());
+  EXPECT_TRUE(VerifyProof(client, whole).has_value());
+}
+
+TEST(ProofOfLaterEpochs, NeedsEveryLinkAndEveryFieldOfIt) {
+  const TwoChanges chain;
+  const auto refused = [&](const std::string& what, const auto& change) {
+    proto::Proof bad = chain.proof;
+    change(bad);
+    EXPECT_FALSE(Verify(chain.genesis, bad).has_value()) << what;
+  };
+  refused("none", [](auto& p) { p.links.clear(); });
+  refused("the first is missing", [](auto& p) { p.links.erase(p.links.begin()); });
+  refused("the last is missing", [](auto& p) { p.links.pop_back(); });
+  refused("order", [](auto& p) { std::swap(p.links[0], p.links[1]); });
+  refused("twice", [](auto& p) { p.links.push_back(p.links[1]); });
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto with = [&](const std::string& what, const auto& change) {
+      refused(what + " of link " + std::to_string(i), [&](auto& p) { change(p.links[i]); });
+    };
+    with("number", [](auto& l) { l.next.number += 1; });
+    with("first height", [](auto& l) { l.next.first_height += 1; });
+    with("first round", [](auto& l) { l.next.first_round += 1; });
+    with("coin threshold", [](auto& l) { l.next.coin_threshold += 1; });
+    with("a key", [](auto& l) { l.next.validators[0].key.bytes[3] ^= 1; });
+    with("a coin key", [](auto& l) { l.next.validators[1].coin_key[5] ^= 1; });
+    with("a name", [](auto& l) { l.next.validators[2].name += "x"; });
+    with("an address", [](auto& l) { l.next.validators[2].rpc_address += "1"; });
+    with("a member", [](auto& l) { l.next.validators.pop_back(); });
+    with("who computes", [](auto& l) { l.next.computing.clear(); });
+    with("the header", [](auto& l) { l.header.state_root.bytes[0] ^= 1; });
+    with("the next committee", [](auto& l) { l.header.next_committee_hash.bytes[0] ^= 1; });
+    with("a signature", [](auto& l) { l.signatures[1].second.bytes[9] ^= 1; });
+    with("a signer", [](auto& l) { l.signatures[1].first = PartyId{3}; });
+    with("too few", [](auto& l) { l.signatures.pop_back(); });
+  }
+  // The committee before the change has nothing to say after it, nor the one of the change before.
+  for (const auto& epoch : {proto::FirstEpoch(chain.genesis), chain.links[0].next}) {
+    refused("an earlier committee's signatures",
+            [&](auto& p) { p.signatures = chain.Signatures(epoch, chain.block->header); });
+  }
+}
+
+// No bit of it is free either, links and all.
+TEST(ProofOfLaterEpochs, HasNoFreeBit) {
+  const TwoChanges chain;
+  proto::Proof proof = ProveBlock({chain.block->header}, chain.block->signatures);
+  proof.links = chain.links;
+  const Bytes good = proto::EncodeProof(proof).value();
+  ASSERT_TRUE(VerifyProof(chain.genesis, good).has_value());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    Bytes bad = good;
+    bad[i] ^= static_cast<std::uint8_t>(1u << (i % 8));
+    EXPECT_FALSE(VerifyProof(chain.genesis, bad).has_value()) << "byte " << i;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "node/ledger/proof.h"
+#include "node/ledger/prove.h"
 #include "tests/unit/node/ledger/world.h"
 
 namespace node::test {
