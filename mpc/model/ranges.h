@@ -20,7 +20,9 @@
 // lies beyond that wraps around the field and reads as small with probability 2^-60 or so).
 // Misses: nothing by itself wrong; an answer is as good as the plan is on its intervals.
 // Raises without need: for texts whose values crowd near an interval's end though none leaves it.
-// Cost: 1 to 3 openings and products for g values, g up to 64: about 4% of a plan's openings.
+// Cost: 1 to 3 openings and products for g values, g up to 64. Measured: a quarter more openings for
+// bert-tiny-sst2 (86,316 to 107,440 at 32 tokens, 46 rounds to 49), a third more for MiniLM, half as
+// many again for the smallest generator, whose steps have few values to group.
 #pragma once
 
 #include <string>
