@@ -62,8 +62,15 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
     values.push_back(b_.Values(x, t));
     for (double& value : values.back()) value = (value - centre) * (value - centre);
   }
+  // The smallest groups watch best; there can be kSideMax of them.
+  std::uint32_t least = 1;
   for (const std::uint32_t wanted : kGroups) {
     const std::uint32_t group = Dividing(wanted, size);
+    if (size / group <= kSideMax) least = group;
+  }
+  for (const std::uint32_t wanted : kGroups) {
+    const std::uint32_t group = Dividing(wanted, size);
+    if (size / group > kSideMax) continue;
     for (unsigned levels = 1; levels <= kLevelsMax; ++levels) {
       double seen = 0;
       for (const std::vector<double>& text : values) {
@@ -76,7 +83,7 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
         seen = std::max(seen, sum);
       }
       const double cost = static_cast<double>(levels) / group;
-      const bool last = group == 1 && levels == kLevelsMax;
+      const bool last = group == least && levels == kLevelsMax;
       if ((seen > kSeenMax && !last) || cost >= best_cost) continue;
       best_cost = cost;
       best = {centre, radius, group, static_cast<std::uint8_t>(levels), seen};
