@@ -19,8 +19,6 @@ constexpr unsigned kWeightFracMax = 16;
 constexpr int kWeightBits = 19;          // What the gemm likes best.
 constexpr std::size_t kWeightTexts = 4;  // Texts, and rows of each, on which rounding is judged.
 
-constexpr unsigned kBitsForResidual = 2;  // What is added to a linear map's result may be larger.
-
 // Infinite when a value is no number.
 double Largest(const std::vector<double>& values) {
   double largest = 0;

@@ -431,7 +431,8 @@ class Compiler {
       ++m.halvings;
     }
     if (m.halvings == kHalvingsMax) b_.Refuse(Name("scores: too large for a softmax"));
-    m.text = {std::ldexp(deviation.low * margin, -m.halvings),
+    // Scores near 0 alike lie in the middle, not at an end, where they would raise the flag.
+    m.text = {std::ldexp(deviation.low * margin - 0.5, -m.halvings),
               std::ldexp(deviation.high * margin + 0.5, -m.halvings)};
     m.exponent = {m.text.low - std::ldexp(m.bias, -m.halvings), m.text.high};
     softenings_[blocks_.prefix()] = m;

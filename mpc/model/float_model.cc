@@ -87,7 +87,7 @@ Matrix Attend(const ModelConfig& config, const LayerWeights& layer, const Matrix
         }
         weights[j] /= std::sqrt(static_cast<double>(head_width));
       }
-      const double most = *std::max_element(weights.begin(), weights.begin() + seen);
+      const double most = *std::max_element(weights.data(), weights.data() + seen);
       double sum = 0;
       for (std::size_t j = 0; j < seen; ++j) {
         weights[j] =

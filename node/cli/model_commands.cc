@@ -1,7 +1,9 @@
 // model: what the network serves.
 
+#include <array>
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -48,6 +50,25 @@ void SayCosts(const Package& package) {
   }
 }
 
+void SayError(std::uint32_t tokens, const Agreement& error) {
+  std::string text = std::to_string(tokens) + " tokens: in fixed point " +
+                     std::to_string(error.same) + " of " + std::to_string(error.texts) +
+                     " texts of the sample are answered as by the float model";
+  std::array<char, 64> figure{};
+  if (error.tokens > 0) {
+    text += ", " + std::to_string(error.tokens_same) + " of " + std::to_string(error.tokens) +
+            " tokens";
+  } else {
+    std::snprintf(figure.data(), figure.size(), ", largest difference %.2g",
+                  error.worst_difference);
+    text += figure.data();
+  }
+  if (error.flagged > 0) {
+    text += ", " + std::to_string(error.flagged) + " beyond the ranges: bring more text (--sample)";
+  }
+  SayProgress(text);
+}
+
 struct ImportOptions {
   RegisterOptions model;
   std::uint16_t validators = 4;
@@ -75,14 +96,20 @@ Result<> Import(const ImportOptions& options) {
                  {"buckets", json::array()}};
   for (std::size_t i = 0; i < package->plans.size(); ++i) {
     json bucket = ToJson(package->costs[i]);
-    bucket["error"] = ToJson(ExpectedError(*model, package->plans[i], options.validators));
+    const Agreement error = ExpectedError(*model, package->plans[i], options.validators);
+    if (!options.as_json) SayError(package->costs[i].tokens, error);
+    bucket["error"] = ToJson(error);
     report["buckets"].push_back(std::move(bucket));
   }
-  if (!options.as_json) SayCosts(*package);
   const std::string out = options.out.empty() ? package->manifest.name + ".package" : options.out;
   if (auto written = WritePackage(*package, out); !written) return written;
   report["package"] = out;
-  PrintJson(report);
+  if (options.as_json) {
+    PrintJson(report);
+  } else {
+    SayCosts(*package);
+    std::printf("%s\n", out.c_str());
+  }
   return {};
 }
 

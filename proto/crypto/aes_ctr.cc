@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include <cpuid.h>
+
 #include "proto/base/bytes.h"
 #include "proto/base/check.h"
 
@@ -94,9 +96,13 @@ VAES void GenerateGroups(const std::uint8_t (*keys)[16], Counter first, std::siz
 }  // namespace
 
 bool AesCtr::Supported() {
-  static const bool supported = __builtin_cpu_supports("avx512f") &&
-                                __builtin_cpu_supports("avx512bw") &&
-                                __builtin_cpu_supports("vaes") && __builtin_cpu_supports("aes");
+  static const bool supported = [] {
+    // Clang 14 knows no feature "vaes": leaf 7's bit.
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("aes") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
+           (ecx & bit_VAES) != 0;
+  }();
   return supported;
 }
 

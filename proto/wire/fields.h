@@ -134,7 +134,7 @@ class FieldReader {
   void Optional(std::optional<T>& value, Item item) {
     bool present = false;
     Get(present);
-    if (present) item(value.emplace());
+    if (present) item(value.emplace(T{}));  // T{}: Clang 14 takes no emplace() of a member class.
   }
   template <class T, class Encode, class Decode>
   void Part(T& value, std::size_t size_max, Encode, Decode decode) {

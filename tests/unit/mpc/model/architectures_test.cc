@@ -127,6 +127,25 @@ TEST_P(Architectures, PlanEqualsNumPy) {
   }
 }
 
+// Untrained attention: all scores lie near 0, at one end of what calibration saw.
+TEST(GeneratorRangeFlags, StayDownWhereScoresAreSmall) {
+  for (const char* name : {"gpt2", "llama"}) {
+    FloatModel model = Load(name);
+    for (auto& layer : model.layers) {
+      for (float& value : layer.query.weight) value *= 1e-3F;
+      for (float& value : layer.query.bias) value *= 1e-3F;
+    }
+    const std::vector<Ids> texts = Calibration(10);
+    const auto plan = Compile(model, Length{8, 2}, texts);
+    ASSERT_TRUE(plan) << plan.error().message;
+    for (std::size_t i = 0; i < 6; ++i) {
+      const Ids ids(texts[i].begin(), texts[i].begin() + 3 + static_cast<std::ptrdiff_t>(i % 5));
+      const Ids padded = PadText(ids, 8, PadToken(model.config), true).value();
+      EXPECT_TRUE(InRange(EvaluateFixed(*plan, padded, i).flags)) << name << " text " << i;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Random, Architectures,
                          testing::Values("bert", "bert-mean", "bert-first", "roberta", "distilbert",
                                          "gpt2", "llama", "mistral", "qwen2", "llama-linear"),
