@@ -10,6 +10,14 @@
 // how coarse their units are, and what a rounding takes away is fitted again by those that remain,
 // so that few fraction bits suffice.
 //
+// A function that bends once, between straight lines on both sides (GELU, SiLU: slopes 0 and 1),
+// needs no period as long as the interval. Its second derivative is a bump around 0 of integral
+// `bend`; so f(x) - bend / (2 P) x^2 - (a linear function) has one whose copies at all multiples of
+// P sum up to zero mean, that is, it is periodic with period P wherever the copies' tails are
+// small: P need only reach a little beyond the farther end. On [-8, 8] a period of 11.5 takes the
+// place of 17, and as many harmonics fewer. The square's coefficient must be exact for that, so
+// periods are those for which it is a whole number of its units.
+//
 // A series is only good on its interval: it repeats itself outside.
 #pragma once
 
@@ -30,7 +38,9 @@ struct FitRequest {
   unsigned sets = 4;         // Parts of a mask, C(n, t): the phases' noise grows with them.
   unsigned degree = 2;  // Of the polynomial; its coefficients need degree * in_frac <= out_frac.
   unsigned harmonics = 8;
-  double period_ratio = 1.5;  // Period / (high - low), > 1.
+  double period_ratio = 1.5;  // Period / (high - low).
+  // By how much the slope grows around 0 between straight lines, for FitSeriesWithin; 0: no bend.
+  double bend = 0;
 };
 
 struct Fit {
@@ -45,9 +55,9 @@ struct Fit {
 
 Fit FitSeries(const FitRequest& request);
 
-// Tries period ratios, and numbers of harmonics from the request's on in steps of two, beyond 16 of
-// four, up to `harmonics_max`; returns the first whose error and noise together stay below
-// `target`, or else the best found.
+// Tries period ratios, and numbers of harmonics from the request's on, one by one, beyond 12 in
+// steps of two and beyond 16 of four, up to `harmonics_max`; returns the first number whose least
+// error and noise together stay below `target`, or else the best found.
 Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max);
 
 }  // namespace mpc

@@ -177,7 +177,9 @@ TensorId Blocks::Activate(Activation activation, TensorId x) {
   // A single row is cheap enough for a better fit.
   goal.target = options_.gelu_error * (b_.op(x).rows == 1 ? 0.05 : 1);
   goal.error_max = 2e-2;
+  goal.harmonics_min = 3;
   goal.harmonics_max = 20;
+  goal.bend = activation == Activation::kQuad ? 0 : 1;
   // Few fraction bits must do for phases and for their online factors: larger committees' noise
   // is met halfway.
   goal.phase_bits = 22 + static_cast<unsigned>(std::bit_width(options_.builder.sets / 4)) / 2;
@@ -224,6 +226,13 @@ TensorId Blocks::Plain(TensorId x, const DenseWeights& dense, bool opened, const
 TensorId Blocks::OpenLinear(const Hidden& hidden, const DenseWeights& dense, double scale,
                             const char* name) {
   return b_.Open(Linear(hidden, dense, scale, kResidualHeadroom, name), wire_frac(), Name(name));
+}
+
+TensorId Blocks::OpenActivated(const Hidden& hidden, const DenseWeights& dense, const char* name) {
+  // Bits less here are bits more for the coefficient of the square (mpc/functions/fit.h).
+  constexpr unsigned kFrac = 14;
+  return b_.Open(Linear(hidden, dense, 1, kResidualHeadroom, name), std::min(kFrac, wire_frac()),
+                 Name(name));
 }
 
 }  // namespace mpc

@@ -68,6 +68,8 @@ class Blocks {
   TensorId Plain(TensorId x, const DenseWeights& dense, bool opened, const char* name);
   TensorId OpenLinear(const Hidden& hidden, const DenseWeights& dense, double scale,
                       const char* name);
+  // The same, for Activate.
+  TensorId OpenActivated(const Hidden& hidden, const DenseWeights& dense, const char* name);
 
  private:
   SeriesGoal RowGoal(Range range, double largest) const;

@@ -448,6 +448,7 @@ TensorId PlanBuilder::Series(TensorId x, const SeriesGoal& goal, const std::stri
   request.degree = std::min(2u, op(x).frac == 0 ? 2 : goal.out_frac / op(x).frac);
   request.harmonics = goal.harmonics_min;
   request.sets = options_.sets;
+  request.bend = goal.bend;
   Fit fit;
   fit.error = std::numeric_limits<double>::infinity();
   if (ok()) fit = FitSeriesWithin(request, goal.target, goal.harmonics_max);

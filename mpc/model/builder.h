@@ -48,6 +48,7 @@ struct SeriesGoal {
   unsigned phase_bits = 28;
   unsigned harmonics_min = 6;
   unsigned harmonics_max = 32;
+  double bend = 0;  // FitRequest's.
 };
 
 // The matrix and bias of a linear map; weight row-major [in x bias.size()].

@@ -20,7 +20,7 @@ struct CompileOptions {
   Approximation approximation = Approximation::kExact;
   BuilderOptions builder;
   std::size_t texts_max = 200;  // Calibration texts used.
-  double gelu_error = 2e-3;     // Largest absolute error of GELU and SiLU.
+  double gelu_error = 1e-3;     // Largest absolute error of GELU and SiLU.
   double exp_error = 3e-4;      // Of exp, relative to the greater of it and 1.
   double inverse_error = 1e-4;  // Relative, of 1/x and 1/sqrt, Newton steps included.
   double temperature = 0;       // Of sampled tokens; 0: always the likeliest.

@@ -267,9 +267,9 @@ class Compiler {
   TensorId FeedForward(const Hidden& in, const LayerWeights& weights) {
     if (weights.gate.in == 0) {
       return blocks_.Activate(config_.activation,
-                              blocks_.OpenLinear(in, weights.intermediate, 1, "intermediate"));
+                              blocks_.OpenActivated(in, weights.intermediate, "intermediate"));
     }
-    const TensorId gate = blocks_.OpenLinear(in, weights.gate, 1, "gate");
+    const TensorId gate = blocks_.OpenActivated(in, weights.gate, "gate");
     const TensorId up = blocks_.OpenLinear(in, weights.intermediate, 1, "up");
     const TensorId active =
         b_.Open(blocks_.Activate(config_.activation, gate), wire_frac(), Name("active"));

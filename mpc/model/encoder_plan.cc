@@ -172,7 +172,10 @@ class Compiler {
     b_.KeepOnly({text_, sum});
     const Hidden middle = Normalise(sum, &weights.attention_norm, "attention norm ");
     b_.KeepOnly({text_, middle.normal});
-    const TensorId inner = blocks_.OpenLinear(middle, weights.intermediate, 1, "intermediate");
+    const TensorId inner =
+        options_.approximation == Approximation::kExact
+            ? blocks_.OpenActivated(middle, weights.intermediate, "intermediate")
+            : blocks_.OpenLinear(middle, weights.intermediate, 1, "intermediate");
     const TensorId activated = Activated(inner);
     const TensorId out = blocks_.Plain(activated, weights.output, true, "output");
     const TensorId end = Residual(out, middle);

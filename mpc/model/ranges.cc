@@ -18,9 +18,9 @@ constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
 constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
 constexpr double kFlagMax = 0.5;       // Of a flag, on the calibration texts.
 // An online opening costs 192 bytes of all members, one in preprocessing 80; a series of an element
-// takes some 25 of those, in proportion to its interval.
+// takes some 17 of those, in proportion to its interval.
 constexpr double kOpening = 192.0 / 80 + 1;
-constexpr double kSeriesOpenings = 25;
+constexpr double kSeriesOpenings = 17;
 
 // The largest group of at most `group` that divides the size.
 std::uint32_t Dividing(std::uint32_t group, std::size_t size) {

@@ -158,7 +158,9 @@ proto::Result<BenchWork> GeluWork(const BenchOptions& options) {
   goal.target = 9e-4;
   goal.error_max = 1e-2;
   goal.phase_bits = 24;
-  goal.out_frac = 38;
+  goal.out_frac = 44;
+  goal.harmonics_min = 3;
+  goal.bend = 1;
   const TensorId y = b.Open(b.Series(x, goal, "GELU"), 16, "GELU");
   Reals expected = b.Values(x, 0);
   for (double& value : expected) value = ExactGelu(value);

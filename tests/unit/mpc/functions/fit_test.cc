@@ -116,6 +116,53 @@ TEST(Fit, TakesTheFewestHarmonicsThatReachTheTarget) {
   EXPECT_GT(fewer.error + fewer.noise, 1e-3);
 }
 
+// GELU and SiLU need no period as long as the interval.
+TEST(Fit, FunctionsThatBendTakeFewerHarmonics) {
+  struct Case {
+    double (*function)(double);
+    double low, high;
+    std::size_t harmonics;
+  };
+  const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  const Case cases[] = {{Gelu, -14, 8, 8}, {Gelu, -8, 8, 6}, {Gelu, -3, 3, 3}, {silu, -14, 8, 8}};
+  for (const Case& c : cases) {
+    FitRequest request;
+    request.function = c.function;
+    request.low = c.low;
+    request.high = c.high;
+    request.in_frac = 16;
+    request.out_frac = 44;
+    request.phase_bits = 24;
+    request.harmonics = 3;
+    request.bend = 1;
+    const Fit fit = FitSeriesWithin(request, 9e-4, 32);
+    EXPECT_LE(fit.series.cosine.size(), c.harmonics);
+    EXPECT_LT(fit.error + fit.noise, 9e-4);
+    EXPECT_LT(WorstError(fit, request), fit.error * 1.1 + 2e-5);
+    request.bend = 0;
+    EXPECT_GE(FitSeriesWithin(request, 9e-4, 32).series.cosine.size(), c.harmonics);
+    // The other way round.
+    request.function = [&](double x) { return -c.function(x); };
+    request.bend = -1;
+    EXPECT_LE(FitSeriesWithin(request, 9e-4, 32).series.cosine.size(), c.harmonics);
+  }
+}
+
+// With units too coarse for its square, the periods of other functions are tried as well.
+TEST(Fit, CoarseSquaresTakeOtherPeriods) {
+  FitRequest request;
+  request.function = Gelu;
+  request.low = -14;
+  request.high = 8;
+  request.in_frac = 16;
+  request.out_frac = 36;
+  request.phase_bits = 22;
+  request.harmonics = 3;
+  request.bend = 1;
+  const Fit fit = FitSeriesWithin(request, 1e-3, 20);
+  EXPECT_LT(fit.error + fit.noise, 1e-3);
+}
+
 TEST(Fit, SaysWhenCoefficientsDoNotFit) {
   FitRequest request;
   request.function = [](double x) { return 1e6 * x; };
