@@ -12,30 +12,67 @@ namespace {
 using lanes::kLanes;
 using lanes::kLimb;
 using lanes::kLimbBits;
-using lanes::kTerms;
 using lanes::Limbs;
 using lanes::Sum;
 
-void Portable(std::span<const Fp> coefficients, const UInt128* const* vectors, std::size_t first,
-              std::size_t count, Fp* out) {
+// Few vectors at a time: their coefficients' limbs stay in registers.
+constexpr std::size_t kFew = 4;
+constexpr unsigned kMaskBitsMin = 2 * kLimbBits;
+
+void Portable(std::span<const Fp> coefficients, const UInt128* const* vectors, EntryBits bits,
+              std::size_t first, std::size_t count, Fp* out) {
   for (std::size_t i = first; i < count; ++i) {
     ProductSum sum;
     for (std::size_t k = 0; k < coefficients.size(); ++k) {
-      sum.Add(coefficients[k], Fp::FromUnsigned(vectors[k][i]));
+      sum.Add(coefficients[k], Fp::FromUnsigned((vectors[k][i] & bits.mask) >> bits.shift));
     }
     out[i] += sum.Value();
   }
 }
 
-WAXSEAL_IFMA void Ifma(std::span<const Fp> coefficients, const UInt128* const* vectors,
+// Eight entries' limbs, of those bits.
+template <bool kShifted>
+WAXSEAL_IFMA_INLINE Limbs Entries(const UInt128* entries, lanes::Lanes top, unsigned shift) {
+  Limbs x = lanes::Split(entries);
+  x.limb[2] &= top;
+  if constexpr (kShifted) {
+    const unsigned up = kLimbBits - shift;
+    x.limb[0] = (x.limb[0] & kLimb) >> shift | x.limb[1] << up;
+    x.limb[1] = (x.limb[1] & kLimb) >> shift | x.limb[2] << up;
+    x.limb[2] >>= shift;
+  }
+  return x;
+}
+
+template <std::size_t kCount, bool kShifted>
+WAXSEAL_IFMA void Ifma(const Fp* coefficients, const UInt128* const* vectors, EntryBits bits,
                        std::size_t count, Fp* out) {
+  Limbs factors[kCount];
+  for (std::size_t k = 0; k < kCount; ++k) factors[k] = lanes::SplitOne(coefficients[k]);
+  const lanes::Lanes top = lanes::Everywhere(static_cast<std::uint64_t>(bits.mask >> kMaskBitsMin));
   for (std::size_t i = 0; i < count; i += kLanes) {
     const Limbs start = lanes::Split(out + i);
     Sum sum{{start.limb[0] & kLimb, start.limb[1] & kLimb, start.limb[2]}};
-    for (std::size_t k = 0; k < coefficients.size(); ++k) {
-      lanes::MultiplyAdd(sum, lanes::SplitOne(coefficients[k]), lanes::Split(vectors[k] + i));
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < kCount; ++k) {
+      lanes::MultiplyAdd(sum, factors[k], Entries<kShifted>(vectors[k] + i, top, bits.shift));
     }
     lanes::Store(sum, out + i);
+  }
+}
+
+template <bool kShifted>
+void IfmaFew(std::span<const Fp> coefficients, const UInt128* const* vectors, EntryBits bits,
+             std::size_t count, Fp* out) {
+  switch (coefficients.size()) {
+    case 1:
+      return Ifma<1, kShifted>(coefficients.data(), vectors, bits, count, out);
+    case 2:
+      return Ifma<2, kShifted>(coefficients.data(), vectors, bits, count, out);
+    case 3:
+      return Ifma<3, kShifted>(coefficients.data(), vectors, bits, count, out);
+    default:
+      return Ifma<kFew, kShifted>(coefficients.data(), vectors, bits, count, out);
   }
 }
 
@@ -43,16 +80,25 @@ WAXSEAL_IFMA void Ifma(std::span<const Fp> coefficients, const UInt128* const* v
 
 void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
                     std::size_t count, Fp* out, GemmPath path) {
+  AddCombination(coefficients, vectors, EntryBits{}, count, out, path);
+}
+
+// NOLINTNEXTLINE(readability-function-size): as many arguments as a combination has.
+void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
+                    EntryBits bits, std::size_t count, Fp* out, GemmPath path) {
   CHECK(coefficients.size() == vectors.size() && Supported(path));
+  CHECK((bits.mask & (bits.mask + 1)) == 0 && bits.mask >> (kMaskBitsMin - 1) != 0);
   std::size_t whole = 0;
-  if (path == GemmPath::kIfma) {
+  if (path == GemmPath::kIfma && bits.shift < kLimbBits) {
     whole = count - count % kLanes;
-    for (std::size_t first = 0; first < coefficients.size(); first += kTerms) {
-      const std::size_t terms = std::min(kTerms, coefficients.size() - first);
-      Ifma(coefficients.subspan(first, terms), vectors.data() + first, whole, out);
+    for (std::size_t first = 0; first < coefficients.size(); first += kFew) {
+      const auto few = coefficients.subspan(first, std::min(kFew, coefficients.size() - first));
+      const UInt128* const* const from = vectors.data() + first;
+      bits.shift == 0 ? IfmaFew<false>(few, from, bits, whole, out)
+                      : IfmaFew<true>(few, from, bits, whole, out);
     }
   }
-  Portable(coefficients, vectors.data(), whole, count, out);
+  Portable(coefficients, vectors.data(), bits, whole, count, out);
 }
 
 }  // namespace mpc

@@ -18,6 +18,15 @@ namespace mpc {
 void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
                     std::size_t count, Fp* out, GemmPath path = BestPath());
 
+// What of a vector's entries counts: (entry & mask) >> shift, the mask of the form 2^b - 1 with b
+// at least 104. Fast for shifts below 52.
+struct EntryBits {
+  UInt128 mask = ~UInt128{0};
+  unsigned shift = 0;
+};
+void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
+                    EntryBits bits, std::size_t count, Fp* out, GemmPath path = BestPath());
+
 // Elements as the integers they are.
 inline const UInt128* Integers(const Fp* elements) {
   static_assert(sizeof(Fp) == sizeof(UInt128));

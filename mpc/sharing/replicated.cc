@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kMaskSumBits = 125;
 // Words expanded at a time from a stream, and streams combined at a time: within the second-level
 // cache.
-constexpr std::size_t kBlock = 1024;
+constexpr std::size_t kBlock = 512;
 constexpr std::size_t kStreams = 16;
 constexpr std::size_t kSeedSize = 32;
 
@@ -39,15 +39,20 @@ proto::Prg MakeStream(const ReplicatedKeys::Key& key, const Label& label, std::u
 
 // Words are little-endian; so are the machines this runs on.
 static_assert(std::endian::native == std::endian::little);
-void Fill(proto::Prg& prg, std::span<UInt128> words, UInt128 mask) {
+void Fill(proto::Prg& prg, std::span<UInt128> words) {
   prg.Fill({reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()});
-  for (UInt128& word : words) word &= mask;
 }
 
-// out[i] += sum over k of factors[k] * word i of source k, where fill(k, first, words) gives the
-// words of a source from `first` on; it is called for rising `first`.
+// sums[i] += sum over k of factors[k] * those bits of word i of source k, for each of the sums, all
+// equally long; fill(k, first, words) gives the words of a source from `first` on and is called for
+// rising `first`.
+struct BitsSum {
+  EntryBits bits;
+  std::span<Fp> sum;
+};
 template <class Fill>
-void AddSources(std::span<const Fp> factors, Fill fill, std::span<Fp> out) {
+void AddSources(std::span<const Fp> factors, Fill fill, std::span<const BitsSum> sums) {
+  const std::size_t length = sums.front().sum.size();
   std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
   std::vector<const UInt128*> vectors;
   for (std::size_t k = 0; k < words.size() / kBlock; ++k) {
@@ -55,13 +60,15 @@ void AddSources(std::span<const Fp> factors, Fill fill, std::span<Fp> out) {
   }
   for (std::size_t source = 0; source < factors.size(); source += kStreams) {
     const std::size_t count = std::min(kStreams, factors.size() - source);
-    for (std::size_t first = 0; first < out.size(); first += kBlock) {
-      const std::size_t size = std::min(kBlock, out.size() - first);
+    for (std::size_t first = 0; first < length; first += kBlock) {
+      const std::size_t size = std::min(kBlock, length - first);
       for (std::size_t k = 0; k < count; ++k) {
         fill(source + k, first, std::span(words).subspan(k * kBlock, size));
       }
-      AddCombination(factors.subspan(source, count), std::span(vectors).first(count), size,
-                     out.data() + first);
+      for (const auto& [bits, sum] : sums) {
+        AddCombination(factors.subspan(source, count), std::span(vectors).first(count), bits, size,
+                       sum.data() + first);
+      }
     }
   }
   proto::SecureErase(words.data(), words.size() * sizeof(UInt128));
@@ -190,12 +197,10 @@ void Prss::AddStreams(const Label& label, std::uint16_t first, std::uint16_t las
       streams.push_back(MakeStream(*key, label, j));
     }
   }
-  AddSources(
-      factors,
-      [&](std::size_t k, std::size_t, std::span<UInt128> words) {
-        Fill(streams[k], words, Fp::kModulus);  // As Fp::FromUniform.
-      },
-      sum);
+  const BitsSum uniform{{Fp::kModulus, 0}, sum};  // As Fp::FromUniform.
+  AddSources(factors,
+             [&](std::size_t k, std::size_t, std::span<UInt128> words) { Fill(streams[k], words); },
+             {&uniform, 1});
 }
 
 void Prss::AddRandom(const Label& label, std::span<Fp> sum) const {
@@ -225,7 +230,9 @@ MaskParts Prss::Bounded(const Label& label, std::size_t count) const {
     const auto& key = keys_.keys()[set];
     if (!key) continue;
     proto::Prg stream = MakeStream(*key, label, 0);
-    Fill(stream, std::span(masks.parts).subspan(set * count, count), low_bits);
+    const auto parts = std::span(masks.parts).subspan(set * count, count);
+    Fill(stream, parts);
+    for (UInt128& part : parts) part &= low_bits;
   }
   return masks;
 }
@@ -249,7 +256,6 @@ void Prss::AddBounded(const Label& label, std::initializer_list<Shifted> sums) c
 
 void Prss::AddBounded(const Label& label, std::span<const Shifted> sums) const {
   const UInt128 low_bits = (UInt128{1} << sets_.mask_bits()) - 1;
-  const std::size_t count = sums.front().sum.size();
   std::vector<Fp> factors;
   std::vector<proto::Prg> streams;
   for (SetIndex set = 0; set < sets_.count(); ++set) {
@@ -258,29 +264,15 @@ void Prss::AddBounded(const Label& label, std::span<const Shifted> sums) const {
     factors.push_back(sets_.Factor(set, party()));
     streams.push_back(MakeStream(*key, label, 0));
   }
-  std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
-  std::vector<const UInt128*> vectors;
-  for (std::size_t k = 0; k < words.size(); k += kBlock) vectors.push_back(words.data() + k);
-  for (std::size_t source = 0; source < factors.size(); source += kStreams) {
-    const std::size_t sources = std::min(kStreams, factors.size() - source);
-    for (std::size_t first = 0; first < count; first += kBlock) {
-      const std::size_t size = std::min(kBlock, count - first);
-      for (std::size_t k = 0; k < sources; ++k) {
-        Fill(streams[source + k], std::span(words).subspan(k * kBlock, size), low_bits);
-      }
-      unsigned shifted = 0;
-      for (const auto& [shift, sum] : sums) {
-        CHECK(shift >= shifted && shift < 128 && sum.size() == count);
-        for (std::size_t k = 0; shift > shifted && k < sources; ++k) {
-          for (std::size_t i = 0; i < size; ++i) words[k * kBlock + i] >>= shift - shifted;
-        }
-        shifted = shift;
-        AddCombination(std::span(factors).subspan(source, sources),
-                       std::span(vectors).first(sources), size, sum.data() + first);
-      }
-    }
+  std::vector<BitsSum> of_bits;
+  for (const auto& [shift, sum] : sums) {
+    CHECK(sum.size() == sums.front().sum.size());
+    of_bits.push_back({{low_bits, shift}, sum});
   }
-  proto::SecureErase(words.data(), words.size() * sizeof(UInt128));
+  AddSources(
+      factors,
+      [&](std::size_t k, std::size_t, std::span<UInt128> words) { Fill(streams[k], words); },
+      of_bits);
 }
 
 std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {
@@ -293,12 +285,7 @@ std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {
     parts.push_back(masks.parts.data() + set * masks.count);
   }
   std::vector<Fp> shares(masks.count);
-  AddSources(
-      factors,
-      [&](std::size_t k, std::size_t first, std::span<UInt128> words) {
-        for (std::size_t i = 0; i < words.size(); ++i) words[i] = parts[k][first + i] >> shift;
-      },
-      shares);
+  AddCombination(factors, parts, {~UInt128{0}, shift}, masks.count, shares.data());
   return shares;
 }
 

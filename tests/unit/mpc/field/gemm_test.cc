@@ -131,6 +131,20 @@ TEST(Combine, IsExactOnEveryPath) {
       auto out = from;
       AddCombination(coefficients, vectors, count, out.data(), path);
       EXPECT_TRUE(out == expected) << "path " << static_cast<int>(path);
+      // Some bits of the entries alone.
+      for (const auto& [mask_bits, shift] :
+           {std::pair{104u, 0u}, {115u, 1u}, {123u, 24u}, {127u, 51u}, {123u, 52u}, {123u, 60u}}) {
+        const EntryBits bits{(UInt128{1} << mask_bits) - 1, shift};
+        out = from;
+        AddCombination(coefficients, vectors, bits, count, out.data(), path);
+        for (std::size_t i = 0; i < count; ++i) {
+          Fp sum = from[i];
+          for (std::size_t k = 0; k < terms; ++k) {
+            sum += coefficients[k] * Fp::FromUnsigned((values[k][i] & bits.mask) >> shift);
+          }
+          ASSERT_EQ(out[i], sum) << mask_bits << " bits, shifted by " << shift;
+        }
+      }
     }
   }
 }

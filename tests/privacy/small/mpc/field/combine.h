@@ -16,6 +16,21 @@ inline void AddCombination(std::span<const Fp> coefficients,
   }
 }
 
+struct EntryBits {
+  UInt128 mask = ~UInt128{0};
+  unsigned shift = 0;
+};
+
+inline void AddCombination(std::span<const Fp> coefficients,
+                           std::span<const UInt128* const> vectors, EntryBits bits,
+                           std::size_t count, Fp* out) {
+  for (std::size_t k = 0; k < coefficients.size(); ++k) {
+    for (std::size_t i = 0; i < count; ++i) {
+      out[i] += coefficients[k] * Fp::FromUnsigned((vectors[k][i] & bits.mask) >> bits.shift);
+    }
+  }
+}
+
 inline const UInt128* Integers(const Fp* elements) {
   static_assert(sizeof(Fp) == sizeof(UInt128));
   return reinterpret_cast<const UInt128*>(elements);
