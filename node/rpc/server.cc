@@ -35,7 +35,6 @@ constexpr std::chrono::milliseconds kAcceptPause{100};  // When there are no des
 constexpr std::chrono::milliseconds kLingerMsMax{2000};
 
 constexpr char kJson[] = "application/json";
-constexpr char kBinary[] = "application/octet-stream";
 constexpr char kBlocks[] = "/blocks/";
 constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
 
