@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "mpc/field/byte_product.h"
 #include "mpc/field/combine.h"
 #include "mpc/field/gemm_kernel.h"
 #include "mpc/field/share_product.h"
@@ -21,29 +22,21 @@ constexpr std::size_t kDepth = 1024;
 // Rows that make it worth packing the other factor.
 constexpr std::size_t kPackedRowsMin = 8;
 
-// sums[0] + sums[1] 2^32 + sums[2] 2^64 + sums[3] 2^96.
-Fp Recombine(const std::array<std::uint64_t, 4>& sums) {
-  const UInt128 low = sums[0] + (UInt128{sums[1]} << 32);
-  const UInt128 high = sums[2] + (UInt128{sums[3]} << 32);
-  constexpr std::uint64_t kLow63 = ~std::uint64_t{0} >> 1;
-  return Fp::FromUnsigned(low + (high >> 63)) +  // 2^127 = 1
-         Fp::FromUnsigned(UInt128{static_cast<std::uint64_t>(high) & kLow63} << 64);
-}
-
 enum class Digit : std::uint8_t { kOnly, kLow, kHigh };
 
 // One product, slab of kDepth inner indices by slab, panel of kPanel columns by panel.
 class IntegerProduct {
  public:
-  IntegerProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
-                 std::size_t cols, std::span<Fp> y, KernelFunction kernel)
+  IntegerProduct(std::span<const Fp> x, const PackedIntegers& w, std::size_t rows, std::size_t cols,
+                 std::span<Fp> y, KernelFunction kernel)
       : x_(x),
         w_(w),
         inner_(x.size() / std::max<std::size_t>(rows, 1)),
         cols_(cols),
         y_(y),
         kernel_(kernel),
-        panel_(std::min(kDepth, inner_) * kPanel),
+        weights_(std::min(kDepth, inner_) * kPanel),
+        panel_(weights_.size()),
         offsets_(rows) {}
 
   void Add() {
@@ -52,6 +45,7 @@ class IntegerProduct {
       SumRows();
       for (column_ = 0; column_ < cols_; column_ += kPanel) {
         width_ = std::min(kPanel, cols_ - column_);
+        Widen();
         if (FitsOneDigit()) {
           AddPanel(Digit::kOnly);
         } else {
@@ -63,8 +57,11 @@ class IntegerProduct {
   }
 
  private:
-  const std::int32_t* Weights(std::size_t k) const {
-    return w_.data() + (first_ + k) * cols_ + column_;
+  // The panel's weights; each is read once.
+  void Widen() {
+    for (std::size_t k = 0; k < depth_; ++k) {
+      w_.Widen((first_ + k) * cols_ + column_, width_, &weights_[k * kPanel]);
+    }
   }
 
   // What the weights' offset adds to every column.
@@ -77,9 +74,10 @@ class IntegerProduct {
   }
 
   bool FitsOneDigit() const {
+    if (w_.width() < 4) return true;
     bool fits = true;
     for (std::size_t k = 0; k < depth_; ++k) {
-      const std::int32_t* const row = Weights(k);
+      const std::int32_t* const row = &weights_[k * kPanel];
       for (std::size_t c = 0; c < width_; ++c) {
         fits &= row[c] >= -kDigitOffset && row[c] < kDigitOffset;
       }
@@ -89,7 +87,7 @@ class IntegerProduct {
 
   void Pack(Digit digit) {
     for (std::size_t k = 0; k < depth_; ++k) {
-      const std::int32_t* const row = Weights(k);
+      const std::int32_t* const row = &weights_[k * kPanel];
       for (std::size_t c = 0; c < width_; ++c) {
         std::int64_t value = row[c];
         const std::int64_t high = (value + kDigitOffset / 2) >> kDigitBits;
@@ -107,15 +105,15 @@ class IntegerProduct {
       kernel_(x_.data() + i * inner_ + first_, panel_.data(), depth_, sums.data());
       Fp* const out = y_.data() + i * cols_ + column_;
       for (std::size_t c = 0; c < width_; ++c) {
-        const Fp sum = offsets_[i] + Recombine({sums[c], sums[kPanel + c], sums[2 * kPanel + c],
-                                                sums[3 * kPanel + c]});
+        const Fp sum = offsets_[i] + RecombineWords({sums[c], sums[kPanel + c],
+                                                     sums[2 * kPanel + c], sums[3 * kPanel + c]});
         out[c] += digit == Digit::kHigh ? Fp(kDigitOffset) * sum : sum;
       }
     }
   }
 
   std::span<const Fp> x_;
-  std::span<const std::int32_t> w_;
+  const PackedIntegers& w_;
   const std::size_t inner_;
   const std::size_t cols_;
   std::span<Fp> y_;
@@ -123,6 +121,7 @@ class IntegerProduct {
 
   std::size_t first_ = 0, depth_ = 0;   // The slab.
   std::size_t column_ = 0, width_ = 0;  // The panel's columns.
+  std::vector<std::int32_t> weights_;
   std::vector<std::uint64_t> panel_;
   std::vector<Fp> offsets_;  // By row.
 };
@@ -132,9 +131,13 @@ class IntegerProduct {
 // Three dimensions, three matrices: as many arguments as a product has.
 // NOLINTBEGIN(readability-function-size)
 
-void AddProduct(std::span<const Fp> x, std::span<const std::int32_t> w, std::size_t rows,
-                std::size_t inner, std::size_t cols, std::span<Fp> y, GemmPath path) {
+void AddProduct(std::span<const Fp> x, const PackedIntegers& w, std::size_t rows, std::size_t inner,
+                std::size_t cols, std::span<Fp> y, GemmPath path) {
   CHECK(x.size() == rows * inner && w.size() == inner * cols && y.size() == rows * cols);
+  if (path == GemmPath::kBytes && w.width() <= 2) {
+    return AddByteProduct(x, w, rows, inner, cols, y);
+  }
+  if (path == GemmPath::kBytes) path = GemmPath::kIfma;
   IntegerProduct(x, w, rows, cols, y, KernelOf(path)).Add();
 }
 

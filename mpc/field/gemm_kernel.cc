@@ -2,12 +2,15 @@
 
 #include <immintrin.h>
 
+#include "mpc/field/byte_product.h"
 #include "proto/base/check.h"
 
 namespace mpc {
 namespace {
 
 constexpr std::size_t kWords = 4;
+// Up to so many rows two bytes cost less than unpacking the weights to 64 bits (mpc_bench).
+constexpr std::size_t kTwoByteRowsMax = 16;
 
 // The sums live in registers only if the loops over them are unrolled.
 #define UNROLL _Pragma("GCC unroll 4")
@@ -96,6 +99,8 @@ bool Supported(GemmPath path) {
       return __builtin_cpu_supports("avx2");
     case GemmPath::kIfma:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma");
+    case GemmPath::kBytes:
+      return Supported(GemmPath::kIfma) && ByteProductSupported();
   }
   return false;
 }
@@ -107,6 +112,11 @@ GemmPath BestPath() {
   return best;
 }
 
+GemmPath BestPath(std::size_t rows, unsigned width) {
+  const bool bytes = width == 1 || (width == 2 && rows <= kTwoByteRowsMax);
+  return bytes && Supported(GemmPath::kBytes) ? GemmPath::kBytes : BestPath();
+}
+
 KernelFunction KernelOf(GemmPath path) {
   CHECK(Supported(path));
   switch (path) {
@@ -116,6 +126,8 @@ KernelFunction KernelOf(GemmPath path) {
       return Avx2;
     case GemmPath::kIfma:
       return Ifma;
+    case GemmPath::kBytes:
+      break;  // No kernel of this form.
   }
   return Portable;
 }

@@ -201,10 +201,11 @@ TensorId Blocks::Exp(TensorId x, Range interval, double terms) {
 TensorId Blocks::Linear(const Hidden& hidden, const DenseWeights& dense, double scale,
                         std::optional<unsigned> headroom, const char* name) {
   const auto affine = [&] {
-    Affine folded{Reals(dense.weight.size()), Reals(dense.bias.begin(), dense.bias.end())};
+    const Floats weight = dense.Weight();
+    Affine folded{Reals(weight->size()), Reals(dense.bias.begin(), dense.bias.end())};
     for (std::size_t i = 0; i < dense.in; ++i) {
       for (std::size_t o = 0; o < dense.out; ++o) {
-        const double w = dense.weight[i * dense.out + o];
+        const double w = (*weight)[i * dense.out + o];
         folded.weight[i * dense.out + o] = hidden.norm->gamma[i] * hidden.scale * w * scale;
         folded.bias[o] += hidden.norm->beta[i] * w;
       }
@@ -217,7 +218,8 @@ TensorId Blocks::Linear(const Hidden& hidden, const DenseWeights& dense, double 
 
 TensorId Blocks::Plain(TensorId x, const DenseWeights& dense, bool opened, const char* name) {
   const auto affine = [&] {
-    return Affine{Reals(dense.weight.begin(), dense.weight.end()),
+    const Floats weight = dense.Weight();
+    return Affine{Reals(weight->begin(), weight->end()),
                   Reals(dense.bias.begin(), dense.bias.end())};
   };
   return b_.Linear(x, affine, opened ? std::optional(kResidualHeadroom) : std::nullopt, Name(name));

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "mpc/model/rounding.h"
+#include "mpc/plan/add_scaled.h"
 #include "mpc/plan/evaluate.h"
 #include "proto/base/check.h"
 
@@ -15,19 +17,8 @@ namespace mpc {
 
 namespace {
 
-constexpr unsigned kWeightFracMax = 16;
 constexpr int kWeightBits = 19;          // What the gemm likes best.
 constexpr std::size_t kWeightTexts = 4;  // Texts, and rows of each, on which rounding is judged.
-
-// Infinite when a value is no number.
-double Largest(const std::vector<double>& values) {
-  double largest = 0;
-  for (const double value : values) {
-    if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::abs(value));
-  }
-  return largest;
-}
 
 double Scaled(double value, unsigned frac) {
   return std::ldexp(value, static_cast<int>(frac));
@@ -40,14 +31,6 @@ double Unscaled(double value, unsigned frac) {
 unsigned BitsOf(double largest) {
   if (!(largest < 0x1p125)) return 125;
   return largest < 1 ? 1u : static_cast<unsigned>(std::ilogb(largest)) + 1;
-}
-
-// Fraction bits with which weights are integers of `bits` bits and a sign.
-unsigned WeightFrac(const std::vector<double>& weight, int bits) {
-  const double largest = Largest(weight);
-  if (largest == 0 || !std::isfinite(largest)) return kWeightFracMax;
-  const int frac = bits - 1 - std::ilogb(largest);
-  return static_cast<unsigned>(std::clamp(frac, 0, static_cast<int>(kWeightFracMax)));
 }
 
 }  // namespace
@@ -83,8 +66,11 @@ std::int64_t PlanBuilder::ToInteger(double value) {
   return 0;
 }
 
-PlanBuilder::PlanBuilder(Plan plan, Decisions decisions, const BuilderOptions& options)
-    : plan_(std::move(plan)), options_(options), decisions_(std::move(decisions)) {
+PlanBuilder::PlanBuilder(Plan plan, Decisions decisions, Maps maps, const BuilderOptions& options)
+    : plan_(std::move(plan)),
+      options_(options),
+      decisions_(std::move(decisions)),
+      measured_(std::move(maps)) {
   CHECK(options.margin >= 1 && options.open_bits_max <= kOpenBits);
 }
 
@@ -153,24 +139,39 @@ TensorId PlanBuilder::PushMoved(Op op) {
 
 ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
                                  std::uint32_t cols, unsigned frac) {
-  Constant constant{rows, cols, static_cast<std::uint8_t>(frac), {}};
-  constant.values.reserve(values.size());
+  std::vector<std::int32_t> integers;
+  integers.reserve(values.size());
   for (const double value : values) {
     std::int64_t integer = ToInteger(Scaled(value, frac));
     if (std::abs(integer) > std::numeric_limits<std::int32_t>::max()) {
       Refuse("a weight is too large");
       integer = 0;
     }
-    constant.values.push_back(static_cast<std::int32_t>(integer));
+    integers.push_back(static_cast<std::int32_t>(integer));
   }
-  plan_.constants.push_back(std::move(constant));
+  plan_.constants.push_back({rows, cols, static_cast<std::uint8_t>(frac), integers});
   return static_cast<ConstantId>(plan_.constants.size() - 1);
+}
+
+void PlanBuilder::Keep(Constant& constant) {
+  const proto::ByteSpan bytes = constant.values.bytes();
+  if (!options_.keep || bytes.size() < kPlanPage || !ok()) return;
+  auto kept = options_.keep(bytes);
+  if (!kept) return Refuse("the weights cannot be kept: " + kept.error().message);
+  constant.values = PackedIntegers(constant.values.width(), std::move(*kept));
 }
 
 TensorId PlanBuilder::Embed(const std::vector<double>& table, std::uint32_t cols, unsigned frac,
                             const std::string& name) {
+  // With fewer bits where rounding does not tell.
+  const double error = MeanSquare(table) * options_.weight_error * options_.weight_error;
+  for (const int bits : {15, 7}) {
+    const unsigned fewer = std::min(frac, WeightFrac(table, bits));
+    if (ok() && RoundingError(table, fewer) <= error) frac = fewer;
+  }
   Op op = Make(OpKind::kEmbed, {}, plan_.tokens, cols, false, frac, name);
   op.weight = Quantise(table, plan_.vocabulary, cols, frac);
+  Keep(plan_.constants[op.weight]);
   op.bits = static_cast<std::uint8_t>(BitsOf(Scaled(Largest(table), frac) + 1));
   return Push(std::move(op));
 }
@@ -192,8 +193,8 @@ TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
   return Push(std::move(op));
 }
 
-// Rounding errors of weights are independent: the result moves by |x| times the root of the mean
-// square of a column's. 7 or 15 bits and a sign, or more.
+// Rounding errors of weights are independent: the result moves by |x| times the root of their mean
+// square. 7 or 15 bits and a sign, or more.
 int PlanBuilder::WeightBits(TensorId x, const std::vector<double>& weight,
                             std::uint32_t cols) const {
   if (replays() || !ok() || options_.weight_error == 0) return kWeightBits;
@@ -208,15 +209,14 @@ int PlanBuilder::WeightBits(TensorId x, const std::vector<double>& weight,
       for (std::size_t i = 0; i < inner; ++i) {
         const double factor = values[row * inner + i];
         inputs += factor * factor * cols;
-        for (std::uint32_t c = 0; c < cols; ++c) y[c] += factor * weight[i * cols + c];
+        AddScaled(factor, &weight[i * cols], cols, y.data());
       }
       for (const double value : y) results += value * value;
     }
   }
   for (const int bits : {7, 15}) {
-    const double unit = std::ldexp(1.0, -static_cast<int>(WeightFrac(weight, bits)));
-    // A rounding's mean square is a twelfth of the unit's.
-    if (inputs * unit * unit / 12 <= results * options_.weight_error * options_.weight_error) {
+    if (inputs * RoundingError(weight, WeightFrac(weight, bits)) <=
+        results * options_.weight_error * options_.weight_error) {
       return bits;
     }
   }
@@ -232,6 +232,19 @@ TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
     const std::uint32_t cols = plan_.constants[known->second.first].cols;
     Op y = Make(OpKind::kLinear, {x}, rows, cols, false, decided->frac, name);
     std::tie(y.weight, y.bias) = known->second;
+    return Push(std::move(y));
+  }
+  const auto measured = measured_.find(scope_ + name);
+  if (decided != nullptr && measured != measured_.end() && measured->second.first.rows == inner &&
+      decided->frac == measured->second.second.frac &&
+      decided->frac == op(x).frac + measured->second.first.frac) {
+    plan_.constants.push_back(measured->second.first);
+    plan_.wide_constants.push_back(measured->second.second);
+    Op y =
+        Make(OpKind::kLinear, {x}, rows, plan_.constants.back().cols, false, decided->frac, name);
+    y.weight = static_cast<ConstantId>(plan_.constants.size() - 1);
+    y.bias = static_cast<ConstantId>(plan_.wide_constants.size() - 1);
+    linear_[scope_ + name] = {y.weight, y.bias};
     return Push(std::move(y));
   }
   const auto [weight, bias] = affine();
@@ -256,7 +269,14 @@ TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
     const auto repeats = repeats_;
     const TensorId id = Push(std::move(y));
     const unsigned bits = op(id).bits;
-    if (replays() || !headroom || bits + *headroom <= options_.open_bits_max) return id;
+    if (replays() || !headroom || bits + *headroom <= options_.open_bits_max) {
+      Keep(plan_.constants[op(id).weight]);
+      if (!replays() && !scope_.empty()) {
+        measured_[scope_ + name] = {plan_.constants[op(id).weight],
+                                    plan_.wide_constants[op(id).bias]};
+      }
+      return id;
+    }
     // Again, with fewer bits in the weights.
     const unsigned excess = bits + *headroom - options_.open_bits_max;
     if (excess > frac) {

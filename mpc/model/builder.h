@@ -33,6 +33,9 @@ struct BuilderOptions {
   // Of a linear map's result, relative, on calibration texts: a matrix's weights keep 8 or 16 bits
   // where that moves it by less (root of the mean square), else up to 19. 0: always 19.
   double weight_error = 1.0 / 8192;
+  // Where large constants go as they are made: gives the same bytes, somewhere else (a mapped
+  // file). None: they stay in memory. What cannot be kept makes building fail.
+  std::function<proto::Result<proto::SharedBytes>(proto::ByteSpan)> keep = nullptr;
   // Of preprocessed phases: the products of many leak with few bits less.
   unsigned phase_bits_max = kPhaseBitsMax;
 };
@@ -80,6 +83,10 @@ struct Decision {
 };
 using Decisions = std::map<std::string, Decision>;
 
+// The constants of linear maps that a calibrated plan made, by scope and name: the plan that
+// repeats its steps takes the same.
+using Maps = std::map<std::string, std::pair<Constant, WideConstant>>;
+
 class PlanBuilder {
  public:
   using Text = std::vector<std::uint32_t>;
@@ -88,11 +95,12 @@ class PlanBuilder {
   PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options);
   // Without texts: bounds, fraction bits and functions are those decided before. Operations whose
   // key is not there need SetBits before Finish (CHECKed).
-  PlanBuilder(Plan plan, Decisions decisions, const BuilderOptions& options);
+  PlanBuilder(Plan plan, Decisions decisions, Maps maps, const BuilderOptions& options);
 
   // An operation's key is this scope, its name, and how often the name came since the last Begin.
   void Begin(const std::string& scope);
   const Decisions& decisions() const { return decisions_; }
+  const Maps& maps() const { return measured_; }
   bool replays() const { return texts_.empty(); }
   // The guard to use for the operation that comes next, called `name`: the one given, or when
   // repeating the one remembered.
@@ -100,7 +108,7 @@ class PlanBuilder {
   const BuilderOptions& options() const { return options_; }
 
   // Operations; see plan.h. A weight given in real numbers is quantised to as many fraction bits,
-  // up to 16, as keep it below 2^19.
+  // up to 16, as keep it below 2^7 or 2^15 where `weight_error` allows that, else 2^19.
   TensorId Embed(const std::vector<double>& table, std::uint32_t cols, unsigned frac,
                  const std::string& name);
   TensorId AddConstant(TensorId x, const std::vector<double>& constant, const std::string& name);
@@ -185,6 +193,7 @@ class PlanBuilder {
   std::string KeyOf(const std::string& name);
   const Decision* Decided(const std::string& name) const;  // Of the operation that comes next.
   TensorId PushMoved(Op op);  // One that moves values: bounds are the inputs'.
+  void Keep(Constant& constant);
   ConstantId Quantise(const std::vector<double>& values, std::uint32_t rows, std::uint32_t cols,
                       unsigned frac);
 
@@ -203,6 +212,7 @@ class PlanBuilder {
   std::optional<ConstantId> noise_;
   std::vector<std::string> keys_;  // By operation, when Begin was called before all of them.
   std::map<std::string, std::pair<ConstantId, ConstantId>> linear_;  // Weight and bias, by name.
+  Maps measured_;
 };
 
 }  // namespace mpc

@@ -112,8 +112,11 @@ class Compiler {
   // The words, t, and what is a linear map of t. In a calibration all rows are given at once.
   void Prepare(std::uint32_t rows) {
     Begin("prompt ");
-    const Reals table(model_.words.begin(), model_.words.end());
-    words_ = b_.Embed(table, config_.hidden_size, 20, Name("words"));
+    const auto table = [this] {
+      const Floats words = model_.Words();
+      return Reals(words->begin(), words->end());
+    };
+    words_ = b_.Embed(table(), config_.hidden_size, 20, Name("words"));
     const TensorId pads = b_.TokenIs(PadToken(config_), Name("pads"));
     TensorId text = b_.Open(b_.Add(pads, -1, std::nullopt, 0, 1, 0, Name("no pads")), 0, Name("t"));
     if (rows > tokens_) text = b_.Rows(text, 0, tokens_, Name("t"));
@@ -291,14 +294,17 @@ class Compiler {
     const Rope& rope = config_.rope;
     if (rope.frequencies.empty()) return blocks_.OpenLinear(in, dense, scale, name);
     const std::size_t pairs = rope.frequencies.size();
+    // The weights take a power of two, which costs them nothing; the angles the rest.
+    const double power = std::exp2(std::ilogb(scale));
     Reals angles;
     for (std::uint32_t i = first; i < first + rows; ++i) {
       for (std::size_t j = 0; j < 2 * pairs; ++j) {
         const double angle = i * rope.frequencies[j % pairs];
-        angles.push_back(rope.scale * (j < pairs ? std::cos(angle) : std::sin(angle)));
+        angles.push_back(rope.scale * scale / power *
+                         (j < pairs ? std::cos(angle) : std::sin(angle)));
       }
     }
-    const TensorId plain = blocks_.Linear(in, dense, scale, kRotationHeadroom, name);
+    const TensorId plain = blocks_.Linear(in, dense, power, kRotationHeadroom, name);
     const TensorId turned =
         b_.Rotate(plain, heads, angles, rows, kAngleFrac, Name(name) + " turned");
     return b_.Open(turned, wire_frac(), Name(name));
@@ -536,7 +542,8 @@ Result<Plan> CompileDecoder(const FloatModel& model, const Length& length,
   Compiler calibrating(model, length, options, measured, {});
   calibrating.Calibrate();
   if (!measured.ok()) return measured.Finish();
-  PlanBuilder builder(HeadOf(config, length.tokens), measured.decisions(), options.builder);
+  PlanBuilder builder(HeadOf(config, length.tokens), measured.decisions(), measured.maps(),
+                      options.builder);
   Compiler compiling(model, length, options, builder, calibrating.softenings());
   compiling.Generate();
   return builder.Finish();

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <utility>
 
+#include "mpc/plan/add_scaled.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -13,16 +14,22 @@ namespace {
 
 using Matrix = std::vector<double>;  // Row-major; the columns are known from the context.
 
+Floats Given(const std::vector<float>& held, const FloatSource& source) {
+  if (held.empty() && source) return std::make_shared<const std::vector<float>>(source());
+  return {Floats(), &held};
+}
+
 Matrix Apply(const DenseWeights& dense, const Matrix& x) {
   const std::size_t rows = x.size() / dense.in;
+  const Floats weight = dense.Weight();
   Matrix y(rows * dense.out);
   for (std::size_t r = 0; r < rows; ++r) {
-    double* row = &y[r * dense.out];
-    std::copy(dense.bias.begin(), dense.bias.end(), row);
-    for (std::size_t i = 0; i < dense.in; ++i) {
-      const double factor = x[r * dense.in + i];
-      const float* weights = &dense.weight[i * dense.out];
-      for (std::size_t o = 0; o < dense.out; ++o) row[o] += factor * weights[o];
+    std::copy(dense.bias.begin(), dense.bias.end(), &y[r * dense.out]);
+  }
+  for (std::size_t i = 0; i < dense.in; ++i) {
+    const float* weights = weight->data() + i * dense.out;
+    for (std::size_t r = 0; r < rows; ++r) {
+      AddScaled(x[r * dense.in + i], weights, dense.out, &y[r * dense.out]);
     }
   }
   return y;
@@ -144,10 +151,11 @@ Matrix HiddenStates(const FloatModel& model, const std::vector<std::uint32_t>& i
   const std::size_t width = config.hidden_size;
   const double epsilon = config.layer_norm_eps;
   Matrix x(ids.size() * width);
+  const Floats words = model.Words();
   for (std::size_t t = 0; t < ids.size(); ++t) {
     CHECK(ids[t] < config.vocab_size);
     for (std::size_t c = 0; c < width; ++c) {
-      x[t * width + c] = model.words[ids[t] * width + c];
+      x[t * width + c] = (*words)[ids[t] * width + c];
       if (!model.positions.empty()) x[t * width + c] += model.positions[t * width + c];
     }
   }
@@ -172,6 +180,14 @@ Matrix HiddenStates(const FloatModel& model, const std::vector<std::uint32_t>& i
 }
 
 }  // namespace
+
+Floats DenseWeights::Weight() const {
+  return Given(weight, source);
+}
+
+Floats FloatModel::Words() const {
+  return Given(words, words_source);
+}
 
 std::vector<double> FloatModel::Logits(const std::vector<std::uint32_t>& ids) const {
   Matrix x = HiddenStates(*this, ids);

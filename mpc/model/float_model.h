@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,12 +18,21 @@
 
 namespace mpc {
 
+// Values that a model holds, or that are read or made anew each time they are asked for: a large
+// model is never in memory as a whole.
+using Floats = std::shared_ptr<const std::vector<float>>;
+using FloatSource = std::function<std::vector<float>()>;
+
 // y = x * weight + bias; weight row-major [in x out]. in = 0: absent.
 struct DenseWeights {
   std::uint32_t in = 0;
   std::uint32_t out = 0;
-  std::vector<float> weight;
-  std::vector<float> bias;  // Zeros where the model has none.
+  std::vector<float> weight;  // Empty where `source` gives it.
+  std::vector<float> bias;    // Zeros where the model has none.
+  FloatSource source = nullptr;
+
+  // Not to be kept longer than this object.
+  Floats Weight() const;
 };
 
 // beta: zeros for RMSNorm.
@@ -40,7 +51,8 @@ struct LayerWeights {
 
 struct FloatModel {
   ModelConfig config;
-  std::vector<float> words;      // [vocab_size x hidden_size]
+  std::vector<float> words;  // [vocab_size x hidden_size]; empty where `words_source` gives them.
+  FloatSource words_source = nullptr;
   std::vector<float> positions;  // [max_position_embeddings x hidden_size], segment 0 added; LLaMA:
                                  // empty.
   NormWeights embeddings_norm;   // Encoders.
@@ -48,6 +60,8 @@ struct FloatModel {
   NormWeights final_norm;           // Decoders.
   DenseWeights pooler, classifier;  // kClassify: tanh (DistilBERT: ReLU) between them.
                                     // kGenerate: classifier is the logits' matrix.
+
+  Floats Words() const;  // As DenseWeights::Weight.
 
   // What the model says: a logit a label, the sentence's vector, or the next token's logits.
   // 1 <= ids.size() <= max_position_embeddings and ids < vocab_size are CHECKed.

@@ -1,6 +1,7 @@
 #include "mpc/model/load.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,7 +20,8 @@ using Shape = std::vector<std::uint64_t>;
 // Reads tensors until one is missing or wrong, and remembers that error; and which were read.
 class Loader {
  public:
-  explicit Loader(const std::vector<Safetensors>& files) : files_(files) {}
+  Loader(std::shared_ptr<const std::vector<Safetensors>> files, bool leave)
+      : kept_(std::move(files)), files_(*kept_), leave_(leave) {}
 
   // `prefix` is prepended to all names from here on if some of the files' have it.
   void UsePrefix(const std::string& prefix) {
@@ -47,16 +49,37 @@ class Loader {
     }
     return std::move(tensor->values);
   }
+  // A tensor that was checked and let go: what reads it again.
+  FloatSource Source(const std::string& name, const Shape& shape) {
+    if (Tensor(name, shape).empty()) return nullptr;
+    return [files = kept_, file = Find(prefix_ + name), full = prefix_ + name, shape] {
+      return std::move(file->Read(full, shape).value().values);
+    };
+  }
+  bool leave() const { return leave_; }
+
   // The file holds [out x in], as PyTorch's Linear does.
   DenseWeights Dense(const std::string& name, std::uint32_t in, std::uint32_t out,
                      bool bias = true) {
-    DenseWeights dense{in, out, Transposed(Tensor(name + ".weight", {out, in}), out, in), {}};
+    DenseWeights dense{in, out, {}, {}};
+    if (leave_) {
+      dense.source = [stored = Source(name + ".weight", {out, in}), in, out] {
+        return Transposed(stored(), out, in);
+      };
+    } else {
+      dense.weight = Transposed(Tensor(name + ".weight", {out, in}), out, in);
+    }
     dense.bias = bias ? Tensor(name + ".bias", {out}) : std::vector<float>(out);
     return dense;
   }
   // GPT-2's Conv1D holds [in x out].
   DenseWeights Conv(const std::string& name, std::uint32_t in, std::uint32_t out) {
-    DenseWeights dense{in, out, Tensor(name + ".weight", {in, out}), {}};
+    DenseWeights dense{in, out, {}, {}};
+    if (leave_) {
+      dense.source = Source(name + ".weight", {in, out});
+    } else {
+      dense.weight = Tensor(name + ".weight", {in, out});
+    }
     dense.bias = Tensor(name + ".bias", {out});
     return dense;
   }
@@ -108,7 +131,9 @@ class Loader {
     return nullptr;
   }
 
+  const std::shared_ptr<const std::vector<Safetensors>> kept_;
   const std::vector<Safetensors>& files_;
+  const bool leave_;
   std::string prefix_;
   std::set<std::string> read_;
   Result<> result_;
@@ -184,13 +209,34 @@ void LoadDistilbert(Loader& load, FloatModel& model) {
       load.Dense("classifier", c.hidden_size, static_cast<std::uint32_t>(c.labels.size()));
 }
 
+// A decoder's embedding table.
+void LoadWords(Loader& load, const std::string& name, FloatModel& model) {
+  const ModelConfig& c = model.config;
+  if (load.leave()) {
+    model.words_source = load.Source(name, {c.vocab_size, c.hidden_size});
+  } else {
+    model.words = load.Tensor(name, {c.vocab_size, c.hidden_size});
+  }
+}
+
 // Columns [first, first + out) of a dense layer.
 DenseWeights Part(const DenseWeights& whole, std::uint32_t first, std::uint32_t out) {
   DenseWeights part{whole.in, out, {}, {}};
   if (whole.bias.empty()) return part;  // It could not be read.
-  for (std::uint32_t i = 0; i < whole.in; ++i) {
-    const auto row = whole.weight.begin() + static_cast<std::ptrdiff_t>(i) * whole.out + first;
-    part.weight.insert(part.weight.end(), row, row + out);
+  const auto columns = [first, out, in = whole.in,
+                        all = whole.out](const std::vector<float>& from) {
+    std::vector<float> to;
+    to.reserve(std::size_t{in} * out);
+    for (std::uint32_t i = 0; i < in; ++i) {
+      const auto row = from.begin() + static_cast<std::ptrdiff_t>(i) * all + first;
+      to.insert(to.end(), row, row + out);
+    }
+    return to;
+  };
+  if (whole.source) {
+    part.source = [columns, source = whole.source] { return columns(source()); };
+  } else {
+    part.weight = columns(whole.weight);
   }
   part.bias.assign(whole.bias.begin() + first, whole.bias.begin() + first + out);
   return part;
@@ -203,7 +249,13 @@ void LoadHead(Loader& load, FloatModel& model) {
   DenseWeights& head = model.classifier;
   head = {c.hidden_size, c.vocab_size, {}, std::vector<float>(c.vocab_size)};
   if (c.tied) {
-    head.weight = Loader::Transposed(model.words, c.vocab_size, c.hidden_size);
+    if (model.words_source) {
+      head.source = [words = model.words_source, rows = c.vocab_size, cols = c.hidden_size] {
+        return Loader::Transposed(words(), rows, cols);
+      };
+    } else {
+      head.weight = Loader::Transposed(model.words, c.vocab_size, c.hidden_size);
+    }
   } else {
     head = load.Dense("lm_head", c.hidden_size, c.vocab_size, false);
   }
@@ -212,7 +264,7 @@ void LoadHead(Loader& load, FloatModel& model) {
 void LoadGpt2(Loader& load, FloatModel& model) {
   const ModelConfig& c = model.config;
   load.UsePrefix("transformer.");
-  model.words = load.Tensor("wte.weight", {c.vocab_size, c.hidden_size});
+  LoadWords(load, "wte.weight", model);
   model.positions = load.Tensor("wpe.weight", {c.max_position_embeddings, c.hidden_size});
   for (std::uint32_t i = 0; i < c.num_hidden_layers && load.result(); ++i) {
     const std::string name = "h." + std::to_string(i) + ".";
@@ -237,7 +289,7 @@ void LoadLlama(Loader& load, FloatModel& model) {
   const std::uint32_t queries = c.num_attention_heads * c.head_width;
   const std::uint32_t keys = c.num_key_value_heads * c.head_width;
   load.UsePrefix("model.");
-  model.words = load.Tensor("embed_tokens.weight", {c.vocab_size, c.hidden_size});
+  LoadWords(load, "embed_tokens.weight", model);
   for (std::uint32_t i = 0; i < c.num_hidden_layers && load.result(); ++i) {
     const std::string name = "layers." + std::to_string(i) + ".";
     LayerWeights layer;
@@ -264,15 +316,15 @@ void LoadLlama(Loader& load, FloatModel& model) {
 Result<FloatModel> LoadFloatModel(const ModelFiles& files) {
   auto config = ParseConfig(files.config_json);
   if (!config) return tl::unexpected(config.error());
-  std::vector<Safetensors> parsed;
+  const auto parsed = std::make_shared<std::vector<Safetensors>>();
   for (const proto::ByteSpan bytes : files.safetensors) {
     auto file = Safetensors::Parse(bytes);
     if (!file) return tl::unexpected(file.error());
-    parsed.push_back(std::move(*file));
+    parsed->push_back(std::move(*file));
   }
   FloatModel model;
   model.config = std::move(*config);
-  Loader load(parsed);
+  Loader load(parsed, files.leave && model.config.decoder());
   std::vector<const char*> unused = {"position_ids"};
   switch (model.config.family) {
     case Family::kBert:

@@ -13,6 +13,9 @@ namespace mpc {
 struct ModelFiles {
   proto::ByteSpan config_json;
   std::vector<proto::ByteSpan> safetensors;  // One file, or the shards.
+  // A decoder's matrices are checked and left in the files, whose bytes must then live as long as
+  // the model: it takes the memory of one of them.
+  bool leave = false;
 };
 
 // Every tensor of the architecture must be there, once, with the shape that the config gives and

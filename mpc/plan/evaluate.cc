@@ -9,6 +9,7 @@
 #include "mpc/field/fp.h"
 #include "mpc/field/gemm.h"
 #include "mpc/opening/digits.h"
+#include "mpc/plan/add_scaled.h"
 #include "mpc/plan/rotate.h"
 #include "proto/base/check.h"
 
@@ -18,14 +19,13 @@ namespace {
 
 using Ids = std::span<const std::uint32_t>;
 
-void AddProduct(std::span<const double> x, std::span<const std::int32_t> w, std::size_t rows,
+void AddProduct(std::span<const double> x, const PackedIntegers& w, std::size_t rows,
                 std::size_t inner, std::size_t cols, std::span<double> y) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t i = 0; i < inner; ++i) {
-      const double factor = x[r * inner + i];
-      const std::int32_t* const row = &w[i * cols];
-      double* const out = &y[r * cols];
-      for (std::size_t c = 0; c < cols; ++c) out[c] += factor * row[c];
+  std::vector<double> row(cols);
+  for (std::size_t i = 0; i < inner; ++i) {
+    w.Widen(i * cols, cols, row.data());
+    for (std::size_t r = 0; r < rows; ++r) {
+      AddScaled(x[r * inner + i], row.data(), cols, &y[r * cols]);
     }
   }
 }

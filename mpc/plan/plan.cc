@@ -1,8 +1,10 @@
 // The plan's canonical bytes, and what it leaks.
 //
-// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 3, then the
+// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 4, then the
 // fields in the order of the structs. Integers of wide constants take 8 bytes, those of the others
-// 1, 2 or 4, as few as hold all of a constant's; their number stands before them.
+// 1, 2 or 4, as few as hold all of a constant's; their number stands before them. Those of
+// constants of kPlanPage bytes and more are not there but behind all fields, in order, each after
+// as many zeros as bring it to a multiple of kPlanPage.
 #include "mpc/plan/plan.h"
 
 #include <algorithm>
@@ -21,7 +23,7 @@ using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
 
-constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 3};
+constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 4};
 
 class Writer {
  public:
@@ -48,7 +50,7 @@ class Writer {
 // Reads past the end give zeros and leave ok() false; counts are bounded by the bytes that remain.
 class Reader {
  public:
-  explicit Reader(ByteSpan bytes) : rest_(bytes) {}
+  explicit Reader(const proto::SharedBytes& bytes) : all_(bytes), rest_(bytes.span()) {}
 
   bool ok() const { return ok_; }
   bool AtEnd() const { return ok_ && rest_.empty(); }
@@ -86,61 +88,63 @@ class Reader {
     for (std::int64_t& value : values) value = I64();
     return values;
   }
+  // Left where they are.
+  PackedIntegers Values(unsigned width, std::size_t size) {
+    const std::size_t offset = all_.size() - rest_.size();
+    if (Raw(size).size() != size) return {};
+    return {width, all_.Part(offset, size)};
+  }
+  void Align() {
+    const std::size_t offset = all_.size() - rest_.size();
+    const ByteSpan zeros = Raw((kPlanPage - offset % kPlanPage) % kPlanPage);
+    ok_ = ok_ && std::ranges::all_of(zeros, [](std::uint8_t byte) { return byte == 0; });
+  }
 
  private:
+  proto::SharedBytes all_;
   ByteSpan rest_;
   bool ok_ = true;
 };
 
-// Bytes that hold each of the values: 1, 2 or 4.
-unsigned WidthOf(const std::vector<std::int32_t>& values) {
-  unsigned width = 1;
-  for (const std::int32_t value : values) {
-    while (width < 4 && value != (width == 1 ? static_cast<std::int8_t>(value)
-                                             : static_cast<std::int16_t>(value))) {
-      width *= 2;
-    }
-  }
-  return width;
+constexpr std::size_t kConstantBytesMin = 14;
+
+// Whether a constant's integers stand behind everything else, on pages of their own.
+bool IsLarge(std::uint64_t bytes) {
+  return bytes >= kPlanPage;
+}
+bool IsLarge(const Constant& constant) {
+  return IsLarge(constant.values.bytes().size());
 }
 
 void PutConstant(Writer& out, const Constant& constant) {
-  const unsigned width = WidthOf(constant.values);
   out.U32(constant.rows);
   out.U32(constant.cols);
   out.U8(constant.frac);
-  out.U8(static_cast<std::uint8_t>(width));
+  out.U8(static_cast<std::uint8_t>(constant.values.width()));
   out.Count(constant.values.size());
-  for (const std::int32_t value : constant.values) {
-    auto bits = static_cast<std::uint32_t>(value);
-    for (unsigned i = 0; i < width; ++i, bits >>= 8) out.U8(static_cast<std::uint8_t>(bits));
-  }
+  if (!IsLarge(constant)) out.Raw(constant.values.bytes());
 }
 
-constexpr std::size_t kConstantBytesMin = 14;
-
-Constant GetConstant(Reader& in, bool& canonical) {
+// What PutConstant wrote.
+struct StoredConstant {
   Constant constant;
-  constant.rows = in.U32();
-  constant.cols = in.U32();
-  constant.frac = in.U8();
-  const unsigned width = in.U8();
-  if (width != 1 && width != 2 && width != 4) {
+  unsigned width = 1;
+  std::size_t bytes = 0;
+};
+
+StoredConstant GetConstant(Reader& in, bool& canonical) {
+  StoredConstant stored;
+  stored.constant.rows = in.U32();
+  stored.constant.cols = in.U32();
+  stored.constant.frac = in.U8();
+  stored.width = in.U8();
+  if (stored.width != 1 && stored.width != 2 && stored.width != 4) {
     canonical = false;
-    return constant;
+    return stored;
   }
-  const std::size_t count = in.Count(width);
-  const ByteSpan raw = in.Raw(count * width);
-  constant.values.resize(raw.size() / width);
-  for (std::size_t i = 0; i < constant.values.size(); ++i) {
-    std::uint32_t bits = 0;
-    for (unsigned b = 0; b < width; ++b) bits |= std::uint32_t{raw[i * width + b]} << (8 * b);
-    constant.values[i] = width == 1   ? static_cast<std::int8_t>(bits)
-                         : width == 2 ? static_cast<std::int16_t>(bits)
-                                      : static_cast<std::int32_t>(bits);
-  }
-  canonical = canonical && WidthOf(constant.values) == width;
-  return constant;
+  stored.bytes = in.Count(stored.width) * stored.width;
+  if (!IsLarge(stored.bytes)) stored.constant.values = in.Values(stored.width, stored.bytes);
+  return stored;
 }
 
 void PutSeries(Writer& out, const Series& series) {
@@ -230,6 +234,12 @@ double LeakageBits(const Plan& plan, unsigned mask_bits) {
 }
 
 Bytes EncodePlan(const Plan& plan) {
+  Bytes bytes;
+  EncodePlan(plan, [&](ByteSpan piece) { bytes.insert(bytes.end(), piece.begin(), piece.end()); });
+  return bytes;
+}
+
+void EncodePlan(const Plan& plan, const std::function<void(ByteSpan)>& write) {
   Writer out;
   out.Raw(kMagic);
   out.Text(plan.architecture);
@@ -249,14 +259,27 @@ Bytes EncodePlan(const Plan& plan) {
   out.Count(plan.labels.size());
   for (const std::string& label : plan.labels) out.Text(label);
   out.U32(plan.flags);
-  return out.Take();
+  const Bytes fields = out.Take();
+  write(fields);
+  std::size_t written = fields.size();
+  for (const Constant& constant : plan.constants) {
+    if (!IsLarge(constant)) continue;
+    const Bytes zeros((kPlanPage - written % kPlanPage) % kPlanPage);
+    write(zeros);
+    write(constant.values.bytes());
+    written += zeros.size() + constant.values.bytes().size();
+  }
 }
 
 Result<Plan> DecodePlan(ByteSpan bytes) {
+  return DecodePlan(proto::SharedBytes(Bytes(bytes.begin(), bytes.end())));
+}
+
+Result<Plan> DecodePlan(const proto::SharedBytes& bytes) {
   Reader in(bytes);
   const ByteSpan magic = in.Raw(sizeof kMagic);
   if (!in.ok() || !std::equal(magic.begin(), magic.end(), kMagic)) {
-    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 3");
+    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 4");
   }
   Plan plan;
   bool canonical = true;
@@ -268,8 +291,9 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   const std::size_t ops = in.Count(kOpBytesMin);
   for (std::size_t i = 0; i < ops && in.ok(); ++i) plan.ops.push_back(GetOp(in, canonical));
   const std::size_t constants = in.Count(kConstantBytesMin);
+  std::vector<StoredConstant> stored;
   for (std::size_t i = 0; i < constants && in.ok() && canonical; ++i) {
-    plan.constants.push_back(GetConstant(in, canonical));
+    stored.push_back(GetConstant(in, canonical));
   }
   const std::size_t wide = in.Count(5);
   for (std::size_t i = 0; i < wide && in.ok(); ++i) {
@@ -281,6 +305,15 @@ Result<Plan> DecodePlan(ByteSpan bytes) {
   const std::size_t labels = in.Count(4);
   for (std::size_t i = 0; i < labels && in.ok(); ++i) plan.labels.push_back(in.Text());
   plan.flags = in.U32();
+  for (StoredConstant& constant : stored) {
+    if (!in.ok() || !canonical) break;
+    if (IsLarge(constant.bytes)) {
+      in.Align();
+      constant.constant.values = in.Values(constant.width, constant.bytes);
+    }
+    canonical = !constant.constant.values.IsTooWide() || constant.constant.values.size() == 0;
+    plan.constants.push_back(std::move(constant.constant));
+  }
   if (!in.AtEnd() || !canonical) {
     return Fail(ErrorCode::kInvalidArgument, "plan: truncated, overlong or not canonical bytes");
   }

@@ -13,12 +13,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "mpc/field/packed_integers.h"
 #include "mpc/opening/masked.h"
 #include "proto/base/bytes.h"
 #include "proto/base/result.h"
+#include "proto/base/shared_bytes.h"
 
 namespace mpc {
 
@@ -26,7 +29,7 @@ namespace mpc {
 inline constexpr std::size_t kOpsMax = 1 << 17;
 inline constexpr std::size_t kSideMax = 1 << 16;  // Rows or columns of a tensor.
 inline constexpr std::size_t kTensorSizeMax = 1 << 24;
-inline constexpr std::size_t kConstantSizeMax = 1 << 26;
+inline constexpr std::size_t kConstantSizeMax = 1 << 28;
 inline constexpr std::size_t kHarmonicsMax = 32;
 inline constexpr std::size_t kNameBytesMax = 128;
 inline constexpr unsigned kPhaseBitsMax = 28;  // Their products stay below 2^kOpenBits.
@@ -130,12 +133,12 @@ struct Series {
   bool operator==(const Series&) const = default;
 };
 
-// Integers of the plan, row-major. Values lie in (-2^31, 2^31).
+// Integers of the plan, row-major, as they are stored. Values lie in (-2^31, 2^31).
 struct Constant {
   std::uint32_t rows = 0;
   std::uint32_t cols = 0;
   std::uint8_t frac = 0;
-  std::vector<std::int32_t> values;
+  PackedIntegers values;
 };
 
 // Biases and shifts added to products need more bits.
@@ -203,9 +206,15 @@ inline constexpr double kLeakageBitsMin = 40;
 double LeakageBits(const Plan& plan, unsigned mask_bits);
 
 // Canonical bytes (own format, versioned) and back; Decode validates, and accepts nothing that
-// Encode would have written otherwise: one plan, one digest.
+// Encode would have written otherwise: one plan, one digest. Constants of kPlanPage bytes and more
+// begin at multiples of it and stay where they are: a plan in a mapped file takes no other memory
+// for them, and reads no page of them that it does not use.
+inline constexpr std::size_t kPlanPage = 4096;
 proto::Bytes EncodePlan(const Plan& plan);
-proto::Result<Plan> DecodePlan(proto::ByteSpan bytes);
+// The same, in pieces: large constants as they lie.
+void EncodePlan(const Plan& plan, const std::function<void(proto::ByteSpan)>& write);
+proto::Result<Plan> DecodePlan(const proto::SharedBytes& bytes);
+proto::Result<Plan> DecodePlan(proto::ByteSpan bytes);  // Of a copy.
 proto::Digest PlanDigest(proto::ByteSpan encoded);
 
 }  // namespace mpc

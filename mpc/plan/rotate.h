@@ -1,6 +1,8 @@
 // kRotate on anything that multiplies by integers.
 #pragma once
 
+#include <vector>
+
 #include "mpc/field/fp.h"
 #include "mpc/plan/plan.h"
 
@@ -11,8 +13,9 @@ namespace mpc {
 template <class Number>
 void Rotate(const Op& op, const Constant& angles, const Number* x, Number* y) {
   const std::size_t pairs = angles.cols / 2;
+  std::vector<std::int32_t> row(angles.cols);
   for (std::size_t i = 0; i < op.rows; ++i) {
-    const std::int32_t* const row = &angles.values[i % angles.rows * angles.cols];
+    angles.values.Widen(i % angles.rows * angles.cols, angles.cols, row.data());
     for (std::size_t j = i * op.cols; j < (i + 1) * op.cols; j += 2 * pairs) {
       for (std::size_t c = 0; c < pairs; ++c) {
         const Number cos = Number(std::int64_t{row[c]});

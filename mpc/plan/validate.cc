@@ -72,8 +72,8 @@ class Checker {
         return BadPlan("a constant's values do not match its shape");
       }
       if (constant.frac > kFracMax) return BadPlan("a constant has too many fraction bits");
-      for (const std::int32_t value : constant.values) {
-        if (value == std::numeric_limits<std::int32_t>::min()) {
+      for (std::size_t i = 0; constant.values.width() == 4 && i < size; ++i) {
+        if (constant.values[i] == std::numeric_limits<std::int32_t>::min()) {
           return BadPlan("a constant's value lies outside (-2^31, 2^31)");
         }
       }

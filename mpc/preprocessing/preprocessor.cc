@@ -171,7 +171,7 @@ void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
 std::vector<Fp> Preprocessor::Noise(TensorId id) const {
   const Prss& prss = reductions_.prss();
   const Op& op = reductions_.plan().ops[id];
-  const std::vector<std::int32_t>& table = reductions_.plan().constants[op.weight].values;
+  const PackedIntegers& table = reductions_.plan().constants[op.weight].values;
   const MaskParts parts = prss.Bounded(reductions_.LabelOf(id, Purpose::kNoise), op.size());
   std::vector<Fp> shares(op.size());
   for (SetIndex set = 0; set < prss.sets().count(); ++set) {

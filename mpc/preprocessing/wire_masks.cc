@@ -91,7 +91,7 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
       return out;
     }
     case OpKind::kScaleColumns: {
-      const std::vector<std::int32_t>& weight = plan_.constants[op.weight].values;
+      const PackedIntegers& weight = plan_.constants[op.weight].values;
       for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(weight[i % weight.size()]) * a[i];
       return out;
     }

@@ -30,15 +30,17 @@ struct CommitteeOptions {
   std::uint64_t segment_values = mpc::kKeptValuesMax;
   // Of every member's heap, touched before the clocks start.
   std::uint64_t warm_bytes = 0;
+  // Where a member keeps the bundle of several attempts, in a file that is gone with its process.
+  std::string directory = "/tmp";
 };
 
 struct MemberFigures {
   double cpu_preprocessing_s = 0;
-  double cpu_online_s = 0;  // After the input's rounds.
+  double cpu_online_s = 0;                // After the input's rounds.
   std::uint64_t preprocessing_bytes = 0;  // Sent.
   std::uint64_t input_bytes = 0;          // Sent online in the input's rounds.
   std::uint64_t online_bytes = 0;         // Sent online after them.
-  std::uint64_t memory_bytes = 0;         // The largest resident set.
+  std::uint64_t memory_bytes = 0;         // The largest resident set, without mapped files.
 };
 
 struct CommitteeFigures {

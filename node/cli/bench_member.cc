@@ -1,6 +1,7 @@
 #include "node/cli/bench_member.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -41,6 +42,16 @@ double CpuSeconds() {
   return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
 }
 
+// Bytes of memory that are this process' own: what of mapped files is resident belongs to all.
+std::uint64_t OwnMemory() {
+  unsigned long all = 0, resident = 0, shared = 0;
+  std::FILE* const file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  const bool read = std::fscanf(file, "%lu %lu %lu", &all, &resident, &shared) == 3;
+  std::fclose(file);
+  return read ? (resident - shared) * static_cast<std::uint64_t>(getpagesize()) : 0;
+}
+
 // Long vectors come and go: what was freed is used again, not asked of the system anew, and pages
 // are large. Either way a page comes cleared, which costs as much as computing what goes there.
 // The first `warm` bytes are touched here: a validator has run before.
@@ -64,7 +75,10 @@ mpc::Segment SegmentOf(proto::ByteSpan bytes) {
 // Slots in a file without a name.
 class SlotFile : public mpc::SlotStore {
  public:
-  SlotFile() : file_(open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) { CHECK(file_ >= 0); }
+  explicit SlotFile(const std::string& directory)
+      : file_(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) {
+    CHECK(file_ >= 0);
+  }
   SlotFile(const SlotFile&) = delete;
   SlotFile& operator=(const SlotFile&) = delete;
   ~SlotFile() override { close(file_); }
@@ -108,13 +122,15 @@ class SlotFile : public mpc::SlotStore {
 // A bundle as its segments come: in memory while it is one, else in a file.
 class BundleStore {
  public:
+  explicit BundleStore(std::string directory) : directory_(std::move(directory)) {}
+
   void Add(mpc::Bundle bundle) {
     const bool whole = !bundle.slots.back().empty();  // The last segment.
     if (bundle_.slots.empty() || bundle.attempt != bundle_.attempt) {
       bundle_ = std::move(bundle);
       file_.reset();
       if (whole) return;
-      bundle_.store = file_ = std::make_shared<SlotFile>();
+      bundle_.store = file_ = std::make_shared<SlotFile>(directory_);
       return Save(bundle_.slots);
     }
     Save(bundle.slots);
@@ -144,6 +160,7 @@ class BundleStore {
     }
   }
 
+  const std::string directory_;
   mpc::Bundle bundle_;
   std::shared_ptr<SlotFile> file_;
 };
@@ -159,7 +176,8 @@ class Member {
         plan_digest_(),
         options_(options),
         peers_(std::move(peers)),
-        ledger_(std::move(ledger)) {}
+        ledger_(std::move(ledger)),
+        store_(options.directory) {}
 
   void Run() {
     std::vector<BenchLink*> links{&ledger_};
@@ -297,6 +315,7 @@ class Member {
   }
 
   void Carry(mpc::Attempt::Step step) {
+    memory_ = std::max(memory_, OwnMemory());
     const std::uint64_t number = number_;
     SendOut<proto::AttemptMessage>(
         kAttemptChannel, step.messages,
@@ -332,6 +351,7 @@ class Member {
   }
 
   void Carry(mpc::Session::Step step) {
+    memory_ = std::max(memory_, OwnMemory());
     SendOut<proto::SessionMessage>(
         kSessionChannel, step.messages,
         [this](const proto::SessionMessage& message) -> std::uint64_t& {
@@ -353,8 +373,6 @@ class Member {
   }
 
   void Report() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
     Bytes rest;
     const double online = CpuSeconds() - cpu_begin_ - cpu_preprocessing_ - cpu_input_;
     proto::PutU64(rest, static_cast<std::uint64_t>(cpu_preprocessing_ * 1e9));
@@ -362,7 +380,7 @@ class Member {
     proto::PutU64(rest, sent_preprocessing_);
     proto::PutU64(rest, sent_input_);
     proto::PutU64(rest, sent_online_);
-    proto::PutU64(rest, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+    proto::PutU64(rest, memory_);
     for (const PartyId party : session_->accused())
       rest.push_back(static_cast<std::uint8_t>(Index(party)));
     Tell(Word::kReport, rounds_, {}, std::move(rest));
@@ -394,6 +412,7 @@ class Member {
   std::uint64_t sent_preprocessing_ = 0;
   std::uint64_t sent_input_ = 0;
   std::uint64_t sent_online_ = 0;
+  std::uint64_t memory_ = 0;
 };
 
 }  // namespace

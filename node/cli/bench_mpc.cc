@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include <CLI/CLI.hpp>
 #include <malloc.h>
@@ -32,6 +33,8 @@ struct BenchArguments {
   std::uint32_t tokens = 128;
   std::uint16_t members = 4;
   std::uint32_t delay_ms = 0;
+  std::uint32_t layers = 0;
+  std::string directory;
   bool lie = false;
   bool count = false;
   bool json = false;
@@ -71,7 +74,8 @@ struct Counts {
   std::uint32_t layers = 0;
   std::uint64_t online_bytes = 0;
   std::uint64_t preprocessing_bytes = 0;
-  std::uint64_t warm_bytes = 0;  // About what a member will need.
+  std::uint64_t memory_bytes = 0;  // About what a member will need, weights not counted.
+  std::uint64_t weight_bytes = 0;  // Of the plan's constants, as they are stored.
 };
 
 // Bytes that a member holds at once for an opened value of an attempt: c, the shares, the slot;
@@ -106,8 +110,10 @@ Counts Count(const BenchWork& work, const proto::Committee& committee) {
     counts.preprocessing_bytes += mpc::PreprocessingBytes(layers, committee);
     largest = std::max(largest, counts.preprocessing_openings - before);
   }
-  counts.warm_bytes =
-      std::min(kWarmBytesMax, kAttemptValueBytes * largest + kRoundValueBytes * widest);
+  counts.memory_bytes = kAttemptValueBytes * largest + kRoundValueBytes * widest;
+  for (const mpc::Constant& constant : work.plan.constants) {
+    counts.weight_bytes += constant.values.bytes().size();
+  }
   return counts;
 }
 
@@ -118,7 +124,9 @@ json CountsJson(const Counts& counts) {
           {"layers_preprocessing", counts.layers},
           {"openings_input", counts.input_openings},
           {"online_bytes", counts.online_bytes},
-          {"preprocessing_bytes", counts.preprocessing_bytes}};
+          {"preprocessing_bytes", counts.preprocessing_bytes},
+          {"memory_forecast_bytes_per_party", counts.memory_bytes},
+          {"weight_bytes", counts.weight_bytes}};
 }
 
 json FiguresJson(const CommitteeFigures& figures) {
@@ -168,7 +176,11 @@ proto::Result<> Bench(const BenchArguments& arguments) {
     return Fail(ErrorCode::kInvalidArgument, "a committee has 4, 7, 10 or 13 members");
   }
   const proto::Committee committee(arguments.members);
-  BenchOptions options{arguments.size, arguments.seed, 4};
+  BenchOptions options{arguments.size, arguments.seed, 4, arguments.layers, arguments.directory};
+  if (options.directory.empty()) {
+    const char* const given = std::getenv("TMPDIR");
+    options.directory = given == nullptr ? "/tmp" : given;
+  }
   options.sets = static_cast<unsigned>(mpc::ReplicatedSets(committee).count());
   auto work = arguments.model.empty() ? MakeBenchWork(arguments.work, options)
                                       : MakeBenchModel(arguments.model, arguments.tokens, options);
@@ -184,7 +196,8 @@ proto::Result<> Bench(const BenchArguments& arguments) {
     double worst = 0;
     const auto plan = std::make_shared<const mpc::Plan>(std::move(work->plan));
     CommitteeOptions committee_options{arguments.members, arguments.lie, 0, work->input_rounds};
-    committee_options.warm_bytes = counts.warm_bytes;
+    committee_options.warm_bytes = std::min(kWarmBytesMax, counts.memory_bytes);
+    committee_options.directory = options.directory;
     const auto figures = RunCommittee(plan, work->ids, committee_options);
     if (!figures) return tl::unexpected(figures.error());
     result.update(FiguresJson(*figures));
@@ -237,9 +250,12 @@ void AddMpcBench(CLI::App& bench, Command& run) {
   auto* inference = bench.add_subcommand("inference", "A model of random weights on a secret text");
   inference
       ->add_option("--model", arguments.model,
-                   "bert-base, bert-tiny, minilm, gpt2 or a config.json")
+                   "bert-base, bert-tiny, minilm, gpt2, llama-7b or a config.json")
       ->required();
   inference->add_option("--tokens", arguments.tokens, "Length of the text");
+  inference->add_option("--layers", arguments.layers, "Of the model; else as many as it has");
+  inference->add_option("--scratch", arguments.directory,
+                        "Directory for the weights of a large model and for bundles; else TMPDIR");
   AddCommon(*inference, arguments);
   inference->callback([&run] { run = [] { return Bench(arguments); }; });
 }

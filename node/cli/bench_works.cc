@@ -4,13 +4,19 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "mpc/model/builder.h"
 #include "mpc/model/compile.h"
 #include "mpc/plan/schedule.h"
+#include "node/cli/bench_llama.h"
+#include "node/cli/commands.h"
 #include "node/loop/files.h"
+#include "node/store/mapped_file.h"
 #include "proto/base/check.h"
 #include "proto/crypto/hash.h"
 #include "proto/crypto/prg.h"
@@ -31,6 +37,7 @@ constexpr std::uint32_t kMatmulSide = 768;
 constexpr std::uint32_t kSoftmaxSide = 128;
 constexpr std::uint32_t kRowsMax = 1000;
 constexpr std::size_t kConfigBytesMax = 1 << 20;
+constexpr std::size_t kLargeTexts = 2;  // Calibrating a large model takes long.
 
 // Numbers from a seed.
 class Draws {
@@ -270,8 +277,17 @@ constexpr const char* kGpt2 = R"({"architectures": ["GPT2LMHeadModel"], "model_t
   "activation_function": "gelu_new", "n_embd": 768, "n_layer": 12, "n_head": 12,
   "n_positions": 1024, "vocab_size": 50257, "layer_norm_epsilon": 1e-5})";
 
-constexpr std::pair<const char*, const char*> kShapes[] = {
-    {"bert-base", kBertBase}, {"bert-tiny", kBertTiny}, {"minilm", kMiniLm}, {"gpt2", kGpt2}};
+constexpr const char* kLlama7b = R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama",
+  "hidden_act": "silu", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+  "num_key_value_heads": 32, "intermediate_size": 11008, "max_position_embeddings": 2048,
+  "vocab_size": 32000, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+  "tie_word_embeddings": false})";
+
+constexpr std::pair<const char*, const char*> kShapes[] = {{"bert-base", kBertBase},
+                                                           {"bert-tiny", kBertTiny},
+                                                           {"minilm", kMiniLm},
+                                                           {"gpt2", kGpt2},
+                                                           {"llama-7b", kLlama7b}};
 
 // As BERT and GPT-2 are initialised: normal weights of deviation 0.02, LayerNorms that change
 // nothing; the attention's queries and keys larger, so that its scores are not all equal.
@@ -311,27 +327,62 @@ mpc::FloatModel RandomModel(const mpc::ModelConfig& config, Draws& draws) {
   return model;
 }
 
+struct BenchText {
+  std::vector<std::uint32_t> ids;
+  Reals
+      expected;  // What the plan gives: logits, the sum of the tokens' vectors, or the next token.
+};
+
 // A text whose next token is not in doubt; token 0 pads.
-std::vector<std::uint32_t> BenchText(const mpc::FloatModel& model, std::uint32_t tokens,
-                                     Draws& draws) {
+BenchText MakeText(const mpc::FloatModel& model, std::uint32_t tokens, Draws& draws) {
   constexpr double kGapMin = 0.1;
-  std::vector<std::uint32_t> ids(tokens);
-  do {
-    for (std::uint32_t& id : ids) id = 1 + draws.Below(model.config.vocab_size - 1);
-  } while (model.config.decoder() && mpc::ContinueGreedily(model, ids, 1).gaps[0] < kGapMin);
-  return ids;
+  BenchText text{std::vector<std::uint32_t>(tokens), {}};
+  for (;;) {
+    for (std::uint32_t& id : text.ids) id = 1 + draws.Below(model.config.vocab_size - 1);
+    if (!model.config.decoder()) break;
+    const mpc::Continuation next = mpc::ContinueGreedily(model, text.ids, 1);
+    if (next.gaps[0] < kGapMin) continue;
+    text.expected = {static_cast<double>(next.ids[0])};
+    return text;
+  }
+  text.expected = model.Logits(text.ids);
+  if (model.config.task == mpc::Task::kEmbed) {
+    for (double& value : text.expected) value *= tokens;
+  }
+  return text;
 }
 
-// What the plan gives: logits, the sum of the tokens' vectors, or the next token.
-Reals ExpectedOf(const mpc::FloatModel& model, const std::vector<std::uint32_t>& ids) {
-  if (model.config.decoder()) {
-    return {static_cast<double>(mpc::ContinueGreedily(model, ids, 1).ids[0])};
+// The shape's config, with another number of layers.
+proto::Result<proto::Bytes> ConfigOf(const std::string& shape, std::uint32_t layers) {
+  proto::Bytes text;
+  for (const auto& [name, config] : kShapes) {
+    if (shape == name) text.assign(proto::AsBytes(config).begin(), proto::AsBytes(config).end());
   }
-  Reals outputs = model.Logits(ids);
-  if (model.config.task == mpc::Task::kEmbed) {
-    for (double& value : outputs) value *= static_cast<double>(ids.size());
+  if (text.empty()) {
+    auto file = ReadFile(shape, kConfigBytesMax);
+    if (!file) return tl::unexpected(file.error());
+    text = std::move(*file);
   }
-  return outputs;
+  if (layers == 0) return text;
+  nlohmann::json config = nlohmann::json::parse(proto::AsText(text), nullptr, false);
+  if (!config.is_object()) return Fail(ErrorCode::kInvalidArgument, shape + " is no config");
+  config[config.contains("n_layer") ? "n_layer" : "num_hidden_layers"] = layers;
+  const std::string changed = config.dump();
+  return proto::Bytes(changed.begin(), changed.end());
+}
+
+// Puts constants into one file, and says how far it is.
+std::function<proto::Result<proto::SharedBytes>(proto::ByteSpan)> KeepIn(
+    const std::shared_ptr<ScratchFile>& file) {
+  constexpr std::size_t kSayBytes = std::size_t{512} << 20;
+  return [file](proto::ByteSpan bytes) {
+    const std::size_t before = file->size();
+    auto kept = file->Keep(bytes);
+    if (file->size() / kSayBytes > before / kSayBytes) {
+      SayProgress("weights: " + std::to_string(file->size() >> 20) + " MiB");
+    }
+    return kept;
+  };
 }
 
 }  // namespace
@@ -359,35 +410,37 @@ proto::Result<BenchWork> MakeBenchWork(const std::string& name, const BenchOptio
 
 proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t tokens,
                                         const BenchOptions& options) {
-  proto::Bytes json;
-  for (const auto& [name, config] : kShapes) {
-    if (shape == name) json.assign(proto::AsBytes(config).begin(), proto::AsBytes(config).end());
-  }
-  if (json.empty()) {
-    auto file = ReadFile(shape, kConfigBytesMax);
-    if (!file) return tl::unexpected(file.error());
-    json = std::move(*file);
-  }
-  auto config = mpc::ParseConfig(json);
+  const auto text = ConfigOf(shape, options.layers);
+  if (!text) return tl::unexpected(text.error());
+  auto config = mpc::ParseConfig(*text);
   if (!config) return tl::unexpected(config.error());
-  if (config->family != mpc::Family::kBert && config->family != mpc::Family::kGpt2) {
-    return Fail(ErrorCode::kInvalidArgument, "the bench takes shapes of BERT and GPT-2 only");
+  if (config->family != mpc::Family::kBert && config->family != mpc::Family::kGpt2 &&
+      !config->llama()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the bench takes shapes of BERT, GPT-2 and LLaMA only");
   }
   if (tokens < 2 || tokens > config->max_position_embeddings) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the model has no length of " + std::to_string(tokens) + " tokens");
   }
   Draws draws(options.seed);
-  const mpc::FloatModel model = RandomModel(*config, draws);
-  const std::vector<std::uint32_t> ids = BenchText(model, tokens, draws);
+  const mpc::FloatModel model =
+      config->llama() ? RandomLlama(*config, options.seed) : RandomModel(*config, draws);
   mpc::CompileOptions compile;
   compile.builder.sets = options.sets;
   compile.builder.phase_bits_max = PhaseBits(options.sets);
-  auto plan = mpc::Compile(model, {tokens, 1}, {ids}, compile);
+  if (config->llama()) {
+    auto file = ScratchFile::Make(options.directory);
+    if (!file) return tl::unexpected(file.error());
+    compile.builder.keep = KeepIn(std::make_shared<ScratchFile>(std::move(*file)));
+    compile.texts_max = kLargeTexts;
+  }
+  const BenchText given = MakeText(model, tokens, draws);
+  auto plan = mpc::Compile(model, {tokens, 1}, {given.ids}, compile);
   if (!plan) return tl::unexpected(plan.error());
   // The sum over the text counts for as many tokens.
   const double tolerance = config->task == mpc::Task::kEmbed ? 0.02 * tokens : 0.02;
-  return BenchWork{shape, std::move(*plan), ids, ExpectedOf(model, ids), tolerance, 0};
+  return BenchWork{shape, std::move(*plan), given.ids, given.expected, tolerance, 0};
 }
 
 }  // namespace node

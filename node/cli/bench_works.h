@@ -26,7 +26,10 @@ struct BenchWork {
 struct BenchOptions {
   std::uint64_t size = 0;  // Elements or products; 0 stands for the work's usual size.
   std::uint64_t seed = 1;
-  unsigned sets = 4;  // C(n, t)
+  unsigned sets = 4;         // C(n, t)
+  std::uint32_t layers = 0;  // Of a model; 0: as many as its shape has.
+  // Where a large model's weights are kept, in a file that is gone with the process.
+  std::string directory = "/tmp";
 };
 
 // gelu (100,000 elements on [-14, 8]), softmax (rows of 128 x 128), matmul (128 x 768 by 768 x 768,
@@ -34,8 +37,8 @@ struct BenchOptions {
 proto::Result<BenchWork> MakeBenchWork(const std::string& name, const BenchOptions& options);
 
 // A model of the shape's exact sizes, its weights drawn from the seed: BERT that classifies or
-// embeds, GPT-2 that writes one token. `shape` is bert-base, bert-tiny, minilm, gpt2 or a path of a
-// config.json.
+// embeds, GPT-2 or LLaMA that writes one token. `shape` is bert-base, bert-tiny, minilm, gpt2,
+// llama-7b or a path of a config.json. LLaMA's weights are mapped from a file.
 proto::Result<BenchWork> MakeBenchModel(const std::string& shape, std::uint32_t tokens,
                                         const BenchOptions& options);
 

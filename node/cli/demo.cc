@@ -137,7 +137,7 @@ Result<> Demo::Serve() {
   const auto package = MakePackage(*model_, genesis_->committee(), client_->key().public_key(),
                                    package_options, say_);
   if (!package) return tl::unexpected(package.error());
-  const auto id = RegisterPackage(*client_, *package, say_);
+  const auto id = RegisterPackage(*client_, *package, "", say_);
   if (!id) return tl::unexpected(id.error());
   const Package::Cost& cost = package->costs.front();
   report_["model"] = {{"id", id->hex()},

@@ -216,7 +216,7 @@ Result<json> EvaluateOne(const Subject& subject, const std::string& results) {
   if (!package) return tl::unexpected(package.error());
   std::optional<ServedModel> served;
   if (subject.client) {
-    const auto id = RegisterPackage(*subject.client, *package, subject.progress);
+    const auto id = RegisterPackage(*subject.client, *package, "", subject.progress);
     if (!id) return tl::unexpected(id.error());
     auto opened = OpenModel(*subject.client, id->hex());
     if (!opened) return tl::unexpected(opened.error());

@@ -11,6 +11,8 @@
 #include "node/cli/commands.h"
 #include "node/cli/evaluation.h"
 #include "node/cli/package.h"
+#include "node/loop/files.h"
+#include "node/store/shared_files.h"
 #include "proto/crypto/hash.h"
 
 namespace node {
@@ -130,9 +132,22 @@ Result<> Register(const RegisterOptions& options) {
   const auto package = PackageFor(options, *client);
   if (!package) return tl::unexpected(package.error());
   SayCosts(*package);
-  const auto id = RegisterPackage(*client, *package, SayProgress);
+  // Validators of a network on this machine keep models together.
+  const std::string models = options.access.directory + "/models";
+  const auto id = RegisterPackage(*client, *package, FileExists(models) ? models : "", SayProgress);
   if (!id) return tl::unexpected(id.error());
   std::printf("%s\n", id->hex().c_str());
+  return {};
+}
+
+Result<> Place(const std::string& directory, const std::string& models) {
+  const auto nobody = proto::SecretKey::From(proto::Sha256(proto::AsBytes("nobody")).span());
+  if (!nobody) return tl::unexpected(nobody.error());
+  const auto package = ReadPackage(directory, nobody->public_key());
+  if (!package) return tl::unexpected(package.error());
+  for (const proto::SharedBytes& file : package->files) {
+    if (auto placed = SharedFiles::Place(models, file.span()); !placed) return placed;
+  }
   return {};
 }
 
@@ -168,6 +183,11 @@ void AddImportOptions(CLI::App& command, RegisterOptions& options) {
                   "Of a model that writes text: sample its tokens; 0 takes the likeliest")
       ->capture_default_str();
   command
+      .add_option("--weight-error", options.package.weight_error,
+                  "What rounding a matrix' weights to 8 or 16 bits may change of its result, "
+                  "relative; 0.02 allows 8 bits for most models, 0 neither")
+      ->capture_default_str();
+  command
       .add_option("--approximation", options.package.approximation,
                   "What stands for GELU and softmax: exact, puma or mpcformer (docs/distil.md)")
       ->capture_default_str();
@@ -199,6 +219,17 @@ void AddModelCommands(CLI::App& app, Command& run) {
   importing->add_option("--out", imported->out, "Directory of the package; else NAME.package");
   importing->add_flag("--json", imported->as_json, "Print one JSON object");
   importing->callback([&run, imported] { run = [imported] { return Import(*imported); }; });
+
+  const auto placed = std::make_shared<std::pair<std::string, std::string>>();
+  CLI::App* place = model->add_subcommand(
+      "place",
+      "Copy a package's files to where validators of this machine keep models, in place "
+      "of sending them");
+  place->add_option("PACKAGE", placed->first, "The package's directory")->required();
+  place->add_option("--models", placed->second, "The directory; see `models` in node.toml")
+      ->required();
+  place->callback(
+      [&run, placed] { run = [placed] { return Place(placed->first, placed->second); }; });
 
   const auto access = std::make_shared<Access>();
   CLI::App* list = model->add_subcommand("list", "List the registered models");

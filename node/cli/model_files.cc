@@ -12,6 +12,7 @@
 #include "mpc/model/load.h"
 #include "node/cli/commands.h"
 #include "node/loop/files.h"
+#include "node/store/mapped_file.h"
 
 namespace node {
 
@@ -23,7 +24,8 @@ using proto::Result;
 
 namespace {
 
-constexpr std::size_t kModelBytesMax = std::size_t{32} << 30;
+// From here on a model stays in its files, a matrix in memory at a time.
+constexpr std::size_t kLargeBytes = std::size_t{1} << 30;
 constexpr std::size_t kTextFileBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kShardsMax = 256;
 constexpr char kShippedSample[] = "mpc/model/sample.txt";
@@ -57,7 +59,7 @@ Result<std::vector<std::string>> ShardNames(proto::ByteSpan index) {
   return std::vector<std::string>(names.begin(), names.end());
 }
 
-Result<std::vector<Bytes>> ReadWeights(const std::string& directory) {
+Result<std::vector<proto::SharedBytes>> MapWeights(const std::string& directory) {
   std::vector<std::string> names = {"model.safetensors"};
   if (!FileExists(directory + "/" + names[0]) &&
       FileExists(directory + "/model.safetensors.index.json")) {
@@ -67,9 +69,9 @@ Result<std::vector<Bytes>> ReadWeights(const std::string& directory) {
     if (!shards) return tl::unexpected(shards.error());
     names = std::move(*shards);
   }
-  std::vector<Bytes> files;
+  std::vector<proto::SharedBytes> files;
   for (const std::string& name : names) {
-    auto file = ReadFile(directory + "/" + name, kModelBytesMax);
+    auto file = MapFile(directory + "/" + name);
     if (!file) return tl::unexpected(file.error());
     files.push_back(std::move(*file));
   }
@@ -160,9 +162,16 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   if (!config) return tl::unexpected(config.error());
   // Before the weights are read: what is not supported is said at once.
   if (const auto parsed = mpc::ParseConfig(*config); !parsed) return in_directory(parsed.error());
-  const auto weights = ReadWeights(directory);
+  auto weights = MapWeights(directory);
   if (!weights) return tl::unexpected(weights.error());
-  auto reference = mpc::LoadFloatModel({*config, {weights->begin(), weights->end()}});
+  mpc::ModelFiles model_files{*config, {}};
+  std::size_t size = 0;
+  for (const proto::SharedBytes& file : *weights) {
+    model_files.safetensors.push_back(file.span());
+    size += file.size();
+  }
+  model_files.leave = size >= kLargeBytes;
+  auto reference = mpc::LoadFloatModel(model_files);
   if (!reference) return in_directory(reference.error());
   if (auto pooling = ReadPooling(directory, *reference); !pooling) {
     return tl::unexpected(pooling.error());
@@ -203,8 +212,8 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   if (text.empty()) text = ShippedPath(kShippedSample);
   const auto sentences = ReadFile(text, kTextFileBytesMax);
   if (!sentences) return tl::unexpected(sentences.error());
-  return LocalModel{BaseName(directory), std::move(*reference), std::move(*tokenizer),
-                    std::move(*files), Lines(*sentences)};
+  return LocalModel{BaseName(directory),   std::move(*weights), std::move(*reference),
+                    std::move(*tokenizer), std::move(*files),   Lines(*sentences)};
 }
 
 }  // namespace node

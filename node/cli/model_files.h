@@ -8,12 +8,15 @@
 #include "mpc/model/float_model.h"
 #include "mpc/model/tokenizer.h"
 #include "proto/base/bytes.h"
+#include "proto/base/shared_bytes.h"
 
 namespace node {
 
 // A model in clear, as its vendor has it.
 struct LocalModel {
   std::string name;
+  // Mapped: a large model's reference reads them.
+  std::vector<proto::SharedBytes> weights;
   mpc::FloatModel reference;
   mpc::Tokenizer tokenizer;
   // As packed for the ledger: the tokenizer's files, and beside them "pad", the id that fills a

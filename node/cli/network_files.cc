@@ -96,6 +96,7 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
     const std::string home = HomeOf(options.directory, i);
     if (auto made = MakeDirectories(home); !made) return tl::unexpected(made.error());
     Config config;
+    config.models = "../models";  // Of all of them.
     const unsigned port = options.base_port + 10u * static_cast<unsigned>(i);
     config.rpc_listen = options.listen + ":" + std::to_string(port);
     config.peer_listen = options.listen + ":" + std::to_string(port + 1);

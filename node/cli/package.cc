@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <utility>
 
@@ -12,6 +13,8 @@
 #include "mpc/sharing/replicated.h"
 #include "node/loop/files.h"
 #include "node/rpc/methods.h"
+#include "node/store/mapped_file.h"
+#include "node/store/shared_files.h"
 #include "proto/crypto/hash.h"
 
 namespace node {
@@ -56,8 +59,31 @@ Result<mpc::Plan> CompileFor(const proto::Committee& committee, const mpc::Float
   }
 }
 
-proto::PackageFile Describe(const std::string& name, const proto::Bytes& bytes) {
-  return {name, proto::Sha256(bytes), bytes.size()};
+proto::PackageFile Describe(const std::string& name, const proto::SharedBytes& bytes) {
+  return {name, proto::Sha256(bytes.span()), bytes.size()};
+}
+
+std::string ScratchOf(const PackageOptions& options) {
+  if (!options.scratch.empty()) return options.scratch;
+  const char* const given = std::getenv("TMPDIR");
+  return given == nullptr ? "/tmp" : given;
+}
+
+// The plan's bytes in a file without a name, and the plan as they hold it.
+Result<proto::SharedBytes> Encoded(mpc::Plan& plan, const std::string& directory) {
+  auto file = ScratchFile::Make(directory);
+  if (!file) return tl::unexpected(file.error());
+  Result<> written;
+  mpc::EncodePlan(plan, [&](proto::ByteSpan piece) {
+    if (written) written = file->Append(piece);
+  });
+  if (!written) return tl::unexpected(written.error());
+  auto bytes = file->Map();
+  if (!bytes) return bytes;
+  auto decoded = mpc::DecodePlan(*bytes);
+  if (!decoded) return tl::unexpected(decoded.error());
+  plan = std::move(*decoded);
+  return bytes;
 }
 
 }  // namespace
@@ -80,8 +106,15 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   if (!approximation) return tl::unexpected(approximation.error());
   compile_options.approximation = *approximation;
   compile_options.temperature = options.temperature;
+  compile_options.builder.weight_error = options.weight_error;
+  const std::string scratch = ScratchOf(options);
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");
+    auto weights = ScratchFile::Make(scratch);
+    if (!weights) return tl::unexpected(weights.error());
+    compile_options.builder.keep = [&weights](proto::ByteSpan bytes) {
+      return weights->Keep(bytes);
+    };
     auto plan = CompileFor(committee, model.reference, {tokens, options.generate}, sentences,
                            compile_options);
     if (!plan) return tl::unexpected(plan.error());
@@ -91,11 +124,11 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     cost.counted = mpc::CountCost(*plan, committee);
     package.costs.push_back(cost);
 
-    proto::Bytes encoded = mpc::EncodePlan(*plan);
+    auto encoded = Encoded(*plan, scratch);
+    if (!encoded) return tl::unexpected(encoded.error());
     proto::Bucket bucket;
     bucket.tokens = tokens;
     bucket.vocabulary_padded = static_cast<std::uint32_t>(plan->vocabulary_padded());
-    bucket.plan_digest = proto::Sha256(encoded);
     bucket.outputs = static_cast<std::uint32_t>(plan->ops.back().size());
     bucket.output_frac = plan->ops.back().frac;
     flags += std::to_string(plan->flags) + " ";
@@ -106,15 +139,16 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.layers = mpc::LayerCount(*plan, committee);
     package.plans.push_back(std::move(*plan));
     manifest.architecture = package.plans.back().architecture;
-    manifest.buckets.push_back(std::move(bucket));
     char name[32];  // Files ascend by name.
     std::snprintf(name, sizeof name, "plan-%05u.bin", tokens);
-    manifest.files.push_back(Describe(name, encoded));
-    package.files.push_back(std::move(encoded));
+    manifest.files.push_back(Describe(name, *encoded));
+    bucket.plan_digest = manifest.files.back().digest;
+    manifest.buckets.push_back(std::move(bucket));
+    package.files.push_back(std::move(*encoded));
   }
   mpc::TokenizerFiles tokenizer_files = model.tokenizer_files;
   tokenizer_files["flags"] = {flags.begin(), flags.end()};
-  proto::Bytes tokenizer = mpc::PackTokenizer(tokenizer_files);
+  proto::SharedBytes tokenizer(mpc::PackTokenizer(tokenizer_files));
   manifest.files.push_back(Describe("tokenizer.bin", tokenizer));
   manifest.tokenizer_digest = manifest.files.back().digest;
   package.files.push_back(std::move(tokenizer));
@@ -141,7 +175,7 @@ Result<> WritePackage(const Package& package, const std::string& directory) {
   for (std::size_t i = 0; i < package.files.size(); ++i) {
     const std::string& name = manifest.files[i].name;
     files.push_back(name);
-    if (auto ok = WriteFile(directory + "/" + name, package.files[i]); !ok) return ok;
+    if (auto ok = WriteFile(directory + "/" + name, package.files[i].span()); !ok) return ok;
   }
   const json root = {{"name", manifest.name},
                      {"architecture", manifest.architecture},
@@ -177,7 +211,7 @@ Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey
   for (const json& entry : root["files"]) {
     const std::string name = entry.is_string() ? entry.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos) return bad("a file's name is no name");
-    auto file = ReadFile(directory + "/" + name);
+    auto file = MapFile(directory + "/" + name);
     if (!file) return tl::unexpected(file.error());
     manifest.files.push_back(Describe(name, *file));
     package.files.push_back(std::move(*file));
@@ -224,9 +258,14 @@ Result<> CheckPlans(const Package& package, const proto::Committee& committee) {
 }
 
 Result<proto::Digest> RegisterPackage(const Client& client, const Package& package,
-                                      const Progress& progress) {
+                                      const std::string& models, const Progress& progress) {
   if (auto fits = CheckPlans(package, client.epoch().committee()); !fits) {
     return tl::unexpected(fits.error());
+  }
+  for (std::size_t i = 0; !models.empty() && i < package.files.size(); ++i) {
+    if (auto placed = SharedFiles::Place(models, package.files[i].span()); !placed) {
+      return tl::unexpected(placed.error());
+    }
   }
   const proto::Bytes manifest = proto::EncodeManifest(package.manifest);
   const proto::Digest id = proto::ModelId(manifest);
@@ -239,7 +278,8 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
   }
   std::size_t served = 0;
   std::string reason;
-  for (std::size_t v = 0; v < client.validators() && served < client.epoch().committee().validity();
+  for (std::size_t v = 0;
+       models.empty() && v < client.validators() && served < client.epoch().committee().validity();
        ++v) {
     // The validator's ledger may be a moment behind the one that answered.
     const auto known =
@@ -253,17 +293,16 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
     bool whole = known.has_value();
     if (!known) reason = known.error().message;
     for (std::size_t f = 0; whole && f < package.files.size(); ++f) {
-      const proto::Bytes& file = package.files[f];
+      const proto::ByteSpan file = package.files[f].span();
       progress("sending " + package.manifest.files[f].name + " (" + std::to_string(file.size()) +
                " bytes) to " + client.epoch().validators[v].name);
       for (std::size_t offset = 0; whole && offset < file.size(); offset += kFilePartBytesMax) {
         const std::size_t size = std::min(kFilePartBytesMax, file.size() - offset);
-        const auto sent =
-            client.At(v, "upload_model_file",
-                      {{"digest", package.manifest.files[f].digest.hex()},
-                       {"size", file.size()},
-                       {"offset", offset},
-                       {"hex", proto::ToHex(proto::ByteSpan(file).subspan(offset, size))}});
+        const auto sent = client.At(v, "upload_model_file",
+                                    {{"digest", package.manifest.files[f].digest.hex()},
+                                     {"size", file.size()},
+                                     {"offset", offset},
+                                     {"hex", proto::ToHex(file.subspan(offset, size))}});
         if (!sent) {
           reason = sent.error().message;
           whole = false;
@@ -272,7 +311,7 @@ Result<proto::Digest> RegisterPackage(const Client& client, const Package& packa
     }
     served += whole ? 1 : 0;
   }
-  if (served == 0) {
+  if (served == 0 && models.empty()) {
     return Fail(ErrorCode::kUnavailable, "no validator took the model's files: " + reason);
   }
   progress("waiting until n - f validators have the model");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mpc/model/builder.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/plan.h"
 #include "node/cli/client.h"
@@ -18,7 +19,7 @@ namespace node {
 
 struct Package {
   proto::Manifest manifest;
-  std::vector<proto::Bytes> files;  // In the manifest's order.
+  std::vector<proto::SharedBytes> files;  // In the manifest's order; plans are mapped.
   struct Cost {
     std::uint32_t tokens = 0;
     double leakage_bits = 0;
@@ -36,6 +37,9 @@ struct PackageOptions {
   double temperature = 0;                    // Of sampled tokens; 0: the likeliest.
   std::uint64_t price = 1000;
   std::uint32_t pool_target = 2;
+  // Of a matrix' result, relative: what rounding its weights to 8 or 16 bits may change.
+  double weight_error = mpc::BuilderOptions{}.weight_error;
+  std::string scratch;  // Where plans are made, in files without a name; empty: TMPDIR.
 };
 
 proto::Result<Package> MakePackage(const LocalModel& model, const proto::Committee& committee,
@@ -53,8 +57,9 @@ bool IsPackage(const std::string& directory);
 proto::Result<> CheckPlans(const Package& package, const proto::Committee& committee);
 
 // Registers the model, hands its files to f + 1 validators and waits until it is active. The
-// model's id.
+// model's id. `models`: where validators of this machine keep models; the files are put there and
+// need not be sent to them. Empty: no such place.
 proto::Result<proto::Digest> RegisterPackage(const Client& client, const Package& package,
-                                             const Progress& progress);
+                                             const std::string& models, const Progress& progress);
 
 }  // namespace node

@@ -134,9 +134,9 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
   for (const proto::Bucket& bucket : model.manifest.buckets) {
     const auto file =
         std::ranges::find(model.manifest.files, bucket.plan_digest, &proto::PackageFile::digest);
-    auto bytes = file == model.manifest.files.end()
-                     ? Fail(ErrorCode::kCorrupt, "the package lacks the plan")
-                     : files_.Get(FileName(file->digest));
+    const Result<proto::SharedBytes> bytes =
+        file == model.manifest.files.end() ? Fail(ErrorCode::kCorrupt, "the package lacks the plan")
+                                           : files_.Map(FileName(file->digest));
     auto plan = bytes ? mpc::DecodePlan(*bytes) : tl::unexpected(bytes.error());
     if (plan) {
       // What leaks is served by nobody: privacy rests on it.
@@ -149,6 +149,7 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
              mpc::LayerCount(p, context_.committee) == bucket.layers;
     };
     if (!plan || !fits(*plan)) {
+      model.refused = bytes.has_value();
       step.notes.push_back(
           "model " + model.manifest.name + " is not served: its plan for " +
           std::to_string(bucket.tokens) + " tokens " +
@@ -172,8 +173,13 @@ std::shared_ptr<const mpc::Plan> Service::PlanOf(const Digest& model, std::uint3
 }
 
 void Service::FetchMissingFiles(Step& step) {
-  for (const auto& [id, model] : models_) {
+  for (auto& [id, model] : models_) {
     if (!model.plans.empty()) continue;
+    // Another process of this machine may have brought them.
+    if (!model.refused && LoadPlans(id, model, step)) {
+      SyncAll(*snapshot_, step);
+      return;
+    }
     for (const proto::PackageFile& file : model.manifest.files) {
       if (files_.Has(FileName(file.digest))) continue;
       // Another member each time, so that one that does not answer costs one wait.
@@ -204,8 +210,8 @@ Result<Service::Step> Service::AddFile(proto::Bytes bytes, std::uint64_t now_us)
   return step;
 }
 
-Result<proto::Bytes> Service::ReadFile(const Digest& digest) const {
-  return files_.Get(FileName(digest));
+Result<proto::SharedBytes> Service::ReadFile(const Digest& digest) const {
+  return files_.Map(FileName(digest));
 }
 
 // ---- requests ----------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class Service {
   // A model file from its vendor; kDenied unless a registered model names its hash.
   proto::Result<Step> AddFile(proto::Bytes bytes, std::uint64_t now_us);
   // A model file by its SHA-256.
-  proto::Result<proto::Bytes> ReadFile(const proto::Digest& digest) const;
+  proto::Result<proto::SharedBytes> ReadFile(const proto::Digest& digest) const;
   // This member's shares of a bundle's token masks and output masks (mpc::ClientMaskShares): for
   // the owner of the request it is assigned to alone, which the caller has checked.
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) const;
@@ -86,6 +86,7 @@ class Service {
     std::vector<std::shared_ptr<const mpc::Plan>>
         plans;  // By bucket; empty until all files are here.
     bool announced = false;
+    bool refused = false;  // Its files are here, and not what they should be.
   };
   struct AttemptRun {
     proto::Digest model;

@@ -50,6 +50,7 @@ Result<Config> ReadConfig(const std::string& home) {
   const std::map<std::string, std::string*> texts = {{"genesis", &config.genesis},
                                                      {"keys", &config.keys},
                                                      {"data", &config.data},
+                                                     {"models", &config.models},
                                                      {"peer_listen", &config.peer_listen},
                                                      {"rpc_listen", &config.rpc_listen},
                                                      {"log_level", &config.log_level}};
@@ -96,6 +97,7 @@ std::string FormatConfig(const Config& config) {
       << "genesis = \"" << config.genesis << "\"\n"
       << "keys = \"" << config.keys << "\"\n"
       << "data = \"" << config.data << "\"\n"
+      << "models = \"" << config.models << "\"\n"
       << "peer_listen = \"" << config.peer_listen << "\"  # empty: as in the genesis document\n"
       << "rpc_listen = \"" << config.rpc_listen << "\"\n"
       << "header_delay_ms = " << config.header_delay_ms << "  # while transactions wait\n"

@@ -15,6 +15,9 @@ struct Config {
   std::string keys = "keys.json";
   std::string next_keys = "next_keys.json";  // Of a change of keys; need not be there.
   std::string data = "data";                 // LevelDB and bulk files.
+  // Files of models, open to everybody; several validators of one machine may name one directory
+  // and share them in memory.
+  std::string models = "data/models";
   std::string peer_listen;  // host:port; empty: the address in the genesis document.
   std::string rpc_listen;
   std::uint32_t header_delay_ms = 15;  // Between headers while transactions wait.

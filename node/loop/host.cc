@@ -11,6 +11,7 @@
 #include "node/rpc/methods.h"
 #include "node/rpc/server.h"
 #include "node/store/file_store.h"
+#include "node/store/shared_files.h"
 #include "node/store/store.h"
 #include "proto/base/overloaded.h"
 
@@ -86,7 +87,9 @@ Result<> Host::OpenStores() {
   auto store = Store::Open(data + "/db", config_.fsync);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
-  auto files = FileStore::Open(data + "/files");
+  auto bundles = FileStore::Open(data + "/files");
+  if (!bundles) return tl::unexpected(bundles.error());
+  auto files = SharedFiles::Open(config_.Path(config_.models), std::move(*bundles));
   if (!files) return tl::unexpected(files.error());
   files_ = std::move(*files);
   ValidatorKeys keys;
@@ -454,8 +457,8 @@ Result<> Host::AddModelFile(proto::Bytes bytes) {
   return Await(std::move(answer));
 }
 
-Result<proto::Bytes> Host::ReadModelFile(const proto::Digest& digest) {
-  auto promise = std::make_shared<std::promise<Result<proto::Bytes>>>();
+Result<proto::SharedBytes> Host::ReadModelFile(const proto::Digest& digest) {
+  auto promise = std::make_shared<std::promise<Result<proto::SharedBytes>>>();
   auto answer = promise->get_future();
   service_queue_.Push(Call([this, promise, digest] {
     Service* const service = NewestService();

@@ -99,7 +99,7 @@ class Host : public Backend {
   Counters counters() const override;
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) override;
   proto::Result<> AddModelFile(proto::Bytes bytes) override;
-  proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) override;
+  proto::Result<proto::SharedBytes> ReadModelFile(const proto::Digest& digest) override;
   ServiceStatus service_status() const override;
   SyncStatus sync_status() const override;
   std::optional<proto::sync::Message> SyncAnswer(proto::sync::Message question) override;

@@ -59,7 +59,7 @@ class Backend {
   virtual Counters counters() const = 0;
   virtual proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) = 0;
   virtual proto::Result<> AddModelFile(proto::Bytes bytes) = 0;
-  virtual proto::Result<proto::Bytes> ReadModelFile(const proto::Digest& digest) = 0;
+  virtual proto::Result<proto::SharedBytes> ReadModelFile(const proto::Digest& digest) = 0;
   virtual ServiceStatus service_status() const = 0;
   virtual SyncStatus sync_status() const = 0;
   // To a question about snapshots; none when it is too busy with others.

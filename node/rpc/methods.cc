@@ -273,7 +273,7 @@ class Methods {
     if (*offset > bytes->size()) {
       return Fail(ErrorCode::kInvalidArgument, "the offset is beyond the file's end");
     }
-    const auto part = proto::ByteSpan(*bytes).subspan(static_cast<std::size_t>(*offset));
+    const auto part = bytes->span().subspan(static_cast<std::size_t>(*offset));
     return Json{{"size", bytes->size()},
                 {"offset", *offset},
                 {"hex", proto::ToHex(part.first(std::min(part.size(), kFilePartBytesMax)))}};

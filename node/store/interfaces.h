@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/base/bytes.h"
+#include "proto/base/shared_bytes.h"
 
 namespace node {
 
@@ -37,6 +38,12 @@ class BulkStore {
   // dot.
   virtual proto::Result<> Put(std::string_view name, proto::ByteSpan bytes) = 0;
   virtual proto::Result<proto::Bytes> Get(std::string_view name) const = 0;  // kNotFound if absent.
+  // The same without a copy, where the store can.
+  virtual proto::Result<proto::SharedBytes> Map(std::string_view name) const {
+    auto bytes = Get(name);
+    if (!bytes) return tl::unexpected(bytes.error());
+    return proto::SharedBytes(std::move(*bytes));
+  }
   virtual bool Has(std::string_view name) const = 0;
   // Overwritten before it is unlinked: masks are secrets. Erasing what is absent succeeds.
   virtual proto::Result<> Erase(std::string_view name) = 0;

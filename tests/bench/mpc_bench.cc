@@ -42,20 +42,37 @@ std::vector<Fp> Elements(std::size_t count) {
 }
 
 void Gemm() {
-  const char* const names[] = {"portable", "avx2", "ifma"};
-  const std::size_t rows = 128, inner = 768, cols = 768;
+  const char* const names[] = {"portable", "avx2", "ifma", "bytes"};
+  struct Shape {
+    std::size_t rows, inner, cols;
+  };
+  // Of BERT-base, and of eight tokens of LLaMA-7B.
+  for (const auto [rows, inner, cols] :
+       {Shape{128, 768, 768}, {8, 4096, 4096}, {8, 4096, 11008}, {8, 11008, 4096}}) {
+    const auto x = Elements(rows * inner);
+    std::vector<Fp> y(rows * cols);
+    for (const unsigned bits : {8u, 16u, 18u}) {
+      std::vector<std::int32_t> values(inner * cols);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] =
+            static_cast<std::int32_t>(static_cast<std::uint32_t>(i * 2654435761u) >> (32 - bits)) -
+            (1 << (bits - 1));
+      }
+      const PackedIntegers w(values);
+      for (const GemmPath path :
+           {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma, GemmPath::kBytes}) {
+        if (!Supported(path) || (path == GemmPath::kBytes && bits > 16)) continue;
+        if (rows == 8 && (path < GemmPath::kIfma || bits > 16)) continue;
+        Measure("gemm share x " + std::to_string(bits) + "-bit weight " + std::to_string(rows) +
+                    "x" + std::to_string(inner) + "x" + std::to_string(cols) + ", " +
+                    names[static_cast<int>(path)],
+                "multiply-adds", static_cast<double>(rows * inner * cols),
+                [&] { AddProduct(x, w, rows, inner, cols, y, path); });
+      }
+    }
+  }
+  const std::size_t rows = 128, inner = 768;
   const auto x = Elements(rows * inner);
-  std::vector<std::int32_t> w(inner * cols);
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    w[i] = static_cast<std::int32_t>(i * 2654435761u >> 15) - (1 << 16);
-  }
-  std::vector<Fp> y(rows * cols);
-  for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
-    if (!Supported(path)) continue;
-    Measure(std::string("gemm share x 17-bit weight 128x768x768, ") + names[static_cast<int>(path)],
-            "multiply-adds", static_cast<double>(rows * inner * cols),
-            [&] { AddProduct(x, w, rows, inner, cols, y, path); });
-  }
   const auto b = Elements(inner * 64);
   std::vector<Fp> z(rows * 64);
   Measure("gemm share x share 128x768x64", "multiply-adds", static_cast<double>(rows * inner * 64),

@@ -78,7 +78,7 @@ Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,
       node::MakePackage(*network->model_, network->genesis_.committee(),
                         network->client_->key().public_key(), package_options, SayProgress);
   if (!package) return tl::unexpected(package.error());
-  const auto id = node::RegisterPackage(*network->client_, *package, SayProgress);
+  const auto id = node::RegisterPackage(*network->client_, *package, "", SayProgress);
   if (!id) return tl::unexpected(id.error());
   return network;
 }

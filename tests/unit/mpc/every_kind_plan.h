@@ -21,13 +21,13 @@ inline Plan EveryKindPlan() {
 
   std::mt19937_64 random(1);
   const auto constant = [&](std::uint32_t rows, std::uint32_t cols, std::uint8_t frac) {
-    Constant c{rows, cols, frac, {}};
+    std::vector<std::int32_t> values;
     const std::int64_t one = std::int64_t{1} << frac;
     for (std::uint32_t i = 0; i < rows * cols; ++i) {
-      c.values.push_back(static_cast<std::int32_t>(
+      values.push_back(static_cast<std::int32_t>(
           static_cast<std::int64_t>(random() % 2'001) * one / 1000 - one));
     }
-    plan.constants.push_back(std::move(c));
+    plan.constants.push_back({rows, cols, frac, values});
     return static_cast<ConstantId>(plan.constants.size() - 1);
   };
   const auto wide = [&](std::uint32_t cols, std::uint8_t frac) {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mpc/field/byte_product.h"
 #include "mpc/field/combine.h"
 
 namespace mpc {
@@ -29,9 +30,15 @@ struct Shape {
 
 TEST(Gemm, ShareTimesIntegerIsExactOnEveryPath) {
   std::mt19937_64 random(1);
-  for (const Shape shape :
-       {Shape{1, 1, 1}, {3, 5, 2}, {2, 1024, 33}, {5, 2500, 40}, {1, 3000, 64}, {7, 64, 96}}) {
-    for (const unsigned bits : {4u, 16u, 19u, 20u, 31u}) {
+  for (const Shape shape : {Shape{1, 1, 1},
+                            {3, 5, 2},
+                            {2, 1024, 33},
+                            {5, 2500, 40},
+                            {1, 3000, 64},
+                            {7, 64, 96},
+                            {2, 259, 130},
+                            {300, 6, 65}}) {
+    for (const unsigned bits : {4u, 7u, 15u, 16u, 19u, 20u, 31u}) {
       SCOPED_TRACE(std::to_string(shape.inner) + " inner, weights of bits " + std::to_string(bits));
       const auto x = RandomElements(shape.rows * shape.inner, random);
       std::vector<std::int32_t> w(shape.inner * shape.cols);
@@ -50,10 +57,35 @@ TEST(Gemm, ShareTimesIntegerIsExactOnEveryPath) {
           }
         }
       }
-      for (const GemmPath path : {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma}) {
+      for (const GemmPath path :
+           {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma, GemmPath::kBytes}) {
         if (!Supported(path)) continue;
         auto y = start;
         AddProduct(x, w, shape.rows, shape.inner, shape.cols, y, path);
+        EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
+      }
+    }
+  }
+}
+
+// The largest and smallest weights with elements whose bytes are all ones, at the longest sums that
+// 32 bits hold and one beyond.
+TEST(Gemm, ShareTimesExtremeIntegersIsExactOnEveryPath) {
+  std::mt19937_64 random(4);
+  constexpr std::size_t kCols = 3;
+  for (const std::size_t inner : {kByteInnerMax, kByteInnerMax + 1}) {
+    for (const std::int32_t weight : {-128, 127, -32768, 32767}) {
+      SCOPED_TRACE(std::to_string(inner) + " times " + std::to_string(weight));
+      const std::vector<Fp> x(inner, Fp(-1));
+      const std::vector<std::int32_t> w(inner * kCols, weight);
+      const auto start = RandomElements(kCols, random);
+      auto expected = start;
+      for (Fp& y : expected) y -= Fp(static_cast<std::int64_t>(inner) * weight);
+      for (const GemmPath path :
+           {GemmPath::kPortable, GemmPath::kAvx2, GemmPath::kIfma, GemmPath::kBytes}) {
+        if (!Supported(path)) continue;
+        auto y = start;
+        AddProduct(x, w, 1, inner, kCols, y, path);
         EXPECT_TRUE(y == expected) << "path " << static_cast<int>(path);
       }
     }

@@ -28,7 +28,7 @@ proto::Bytes FileAt(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-FloatModel Load(const std::string& name) {
+std::vector<proto::Bytes> FilesOf(const std::string& name) {
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::directory_iterator(Path(name))) {
     if (entry.path().extension() == ".safetensors") paths.push_back(entry.path());
@@ -36,6 +36,11 @@ FloatModel Load(const std::string& name) {
   std::sort(paths.begin(), paths.end());
   std::vector<proto::Bytes> files;
   for (const std::string& path : paths) files.push_back(FileAt(path));
+  return files;
+}
+
+FloatModel Load(const std::string& name) {
+  const std::vector<proto::Bytes> files = FilesOf(name);
   const proto::Bytes config = FileAt(Path(name) + "config.json");
   auto model = LoadFloatModel({config, {files.begin(), files.end()}});
   EXPECT_TRUE(model) << model.error().message;
@@ -144,6 +149,23 @@ TEST(GeneratorRangeFlags, StayDownWhereScoresAreSmall) {
       EXPECT_TRUE(InRange(EvaluateFixed(*plan, padded, i).flags)) << name << " text " << i;
     }
   }
+}
+
+// A decoder whose matrices stay in the files: the same model, the same plan.
+TEST_P(Architectures, AreTheSameOutOfMemory) {
+  const FloatModel held = Load(GetParam());
+  if (!held.config.decoder()) return;
+  const std::vector<proto::Bytes> files = FilesOf(GetParam());
+  const proto::Bytes config = FileAt(Path(GetParam()) + "config.json");
+  const auto left = LoadFloatModel({config, {files.begin(), files.end()}, true});
+  ASSERT_TRUE(left) << left.error().message;
+  EXPECT_TRUE(left->words.empty());
+  EXPECT_TRUE(left->layers[0].query.weight.empty());
+  EXPECT_EQ(left->Logits({1, 2, 3}), held.Logits({1, 2, 3}));
+  const auto plan = Compile(held, {8, 3}, Calibration(10));
+  const auto other = Compile(*left, {8, 3}, Calibration(10));
+  ASSERT_TRUE(plan && other);
+  EXPECT_EQ(EncodePlan(*plan), EncodePlan(*other));
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, Architectures,

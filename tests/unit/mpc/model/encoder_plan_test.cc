@@ -77,7 +77,7 @@ TEST(BertPlan, CostsAndLeaksAsPromised) {
   }
   EXPECT_GE(plan.ops.back().frac, 16);
   for (const Constant& constant : plan.constants) {
-    for (const std::int32_t value : constant.values) EXPECT_LT(std::abs(value), 1 << 21);
+    for (const std::int32_t value : constant.values.ToVector()) EXPECT_LT(std::abs(value), 1 << 21);
   }
   // The last layer's queries, and all after them, are of [CLS] alone.
   EXPECT_EQ(plan.ops.back().rows, 3u + plan.flags);

@@ -142,9 +142,9 @@ TEST(BertRangeFlags, AreRaisedWhereverAValueLeavesItsRange) {
     Plan changed = bert.plan;
     for (const Op& op : bert.plan.ops) {
       if (op.name != name || op.weight == kNone) continue;
-      for (auto& value : changed.constants[op.weight].values) {
-        value = static_cast<std::int32_t>(value * weight);
-      }
+      std::vector<std::int32_t> values = changed.constants[op.weight].values.ToVector();
+      for (auto& value : values) value = static_cast<std::int32_t>(value * weight);
+      changed.constants[op.weight].values = values;
       if (op.bias == kNone || bias == 0) continue;
       changed.wide_constants[op.bias].values[0] +=
           std::llround(std::ldexp(bias, static_cast<int>(op.frac)));

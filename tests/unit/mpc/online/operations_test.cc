@@ -72,11 +72,11 @@ class Operations : public testing::TestWithParam<std::uint16_t> {
   }
 
   ConstantId AddConstant(std::uint32_t rows, std::uint32_t cols) {
-    Constant constant{rows, cols, 0, {}};
+    std::vector<std::int32_t> values;
     for (std::uint32_t i = 0; i < rows * cols; ++i) {
-      constant.values.push_back(static_cast<std::int32_t>(dealer_.random()()));
+      values.push_back(static_cast<std::int32_t>(dealer_.random()()));
     }
-    plan_.constants.push_back(constant);
+    plan_.constants.push_back({rows, cols, 0, values});
     return static_cast<ConstantId>(plan_.constants.size() - 1);
   }
   ConstantId AddWide(std::uint32_t cols) {

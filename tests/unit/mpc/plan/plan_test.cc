@@ -1,5 +1,6 @@
 #include "mpc/plan/plan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -19,7 +20,7 @@ TEST(Plan, RoundTripsThroughItsBytes) {
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_EQ(EncodePlan(*decoded), bytes);
   EXPECT_EQ(decoded->ops[4].series, plan.ops[4].series);
-  EXPECT_EQ(decoded->constants[0].values, plan.constants[0].values);
+  EXPECT_TRUE(decoded->constants[0].values == plan.constants[0].values);
   EXPECT_EQ(decoded->labels, plan.labels);
 }
 
@@ -49,19 +50,55 @@ TEST(Plan, ConstantsTakeAsFewBytesAsTheyNeed) {
   Plan plan = SmallPlan();
   std::vector<std::size_t> sizes;
   for (const std::int32_t largest : {127, -128, 128, 32767, -32768, 32768, 2147483647}) {
-    plan.constants[0].values[0] = largest;
-    for (std::size_t i = 1; i < plan.constants[0].values.size(); ++i) {
-      plan.constants[0].values[i] = i % 2 == 0 ? 5 : -5;
-    }
+    std::vector<std::int32_t> values(plan.constants[0].values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 2 == 0 ? 5 : -5;
+    values[0] = largest;
+    plan.constants[0].values = values;
     const proto::Bytes bytes = EncodePlan(plan);
     const auto decoded = DecodePlan(bytes);
     ASSERT_TRUE(decoded) << decoded.error().message;
-    EXPECT_EQ(decoded->constants[0].values, plan.constants[0].values);
+    EXPECT_TRUE(decoded->constants[0].values == plan.constants[0].values);
     sizes.push_back(bytes.size());
   }
   const std::size_t count = plan.constants[0].values.size();
   const std::vector<std::size_t> more = {0, 0, count, count, count, 3 * count, 3 * count};
   for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(sizes[i], sizes[0] + more[i]) << i;
+}
+
+// Large constants begin on pages and are read where they lie; what fills up must be zeros.
+TEST(Plan, LargeConstantsStayInTheirBytes) {
+  Plan plan = SmallPlan();
+  std::vector<std::int32_t> table(3 * kPlanPage / 2);
+  for (std::size_t i = 0; i < table.size(); ++i)
+    table[i] = static_cast<std::int32_t>(i % 200) - 100;
+  plan.constants.push_back({1, static_cast<std::uint32_t>(table.size()), 0, table});
+  for (std::int32_t& value : table) value *= 300;
+  plan.constants.push_back({static_cast<std::uint32_t>(table.size()), 1, 0, table});
+  const proto::SharedBytes bytes(EncodePlan(plan));
+  EXPECT_EQ(bytes.size() % kPlanPage, 2 * table.size() % kPlanPage);
+  const auto decoded = DecodePlan(bytes);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  for (const std::size_t i : {plan.constants.size() - 2, plan.constants.size() - 1}) {
+    const PackedIntegers& values = decoded->constants[i].values;
+    EXPECT_TRUE(values == plan.constants[i].values);
+    const auto offset = static_cast<std::size_t>(values.bytes().data() - bytes.span().data());
+    EXPECT_LT(offset, bytes.size());
+    EXPECT_EQ(offset % kPlanPage, 0u);
+    proto::Bytes changed(bytes.span().begin(), bytes.span().end());
+    changed[offset - 1] = 1;
+    EXPECT_FALSE(DecodePlan(changed));
+    EXPECT_FALSE(DecodePlan(bytes.span().first(offset)));
+  }
+  EXPECT_TRUE(std::ranges::equal(EncodePlan(*decoded), bytes.span()));
+  EXPECT_FALSE(DecodePlan(bytes.span().first(bytes.size() - 1)));
+  proto::Bytes longer(bytes.span().begin(), bytes.span().end());
+  longer.push_back(0);
+  EXPECT_FALSE(DecodePlan(longer));
+  // In more bytes than it takes: another plan's, so not accepted.
+  Plan wide = SmallPlan();
+  wide.constants[0].values =
+      PackedIntegers(4, proto::SharedBytes(proto::Bytes(4 * wide.constants[0].values.size())));
+  EXPECT_FALSE(DecodePlan(EncodePlan(wide)));
 }
 
 TEST(Plan, FlagsAreTheEndOfTheOutput) {
@@ -91,8 +128,14 @@ TEST(Plan, ValidateRefusesWhatAReaderCouldNotRun) {
       {"weight index", [](Plan& p) { p.ops[2].weight = 7; }},
       {"bias index", [](Plan& p) { p.ops[2].bias = 7; }},
       {"bias length", [](Plan& p) { p.wide_constants[0].values.pop_back(); }},
-      {"constant length", [](Plan& p) { p.constants[1].values.pop_back(); }},
-      {"constant value", [](Plan& p) { p.constants[1].values[0] = INT32_MIN; }},
+      {"constant length",
+       [](Plan& p) {
+         p.constants[1].values = {1, 2, 3};
+       }},
+      {"constant value",
+       [](Plan& p) {
+         p.constants[1].values = {INT32_MIN, 1, 2, 3};
+       }},
       {"opened bound", [](Plan& p) { p.ops[2].bits = kOpenBits + 1; }},
       {"drop", [](Plan& p) { p.ops[3].drop = 17; }},
       {"open of a wire", [](Plan& p) { p.ops[3].inputs[0] = 1; }},

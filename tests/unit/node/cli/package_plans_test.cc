@@ -9,7 +9,8 @@ namespace {
 
 Package With(const mpc::Plan& plan) {
   Package package;
-  package.files = {mpc::EncodePlan(plan), proto::Bytes{1, 2, 3}};
+  package.files = {proto::SharedBytes(mpc::EncodePlan(plan)),
+                   proto::SharedBytes(proto::Bytes{1, 2, 3})};
   proto::Bucket bucket;
   bucket.tokens = plan.tokens;
   package.manifest.buckets = {bucket};
@@ -34,7 +35,7 @@ TEST(CheckPlans, RefusesWhatLeaksOrDoesNotFitTheField) {
   EXPECT_FALSE(CheckPlans(With(wide), committee).has_value());
 
   Package garbled = With(mpc::SmallPlan());
-  garbled.files[0].pop_back();
+  garbled.files[0] = garbled.files[0].Part(0, garbled.files[0].size() - 1);
   EXPECT_FALSE(CheckPlans(garbled, committee).has_value());
 }
 

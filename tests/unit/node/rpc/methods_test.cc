@@ -57,7 +57,7 @@ class FakeBackend final : public Backend {
   Counters counters() const override { return {}; }
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t) override { return Nothing(); }
   proto::Result<> AddModelFile(Bytes) override { return Nothing(); }
-  proto::Result<Bytes> ReadModelFile(const Digest&) override { return Nothing(); }
+  proto::Result<proto::SharedBytes> ReadModelFile(const Digest&) override { return Nothing(); }
   ServiceStatus service_status() const override { return status; }
   SyncStatus sync_status() const override { return {}; }
   std::optional<proto::sync::Message> SyncAnswer(proto::sync::Message) override { return {}; }
