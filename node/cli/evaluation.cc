@@ -16,6 +16,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kSampledTexts = 8;
+constexpr std::size_t kSampledTextsOfLarge = 2;  // Of a model that is read from its files.
 
 std::size_t Best(const std::vector<double>& values) {
   return static_cast<std::size_t>(std::ranges::max_element(values) - values.begin());
@@ -131,7 +132,8 @@ mpc::FixedEvaluation EvaluateHere(const LocalModel& model, const mpc::Plan& plan
 
 Agreement ExpectedError(const LocalModel& model, const mpc::Plan& plan, std::uint16_t validators) {
   Agreement agreement;
-  const std::size_t step = std::max<std::size_t>(1, model.calibration.size() / kSampledTexts);
+  const std::size_t texts = model.reference.words_source ? kSampledTextsOfLarge : kSampledTexts;
+  const std::size_t step = std::max<std::size_t>(1, model.calibration.size() / texts);
   for (std::size_t i = 0; i < model.calibration.size(); i += step) {
     std::vector<std::uint32_t> ids = model.tokenizer.Encode(model.calibration[i]);
     if (ids.size() > plan.tokens) ids.resize(plan.tokens);
