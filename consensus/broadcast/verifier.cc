@@ -107,6 +107,15 @@ bool Verifier::IsKnown(const Certificate& certificate) const {
          IsKnown(certificate.header);
 }
 
+bool Verifier::IsOwnVote(const Header& header, PartyId voter,
+                         const proto::Signature& signature) const {
+  if (voter != config_.self) return false;
+  const auto round = own_votes_.find(header.round);
+  if (round == own_votes_.end()) return false;
+  const auto own = round->second.find(header.digest);
+  return own != round->second.end() && own->second == signature;
+}
+
 std::optional<FaultKind> Verifier::Check(const Certificate& certificate) {
   const Header& header = certificate.header;
   if (IsKnown(certificate)) return std::nullopt;
@@ -121,6 +130,7 @@ std::optional<FaultKind> Verifier::Check(const Certificate& certificate) {
   const Vote statement{header.epoch, header.round, header.author, header.digest, {}, {}};
   const auto digest = proto::dag::VoteDigest(config_.chain, statement);
   for (const auto& [voter, signature] : certificate.votes) {
+    if (IsOwnVote(header, voter, signature)) continue;
     if (!IsSigned(voter, digest, signature)) return FaultKind::kBadSignature;
   }
   return std::nullopt;
@@ -134,7 +144,12 @@ void Verifier::Trust(const Certificate& certificate) {
   certificates_[certificate.header.round].emplace(certificate.header.digest, certificate.votes);
 }
 
+void Verifier::Trust(const Vote& own) {
+  own_votes_[own.round].insert_or_assign(own.header, own.signature);
+}
+
 void Verifier::Collect(std::uint64_t round) {
+  own_votes_.erase(own_votes_.begin(), own_votes_.upper_bound(round));
   headers_.erase(headers_.begin(), headers_.upper_bound(round));
   certificates_.erase(certificates_.begin(), certificates_.upper_bound(round));
 }

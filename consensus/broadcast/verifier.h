@@ -2,9 +2,9 @@
 // well formed for this committee, and signed.
 //
 // Cost, in signature checks (about 35 us each): a header 1, and 1 for each block vote in it, and a
-// DLEQ check (150 us) for a coin share; a vote 1; a certificate n - f, and 1 if its header is new.
-// What a certificate vouches for (the header's shares and block votes) was checked by f + 1 honest
-// voters and is not checked again.
+// DLEQ check (150 us) for a coin share; a vote 1; a certificate n - f, less an own vote in it, and
+// 1 if its header is new. What a certificate vouches for (the header's shares and block votes) was
+// checked by f + 1 honest voters and is not checked again.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,7 @@ class Verifier {
   // Made here: not checked again.
   void Trust(const Header& header);
   void Trust(const Certificate& certificate);
+  void Trust(const Vote& own);
 
   // Forgets what is remembered of rounds up to `round`.
   void Collect(std::uint64_t round);
@@ -44,11 +45,14 @@ class Verifier {
   bool IsWellFormed(const Header& header) const;
   bool IsKnown(const Header& header) const;
   bool IsKnown(const Certificate& certificate) const;
+  bool IsOwnVote(const Header& header, proto::PartyId voter,
+                 const proto::Signature& signature) const;
 
   const Config& config_;
   std::map<std::uint64_t, std::map<proto::Digest, proto::Signature>> headers_;
   // Assembled here, with these very votes: others may send the same vertex with worse ones.
   std::map<std::uint64_t, std::map<proto::Digest, decltype(Certificate::votes)>> certificates_;
+  std::map<std::uint64_t, std::map<proto::Digest, proto::Signature>> own_votes_;
   std::uint64_t signature_checks_ = 0;
   std::uint64_t share_checks_ = 0;
 };

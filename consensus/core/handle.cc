@@ -166,6 +166,7 @@ void Core::Consider(PartyId source, Header header, Step& step) {
 void Core::SendVote(const Header& header, Step& step) {
   Vote vote{header.epoch, header.round, header.author, header.digest, config_.self, {}};
   vote.signature = key_.Sign(proto::dag::VoteDigest(config_.chain, vote));
+  verifier_.Trust(vote);
   step.Send({header.author}, vote);
 }
 

@@ -186,6 +186,27 @@ TEST_F(VerifierTest, ACertificateHasAQuorumOfDistinctVoters) {
   EXPECT_EQ(check(certificate), FaultKind::kBadSignature);
 }
 
+TEST_F(VerifierTest, AnOwnVoteIsNotCheckedButAnotherInItsNameIs) {
+  Verifier verifier(config_);
+  const Header header = validators_.MakeHeader(3, 1, Parents(3));
+  EXPECT_EQ(verifier.Check(header), std::nullopt);
+  const Certificate certificate = validators_.Certify(header, {0, 2, 3});
+  verifier.Trust(validators_.MakeVote(header, 0));
+  const std::uint64_t before = verifier.signature_checks();
+  EXPECT_EQ(verifier.Check(certificate), std::nullopt);
+  EXPECT_EQ(verifier.signature_checks() - before, config_.committee.quorum() - 1);
+  // The vote of this round for this header alone, in the own name alone.
+  const auto refused = [&](const Header& other, std::size_t place, const proto::Signature& vote) {
+    Certificate forged = validators_.Certify(other, {0, 2, 3});
+    forged.votes[place].second = vote;
+    return verifier.Check(forged) == FaultKind::kBadSignature;
+  };
+  const proto::Signature own = certificate.votes[0].second;
+  EXPECT_TRUE(refused(header, 1, own));
+  EXPECT_TRUE(refused(header, 0, certificate.votes[1].second));
+  EXPECT_TRUE(refused(validators_.MakeHeader(3, 2, Parents(3)), 0, own));
+}
+
 TEST_F(VerifierTest, ACertificateCostsAQuorumOfChecksAndOneMadeHereNone) {
   Verifier verifier(config_);
   const Certificate certificate = validators_.Certify(validators_.MakeHeader(3, 1, Parents(3)));
