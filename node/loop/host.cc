@@ -272,19 +272,16 @@ void Host::Dispatch(LedgerMachine::Step step) {
   if (step.halt) return Fail(*step.halt);
   for (auto& [epoch, target, message] : step.messages) {
     std::shared_ptr<const proto::Bytes> bytes;
-    std::optional<proto::PublicKey> self;
     for (std::uint16_t i = 0; i < epoch->validators.committee.size(); ++i) {
       const proto::PublicKey& to = epoch->validators.keys[i];
       if (!target.Includes(static_cast<PartyId>(i))) continue;
       if (to == keys_.validator.public_key() || (next_ && to == next_->validator.public_key())) {
-        self = to;
         continue;
       }
       if (!bytes) bytes = Frame(epoch->record.number, proto::dag::Encode(message));
       peers_->Send(to, Channel::kControl, bytes);
       ++messages_sent_;
     }
-    if (self) ledger_queue_.Push(FromPeer{*self, epoch->record.number, std::move(message)});
   }
   for (const auto& [epoch, to, message] : step.sync_messages) {
     peers_->Send(to, Channel::kControl, Frame(epoch, proto::sync::Encode(message)));

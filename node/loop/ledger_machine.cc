@@ -299,6 +299,7 @@ Result<> LedgerMachine::Follow(const BlockRun& page) {
 }
 
 LedgerMachine::Step LedgerMachine::Flush() {
+  HandleOwn();
   if (sync_due_ && !pending_.halt) Write({}, true);
   sync_due_ = false;
   if (!disk_->failure().empty()) Halt(disk_->failure());
@@ -313,6 +314,17 @@ LedgerMachine::Step LedgerMachine::Flush() {
   return std::exchange(pending_, {});
 }
 
+// An epoch that ends meanwhile takes its messages with it.
+void LedgerMachine::HandleOwn() {
+  while (!own_.empty() && core_ && !pending_.halt) {
+    proto::dag::Message message = std::move(own_.front());
+    own_.pop_front();
+    Run(core_->Handle(*self_, std::move(message)));
+    if (switch_due_) SwitchEpoch();
+  }
+  own_.clear();
+}
+
 // ---- what follows -------------------------------------------------------------------------------
 
 void LedgerMachine::Run(consensus::Step step) {
@@ -324,6 +336,7 @@ void LedgerMachine::Run(consensus::Step step) {
   if (!writes.empty()) Write(writes, false);
   sync_due_ |= step.sync;
   for (auto& [target, message] : step.messages) {
+    if (target.Includes(*self_)) own_.push_back(message);
     pending_.messages.push_back({epoch_, target, std::move(message)});
   }
   for (const proto::Fault& fault : step.faults) {

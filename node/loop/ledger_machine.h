@@ -3,7 +3,9 @@
 //
 // Every call of consensus writes at once; what must be durable before anybody hears of it is made
 // so by Flush, once for all calls since the last (group commit). So the host's loop is: any number
-// of calls, one Flush, then send what it returns.
+// of calls, one Flush, then send what it returns. What consensus sends to itself comes back within
+// the Flush, through the same door as a peer's: an own vote shares the sync of the header it is
+// for.
 //
 // Epochs (docs/epochs.md). One consensus core at a time, that of the epoch whose last block is not
 // yet proved here; the next opens when it is. What the old one did not order before that block is
@@ -94,7 +96,7 @@ class LedgerMachine {
     proto::FaultKind kind;
   };
   struct Step {
-    std::vector<Message> messages;
+    std::vector<Message> messages;  // To others; Flush handled this node's own copies.
     std::vector<SyncMessage> sync_messages;
     std::vector<Question> questions;
     bool rebased = false;       // The state is a snapshot's: events before it were not told.
@@ -204,6 +206,7 @@ class LedgerMachine {
   proto::Result<> FinishAdopting(const DownloadRecord& record, const Epoch& epoch);
 
   void Run(consensus::Step step);
+  void HandleOwn();
   void Execute(consensus::Commit commit);
   void Append(const node::Commit& commit, std::vector<proto::Bytes> transactions);
   void Prove(std::uint64_t height, const BlockSignatures& signatures);
@@ -240,6 +243,7 @@ class LedgerMachine {
   std::optional<Download> download_;
   std::uint64_t now_ms_ = 0;
   Step pending_;
+  std::deque<proto::dag::Message> own_;  // Of core_, to itself.
   bool sync_due_ = false;
 };
 

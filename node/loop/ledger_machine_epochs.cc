@@ -57,6 +57,7 @@ consensus::Config LedgerMachine::CoreConfig(const Epoch& epoch, proto::PartyId s
 Result<> LedgerMachine::OpenCore() {
   core_.reset();
   self_.reset();
+  own_.clear();
   const std::uint64_t number = epoch_->record.number;
   disk_ = std::make_unique<Disk>(store_, number);
   const proto::SecretKey* key = KeyIn(epoch_->validators);

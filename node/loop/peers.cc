@@ -13,6 +13,7 @@ using proto::ValidatorSpec;
 
 proto::Result<> Peers::Become(const TlsIdentity& identity,
                               const std::vector<ValidatorSpec>& validators) {
+  if (identity.certificate_pem == asked_as_ && validators == asked_) return {};
   std::vector<ValidatorSpec> sound;
   std::set<std::string> certificates;
   for (const ValidatorSpec& validator : validators) {
@@ -27,6 +28,8 @@ proto::Result<> Peers::Become(const TlsIdentity& identity,
       spdlog::warn("{} has no certificate that can be pinned: no link to it", validator.name);
     }
   }
+  asked_ = validators;
+  asked_as_ = identity.certificate_pem;
   if (sound == wanted_) return {};
   wanted_ = sound;
   Stop();
@@ -61,6 +64,7 @@ proto::Result<> Peers::Become(const TlsIdentity& identity,
     active_ = std::move(active);
   } else {
     wanted_.clear();
+    asked_.clear();
   }
   return started;
 }

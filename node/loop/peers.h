@@ -47,6 +47,9 @@ class Peers {
 
   const std::string listen_address_;
   const Callbacks callbacks_;
+  // Of the last Become: what is pinned is a function of it, and costs a signature or two each.
+  std::vector<proto::ValidatorSpec> asked_;
+  std::string asked_as_;
   std::vector<proto::ValidatorSpec> wanted_;
   mutable std::mutex mutex_;
   std::shared_ptr<Active> active_;  // Guarded; used outside the lock.

@@ -482,9 +482,10 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
     const Bytes bytes = proto::dag::Encode(message.message);
     for (std::uint16_t p = 0; p < members.committee.size(); ++p) {
       if (!message.target.Includes(PartyId{p})) continue;
-      if (leaving-- == 0) return;
       const auto to = NodeOf(members.keys[p]);
       CHECK(to.has_value());
+      if (*to == i) continue;
+      if (leaving-- == 0) return;
       Deliver(
           i, *to,
           [this, bytes, epoch = members.epoch](LedgerMachine& m, const PublicKey& who) {

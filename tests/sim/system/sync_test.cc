@@ -42,7 +42,7 @@ WorldOptions Away(Return how) {
   WorldOptions options;
   options.absent = kAway;
   options.absent_from = 1000;  // Some headers after the copy, even at the pace of an idle chain.
-  options.absent_until = 4000;
+  options.absent_until = 6000;
   options.absent_return = how;
   options.copied_at = 400;
   options.gc_depth = 10;

@@ -413,7 +413,7 @@ void World::Carry(std::uint16_t i, LedgerMachine::Step step, std::size_t leaving
     CHECK(epoch->record.number == proto::kFirstEpoch);
     if (!IsLiar(i)) CheckSaid(i, message);
     for (std::uint16_t to = 0; to < size(); ++to) {
-      if (!target.Includes(PartyId{to})) continue;
+      if (!target.Includes(PartyId{to}) || to == i) continue;
       if (leaving == 0) return;
       if (leaving != kAll) --leaving;
       if (IsLiar(i)) {
