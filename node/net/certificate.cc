@@ -39,7 +39,7 @@ using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Free<GENERAL_NAMES_free>>;
 using ConstraintsPtr = std::unique_ptr<BASIC_CONSTRAINTS, Free<BASIC_CONSTRAINTS_free>>;
 
-// OpenSSL's errors wait in the thread's queue, where the next call would take them for its own.
+// OpenSSL's errors wait in the thread's queue, where gRPC would take them for its own.
 struct ForgetErrors {
   ~ForgetErrors() { ERR_clear_error(); }
 };

@@ -1,38 +1,41 @@
-// Messages on a stream of bytes: each behind its length, in eight bytes.
+// Messages of up to a gigabyte travel as frames of at most one mebibyte.
 //
-// A message is refused at its length, before it is stored. Its room is reserved at once but, being
-// untouched, taken from the machine only as the bytes arrive.
+// The first frame states the length (data + more), each later one must agree with what its
+// predecessor left, and only the last may be empty: so a message is refused before it is stored.
+// Its room is reserved at once but, being untouched, taken from the machine only as the bytes
+// arrive.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
+#include "node/net/limits.h"
 #include "proto/base/bytes.h"
 
 namespace node {
 
-inline constexpr std::size_t kLengthBytes = 8;
+struct Cut {
+  std::size_t size;    // Bytes in this frame.
+  std::uint64_t more;  // Bytes of the message after it.
+};
 
-// What stands before a message of so many bytes.
-std::array<std::uint8_t, kLengthBytes> LengthOf(std::size_t message_size);
+// The frame that begins at `offset` of a message; offset == message_size only for an empty message.
+Cut CutFrame(std::size_t message_size, std::size_t offset);
 
 class Assembler {
  public:
   explicit Assembler(std::size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
 
-  // Takes from the front of `bytes`, the stream's next, up to the end of a message: that message,
-  // or nothing when all were taken and more is to come. kExhausted: the sender promises a message
-  // beyond the limit; its stream is to end.
-  proto::Result<std::optional<proto::Bytes>> Take(proto::ByteSpan& bytes);
+  // The message that this frame completes, or nothing when more is to come. An error is the
+  // sender's fault, and the end of its stream: kExhausted for a message beyond the limit, kCorrupt
+  // for frames that contradict each other.
+  proto::Result<std::optional<proto::Bytes>> Add(proto::ByteSpan data, std::uint64_t more);
 
  private:
   const std::size_t message_bytes_max_;
-  std::array<std::uint8_t, kLengthBytes> length_{};
-  std::size_t length_count_ = 0;  // Bytes of it that are here.
-  std::size_t size_ = 0;          // Of the message, once all are.
   proto::Bytes message_;
+  std::uint64_t more_ = 0;  // What the message lacks; 0 between messages.
 };
 
 }  // namespace node

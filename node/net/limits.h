@@ -18,12 +18,14 @@ constexpr const char* Name(Channel channel) {
 
 inline constexpr std::size_t kMiB = std::size_t{1} << 20;
 
+inline constexpr std::size_t kFrameBytesMax = kMiB;          // The data of one frame.
+inline constexpr std::size_t kFrameOverheadMax = 64;         // Its tags and lengths.
 inline constexpr std::size_t kQueueOverheadPerMessage = 64;  // So that empty messages count.
 
 struct ChannelLimits {
   // One message. It also bounds what a peer can make us hold: one message a channel is assembled at
-  // a time, so a peer occupies at most the sum over the channels (1040 MiB) and its sockets'
-  // buffers.
+  // a time, so a peer occupies at most the sum over the channels (1040 MiB) and its flow-control
+  // windows.
   std::size_t message_bytes_max;
   // What may wait for one peer. Beyond it the peer is too slow: the stream is dropped, the queue
   // with it.

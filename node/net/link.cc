@@ -3,27 +3,112 @@
 #include <algorithm>
 #include <utility>
 
-#include <poll.h>
+#include <grpcpp/grpcpp.h>
 
 #include "node/net/frame.h"
 #include "proto/base/check.h"
+#include "proto/peer.grpc.pb.h"
 
 namespace node {
 namespace {
 
-using Io = TlsStream::Io;
+namespace wire = waxseal::wire;
 
-// Beyond it the link's thread writes.
-constexpr std::size_t kSentAtOnceMax = 4 * kTlsRecordMax;
-// Written under the mutex at a time; senders wait meanwhile.
-constexpr int kChunksPerTurn = 16;
+constexpr int kKeepAliveMs = 10000;  // A silent connection is probed after this,
+constexpr int kDeadAfterMs = 20000;  // and given up when the probe stays unanswered.
+constexpr int kMetadataBytesMax = 8192;
+
+std::shared_ptr<grpc::Channel> Connect(const Link::Peer& peer) {
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(peer.name);
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kFrameOverheadMax));
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // A connection of our own.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kDeadAfterMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // No bound.
+  arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  return grpc::CreateCustomChannel(peer.address, peer.credentials, arguments);
+}
 
 }  // namespace
 
+// gRPC's view of the stream. A read is always pending although the peer never writes: that it ends
+// is how the end of the stream is noticed. The hold lets the host's threads start writes until
+// then.
+class Link::Call final : public grpc::ClientBidiReactor<wire::Frame, wire::Nothing> {
+ public:
+  explicit Call(Link& link) : link_(link) {}
+
+  void Start(wire::Peer::Stub& stub) {
+    if (link_.channel_ == Channel::kControl) {
+      stub.async()->Control(&context_, this);
+    } else {
+      stub.async()->Bulk(&context_, this);
+    }
+    AddHold();
+    StartRead(&nothing_);
+    StartCall();
+  }
+  void Cancel() { context_.TryCancel(); }
+  void Write(proto::ByteSpan data, std::uint64_t more) {
+    frame_.set_data(data.data(), data.size());
+    frame_.set_more(more);
+    StartWrite(&frame_);
+  }
+
+  // Set under the link's mutex; `status` is read after `done`.
+  bool done = false;
+  grpc::Status status;
+
+ private:
+  void OnReadInitialMetadataDone(bool ok) override {
+    const std::lock_guard lock(link_.mutex_);
+    if (!ok || link_.stage_ != Stage::kDialing) return;
+    link_.stage_ = Stage::kUp;
+    link_.changed_.notify_all();
+  }
+
+  void OnReadDone(bool ok) override {
+    const std::lock_guard lock(link_.mutex_);
+    if (ok) Cancel();  // A peer that answers breaks the protocol.
+    link_.stage_ = Stage::kOver;
+    RemoveHold();
+    link_.changed_.notify_all();
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(link_.mutex_);
+    link_.writing_ = false;
+    if (!ok || link_.stage_ != Stage::kUp) return;
+    const std::size_t size = frame_.data().size();
+    link_.status_.bytes_sent += size;
+    link_.offset_ += size;
+    if (frame_.more() == 0) {
+      link_.status_.messages_sent += 1;
+      link_.queue_bytes_ -= link_.offset_ + kQueueOverheadPerMessage;
+      link_.queue_.pop_front();
+      link_.offset_ = 0;
+    }
+    link_.WriteNext();
+  }
+
+  void OnDone(const grpc::Status& result) override {
+    const std::lock_guard lock(link_.mutex_);
+    status = result;
+    done = true;
+    link_.changed_.notify_all();
+  }
+
+  Link& link_;
+  grpc::ClientContext context_;
+  wire::Frame frame_;
+  wire::Nothing nothing_;
+};
+
 Link::Link(Peer peer, Channel channel, const Limits& limits, Events events)
-    : peer_(std::move(peer)), channel_(channel), limits_(limits), events_(std::move(events)) {
-  chunk_.reserve(kTlsRecordMax);
-}
+    : peer_(std::move(peer)), channel_(channel), limits_(limits), events_(std::move(events)) {}
 
 Link::~Link() {
   RequestStop();
@@ -39,7 +124,6 @@ void Link::RequestStop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
-  alarm_.Raise();
 }
 
 void Link::Join() {
@@ -49,82 +133,39 @@ void Link::Join() {
 void Link::Send(std::shared_ptr<const proto::Bytes> message) {
   CHECK(message && message->size() <= limits_.of(channel_).message_bytes_max);
   const std::lock_guard lock(mutex_);
-  if (!up_) return;
+  if (stage_ != Stage::kUp) return;
   queue_bytes_ += message->size() + kQueueOverheadPerMessage;
   queue_.push_back(std::move(message));
   if (queue_bytes_ > limits_.of(channel_).queue_bytes_max) {
-    return End("The peer reads too slowly: its queue is full.");
+    reason_ = "The peer reads too slowly: its queue is full.";
+    return Close();
   }
-  if (awaits_room_) return;
-  if (queue_bytes_ <= kSentAtOnceMax) WriteSome();
-  if (up_ && (!queue_.empty() || chunk_offset_ < chunk_.size())) alarm_.Raise();
+  WriteNext();
 }
 
 Link::Status Link::status() const {
   const std::lock_guard lock(mutex_);
   Status status = status_;
-  status.up = up_;
+  status.up = stage_ == Stage::kUp;
   status.bytes_queued = queue_bytes_;
   return status;
 }
 
-// As much of the queue as one record carries: several small messages, or a part of a large one.
-bool Link::FillChunk() {
-  chunk_.clear();
-  chunk_offset_ = 0;
-  while (!queue_.empty() && chunk_.size() < kTlsRecordMax) {
-    const proto::Bytes& message = *queue_.front();
-    const auto length = LengthOf(message.size());
-    while (offset_ < kLengthBytes && chunk_.size() < kTlsRecordMax) {
-      chunk_.push_back(length[offset_++]);
-    }
-    if (offset_ < kLengthBytes) break;
-    const auto left = proto::ByteSpan(message).subspan(offset_ - kLengthBytes);
-    const auto part = left.first(std::min(left.size(), kTlsRecordMax - chunk_.size()));
-    chunk_.insert(chunk_.end(), part.begin(), part.end());
-    offset_ += part.size();
-    status_.bytes_sent += part.size();
-    if (part.size() < left.size()) break;
-    status_.messages_sent += 1;
-    queue_bytes_ -= message.size() + kQueueOverheadPerMessage;
-    queue_.pop_front();
-    offset_ = 0;
-  }
-  return !chunk_.empty();
+void Link::WriteNext() {
+  if (writing_ || queue_.empty()) return;
+  const proto::Bytes& message = *queue_.front();
+  const Cut cut = CutFrame(message.size(), offset_);
+  writing_ = true;
+  call_->Write(proto::ByteSpan(message).subspan(offset_, cut.size), cut.more);
 }
 
-void Link::WriteSome() {
-  for (int i = 0; i < kChunksPerTurn; ++i) {
-    if (chunk_offset_ == chunk_.size() && !FillChunk()) return;
-    std::size_t count = 0;
-    const Io io = stream_->Write(proto::ByteSpan(chunk_).subspan(chunk_offset_), count);
-    if (io == Io::kClosed) return End("The stream ended: " + stream_->error() + ".");
-    if (io != Io::kDone) return;
-    chunk_offset_ += count;
-  }
-}
-
-// The peer says nothing; that its side ends is how the end of the stream is noticed.
-void Link::ReadNothing() {
-  std::uint8_t byte = 0;
-  std::size_t count = 0;
-  const Io io = stream_->Read({&byte, 1}, count);
-  if (io == Io::kDone) return End("The peer answers on a stream that has no answers.");
-  if (io != Io::kClosed) return;
-  End(stream_->error().empty() ? "The peer closed the stream."
-                               : "The stream ended: " + stream_->error() + ".");
-}
-
-void Link::End(std::string reason) {
-  if (!up_) return;
-  up_ = false;
-  status_.last_error = std::move(reason);
+void Link::Close() {
+  stage_ = Stage::kOver;
   queue_.clear();
   queue_bytes_ = 0;
   offset_ = 0;
-  chunk_.clear();
-  chunk_offset_ = 0;
-  alarm_.Raise();
+  call_->Cancel();
+  changed_.notify_all();
 }
 
 void Link::Run() {
@@ -138,84 +179,42 @@ void Link::Run() {
   }
 }
 
-proto::Result<std::unique_ptr<TlsStream>> Link::Connect() {
-  const Deadline deadline = std::chrono::steady_clock::now() + limits_.dial_ms_max;
-  auto socket = node::Dial(peer_.address, alarm_, deadline);
-  if (!socket) return tl::unexpected(socket.error());
-  auto stream = std::make_unique<TlsStream>(peer_.context, socket->Release());
-  const auto until_done = [&](auto step) -> proto::Result<> {
-    for (Io io = step(); io != Io::kDone; io = step()) {
-      if (io == Io::kClosed) {
-        return proto::Fail(proto::ErrorCode::kUnavailable,
-                           "The peer did not take the stream: " +
-                               (stream->error().empty() ? "it hung up" : stream->error()) + ".");
-      }
-      const short events = io == Io::kWantsRead ? POLLIN : POLLOUT;
-      if (auto waited = Await(stream->socket(), events, alarm_, deadline); !waited) return waited;
-    }
-    return {};
-  };
-  const auto byte = static_cast<std::uint8_t>(channel_);
-  std::uint8_t answer = 0;
-  std::size_t count = 0;
-  auto done = until_done([&] { return stream->Handshake(); });
-  if (done) done = until_done([&] { return stream->Write({&byte, 1}, count); });
-  if (done) done = until_done([&] { return stream->Read({&answer, 1}, count); });
-  if (!done) return tl::unexpected(done.error());
-  return stream;
-}
-
 bool Link::Dial() {
   using Clock = std::chrono::steady_clock;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    alarm_.Clear();
-  }
-  auto stream = Connect();
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    if (!stream) {
-      status_.last_error = stream.error().message;
-      return false;
-    }
-    stream_ = std::move(*stream);
-    up_ = true;
-    awaits_room_ = false;
+  const auto stub = wire::Peer::NewStub(Connect(peer_));
+  Call call(*this);
+  std::unique_lock lock(mutex_);
+  if (stopping_) return false;
+  stage_ = Stage::kDialing;
+  reason_.clear();
+  call_ = &call;
+  lock.unlock();
+  call.Start(*stub);
+
+  lock.lock();
+  const bool answered = changed_.wait_for(
+      lock, limits_.dial_ms_max, [this] { return stage_ != Stage::kDialing || stopping_; });
+  const bool accepted = stage_ == Stage::kUp && !stopping_;
+  const auto since = Clock::now();
+  if (accepted) {
     status_.connections += 1;
     status_.last_error.clear();
+    lock.unlock();
+    events_.connected();
+    lock.lock();
+    changed_.wait(lock, [this] { return stage_ != Stage::kUp || stopping_; });
   }
-  const auto since = Clock::now();
-  events_.connected();
-  Serve();
-  {
-    const std::lock_guard lock(mutex_);
-    End("stopped");
-    stream_.reset();
-  }
-  events_.disconnected();
-  return Clock::now() - since > limits_.redial_ms_max;
-}
+  if (!answered) reason_ = "The peer did not answer in time.";
+  Close();
+  changed_.wait(lock, [&call] { return call.done; });
+  call_ = nullptr;
+  stage_ = Stage::kDown;
+  // An end that was not ours has its reason in gRPC's status.
+  status_.last_error = reason_.empty() ? call.status.error_message() : reason_;
+  lock.unlock();
 
-void Link::Serve() {
-  while (true) {
-    short events = POLLIN;
-    int socket = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_ || !up_) return;
-      alarm_.Clear();
-      WriteSome();
-      if (up_) ReadNothing();
-      if (!up_) return;
-      awaits_room_ = !queue_.empty() || chunk_offset_ < chunk_.size();
-      if (awaits_room_) events |= POLLOUT;
-      socket = stream_->socket();
-    }
-    // Woken by the socket or the alarm; either way there is something to be looked at.
-    (void)Await(socket, events, alarm_, kNoDeadline);
-  }
+  if (accepted) events_.disconnected();
+  return accepted && Clock::now() - since > limits_.redial_ms_max;
 }
 
 }  // namespace node

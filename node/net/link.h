@@ -5,10 +5,7 @@
 // sent while the link is down is dropped. So a host that resends on connected() whatever the peer
 // may still need loses nothing, and no queue grows for a peer that is gone.
 //
-// The stream: the channel, one byte; back comes one byte when the peer reads; then messages behind
-// their lengths (frame.h). A small message leaves on the thread that sends it, without waking
-// another; the link's own thread dials, notices the end, and writes what did not go at once. Send()
-// never blocks.
+// A thread dials and waits; gRPC's own threads write. Send() never blocks.
 #pragma once
 
 #include <condition_variable>
@@ -19,9 +16,9 @@
 #include <string>
 #include <thread>
 
+#include <grpcpp/security/credentials.h>
+
 #include "node/net/limits.h"
-#include "node/net/socket.h"
-#include "node/net/tls.h"
 #include "proto/base/bytes.h"
 
 namespace node {
@@ -30,7 +27,8 @@ class Link {
  public:
   struct Peer {
     std::string address;
-    std::shared_ptr<const TlsContext> context;  // Its certificate alone is pinned.
+    std::string name;  // In its certificate, the only root of the credentials.
+    std::shared_ptr<grpc::ChannelCredentials> credentials;
   };
   struct Events {
     std::function<void()> connected;     // The peer reads our stream.
@@ -56,34 +54,29 @@ class Link {
   Status status() const;
 
  private:
+  class Call;
+  enum class Stage { kDown, kDialing, kUp, kOver };
+
   void Run();
-  bool Dial();  // One stream from dialling to its end; whether it lasted.
-  // A stream that the peer reads, or why there is none.
-  proto::Result<std::unique_ptr<TlsStream>> Connect();
-  void Serve();  // While it is up.
-  // These hold the mutex.
-  bool FillChunk();
-  void WriteSome();
-  void ReadNothing();
-  void End(std::string reason);
+  bool Dial();       // One stream from dialling to its end; whether it lasted.
+  void WriteNext();  // These two hold the mutex.
+  void Close();
 
   const Peer peer_;
   const Channel channel_;
   const Limits limits_;
   const Events events_;
-  const Alarm alarm_;  // For the link's thread.
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  bool up_ = false;
-  std::unique_ptr<TlsStream> stream_;  // While up.
+  Stage stage_ = Stage::kDown;
+  Call* call_ = nullptr;  // From dialling until gRPC is done with it.
+  std::string reason_;    // Ours for closing it.
+  bool writing_ = false;
   std::deque<std::shared_ptr<const proto::Bytes>> queue_;
-  std::size_t offset_ = 0;  // Into the first of the queue, its length included.
+  std::size_t offset_ = 0;  // Into the first of the queue.
   std::size_t queue_bytes_ = 0;
-  proto::Bytes chunk_;            // What is being written,
-  std::size_t chunk_offset_ = 0;  // from here on.
-  bool awaits_room_ = false;      // The link's thread goes on as soon as the socket takes more.
   Status status_;
 
   std::thread thread_;

@@ -1,7 +1,11 @@
 #include "node/net/network.h"
 
 #include <map>
+#include <optional>
 #include <utility>
+
+#include <grpc/support/log.h>
+#include <grpcpp/grpcpp.h>
 
 #include "node/net/link.h"
 #include "node/net/listener.h"
@@ -25,13 +29,13 @@ struct Network::State {
   std::unique_ptr<Listener> listener;
   std::map<std::pair<PartyId, Channel>, std::unique_ptr<Link>> links;  // Filled by Start().
 
-  // That the peers' certificates are sound and vouched for.
-  Result<> CheckPeers() const;
-  std::unique_ptr<Link> MakeLink(const PeerInfo& peer, std::shared_ptr<const TlsContext> context,
-                                 Channel channel);
+  // The peers' names for the handshake, their certificates being sound and vouched for.
+  Result<std::map<PartyId, std::string>> CheckPeers() const;
+  std::unique_ptr<Link> MakeLink(const PeerInfo& peer, const std::string& name, Channel channel);
 };
 
-Result<> Network::State::CheckPeers() const {
+Result<std::map<PartyId, std::string>> Network::State::CheckPeers() const {
+  std::map<PartyId, std::string> names;
   std::map<std::string, PartyId> owners{{identity.certificate_pem, self}};
   for (const auto& [id, peer] : peers) {
     const std::string who = "Peer " + std::to_string(Index(id)) + " (" + peer.address + "): ";
@@ -43,16 +47,18 @@ Result<> Network::State::CheckPeers() const {
     if (!owners.emplace(peer.certificate_pem, id).second) {
       return Fail(ErrorCode::kInvalidArgument, who + "Another member has the same certificate.");
     }
+    names.emplace(id, std::move(*name));
   }
-  return {};
+  return names;
 }
 
-std::unique_ptr<Link> Network::State::MakeLink(const PeerInfo& peer,
-                                               std::shared_ptr<const TlsContext> context,
+std::unique_ptr<Link> Network::State::MakeLink(const PeerInfo& peer, const std::string& name,
                                                Channel channel) {
+  const grpc::SslCredentialsOptions options{peer.certificate_pem, identity.key_pem,
+                                            identity.certificate_pem};
   const PartyId id = peer.id;
   return std::make_unique<Link>(
-      Link::Peer{peer.address, std::move(context)}, channel, limits,
+      Link::Peer{peer.address, name, grpc::SslCredentials(options)}, channel, limits,
       Link::Events{[this, id, channel] { callbacks.on_connected(id, channel); },
                    [this, id, channel] { callbacks.on_disconnected(id, channel); }});
 }
@@ -80,9 +86,14 @@ Network::~Network() {
 Result<> Network::Start() {
   State& state = *state_;
   CHECK(!state.listener && state.links.empty());
+  // gRPC would write lines to stderr for every stranger's port scan. What concerns us comes back as
+  // a status, and stands in peers().
+  gpr_set_log_function([](gpr_log_func_args*) {});
+
   if (auto own = CheckIdentity(state.identity); !own) return own;
-  if (auto peers = state.CheckPeers(); !peers) return peers;
-  if (state.peers.empty()) return {};
+  const auto names = state.CheckPeers();
+  if (!names) return tl::unexpected(names.error());
+  if (names->empty()) return {};
 
   std::map<PartyId, std::string> pinned;
   for (const auto& [id, peer] : state.peers) pinned.emplace(id, peer.certificate_pem);
@@ -90,10 +101,8 @@ Result<> Network::Start() {
                                              state.callbacks.on_message);
   // Links first, so that a callback may already send.
   for (const auto& [id, peer] : state.peers) {
-    const auto context = TlsContext::Make(false, state.identity, {peer.certificate_pem});
-    if (!context) return tl::unexpected(context.error());
     for (const Channel channel : kChannels) {
-      state.links.emplace(std::pair(id, channel), state.MakeLink(peer, *context, channel));
+      state.links.emplace(std::pair(id, channel), state.MakeLink(peer, names->at(id), channel));
     }
   }
   state.listener = std::move(listener);

@@ -6,7 +6,7 @@
 // new stream of ours, and the host sends again what p may lack. Messages sent while a link is down
 // are dropped, so on_connected is also where a host starts.
 //
-// Cost: TLS 1.3 over TCP, two connections a direction for each pair; four threads and two
+// Cost: TLS 1.3 over gRPC, two connections a direction for each pair; two threads and two
 // assembly buffers a peer (limits.h).
 #pragma once
 

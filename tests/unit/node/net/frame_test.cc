@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "node/net/limits.h"
-
 namespace node {
 namespace {
 
@@ -14,79 +12,66 @@ using proto::ErrorCode;
 
 constexpr std::size_t kLimit = 4 * kMiB;
 
-Bytes Framed(const Bytes& message) {
-  const auto length = LengthOf(message.size());
-  Bytes bytes(length.begin(), length.end());
-  bytes.insert(bytes.end(), message.begin(), message.end());
-  return bytes;
-}
-
-// The messages that arrive when `stream` comes in pieces of at most `size`.
-std::vector<Bytes> Carry(Assembler& assembler, const Bytes& stream, std::size_t size) {
-  std::vector<Bytes> messages;
-  for (std::size_t at = 0; at < stream.size(); at += size) {
-    auto piece = ByteSpan(stream).subspan(at, std::min(size, stream.size() - at));
-    while (!piece.empty()) {
-      auto message = assembler.Take(piece);
-      EXPECT_TRUE(message.has_value());
-      if (!message) return messages;
-      if (message->has_value()) messages.push_back(std::move(**message));
-    }
+// What arrives when `message` is cut and assembled; how many frames it took.
+std::pair<Bytes, int> Carry(Assembler& assembler, const Bytes& message) {
+  std::size_t offset = 0;
+  for (int frames = 1;; ++frames) {
+    const Cut cut = CutFrame(message.size(), offset);
+    auto whole = assembler.Add(ByteSpan(message).subspan(offset, cut.size), cut.more);
+    EXPECT_TRUE(whole.has_value());
+    if (!whole) return {};
+    offset += cut.size;
+    EXPECT_EQ(whole->has_value(), cut.more == 0);
+    if (cut.more == 0) return {**whole, frames};
   }
-  return messages;
 }
 
-TEST(Frame, MessagesOfEverySizeArriveWholeInPiecesOfEverySize) {
-  std::vector<Bytes> sent;
-  Bytes stream;
+TEST(Frame, BoundarySizesArriveWhole) {
+  Assembler assembler(kLimit);
   for (const std::size_t size :
-       {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{0}, kMiB, kLimit - 1, kLimit}) {
-    sent.emplace_back(size, static_cast<std::uint8_t>(size * 7 + 1));
-    const Bytes framed = Framed(sent.back());
-    stream.insert(stream.end(), framed.begin(), framed.end());
+       {std::size_t{0}, std::size_t{1}, kMiB - 1, kMiB, kMiB + 1, 2 * kMiB, kLimit - 1, kLimit}) {
+    const Bytes message(size, static_cast<std::uint8_t>(size * 7 + 1));
+    const auto [arrived, frames] = Carry(assembler, message);
+    EXPECT_EQ(arrived, message) << size;
+    EXPECT_EQ(frames, size == 0 ? 1 : static_cast<int>((size + kMiB - 1) / kMiB)) << size;
   }
-  for (const std::size_t size : {std::size_t{1001}, kMiB, stream.size()}) {
+}
+
+TEST(Frame, RefusesWhatExceedsTheLimitAtTheFirstFrame) {
+  const Bytes data(10, 1);
+  EXPECT_EQ(Assembler(kLimit).Add(data, kLimit - 9).error().code, ErrorCode::kExhausted);
+  EXPECT_EQ(Assembler(kLimit).Add(data, ~std::uint64_t{0}).error().code, ErrorCode::kExhausted);
+  EXPECT_TRUE(Assembler(kLimit).Add(data, kLimit - 10).has_value());
+  EXPECT_EQ(Assembler(kLimit).Add(Bytes(kMiB + 1), 0).error().code, ErrorCode::kExhausted);
+  EXPECT_EQ(Assembler(5).Add(data, 0).error().code, ErrorCode::kExhausted);
+}
+
+TEST(Frame, RefusesFramesThatContradictEachOther) {
+  const Bytes data(10, 1);
+  for (const std::uint64_t more : {0, 5, 14, 16, 25}) {  // 25 - 10 = 15 is the truth.
     Assembler assembler(kLimit);
-    EXPECT_TRUE(Carry(assembler, stream, size) == sent) << size;
+    ASSERT_TRUE(assembler.Add(data, 25).has_value());
+    EXPECT_EQ(assembler.Add(data, more).error().code, ErrorCode::kCorrupt) << more;
   }
-  Assembler assembler(kLimit);
-  const Bytes small = Framed({1, 2, 3});
-  EXPECT_EQ(Carry(assembler, small, 1), std::vector<Bytes>({{1, 2, 3}}));
+  EXPECT_EQ(Assembler(kLimit).Add({}, 5).error().code, ErrorCode::kCorrupt);
 }
 
-TEST(Frame, RefusesAMessageBeyondTheLimitAtItsLength) {
-  for (const std::uint64_t size :
-       {std::uint64_t{kLimit + 1}, std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
-    Assembler assembler(kLimit);
-    const auto length = LengthOf(size);
-    auto bytes = ByteSpan(length);
-    EXPECT_EQ(assembler.Take(bytes).error().code, ErrorCode::kExhausted) << size;
-  }
-}
-
-// Whatever comes, and in whatever pieces: the messages are those of the stream read at once.
-RC_GTEST_PROP(Frame, DoesNotDependOnThePieces, ()) {
-  const auto sent = *rc::gen::container<std::vector<Bytes>>(
-      rc::gen::container<Bytes>(rc::gen::arbitrary<std::uint8_t>()));
-  Bytes stream;
-  for (const Bytes& message : sent) {
-    const Bytes framed = Framed(message);
-    stream.insert(stream.end(), framed.begin(), framed.end());
-  }
-  Assembler assembler(kLimit);
-  RC_ASSERT(Carry(assembler, stream, *rc::gen::inRange<std::size_t>(1, 40)) == sent);
-}
-
-// Nor does any stream break it: a message is within the limit, or the stream is over.
-RC_GTEST_PROP(Frame, SurvivesAnyStream, ()) {
-  Assembler assembler(300);
-  const auto stream = *rc::gen::container<Bytes>(
-      rc::gen::weightedElement<std::uint8_t>({{20, 0}, {2, 1}, {1, 2}, {1, 255}}));
-  auto bytes = ByteSpan(stream);
-  while (!bytes.empty()) {
-    const auto message = assembler.Take(bytes);
-    if (!message) return;
-    if (message->has_value()) RC_ASSERT((*message)->size() <= 300u);
+// Whatever the frames say, memory follows what came, and no message exceeds the limit.
+RC_GTEST_PROP(Frame, SurvivesAnyFrames, ()) {
+  Assembler assembler(100);
+  std::size_t received = 0;
+  const int frames = *rc::gen::inRange(0, 50);
+  for (int i = 0; i < frames; ++i) {
+    const auto data = *rc::gen::container<Bytes>(rc::gen::arbitrary<std::uint8_t>());
+    const auto more = *rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, 120),
+                                      rc::gen::arbitrary<std::uint64_t>());
+    received += data.size();
+    auto whole = assembler.Add(data, more);
+    if (!whole) return;
+    if (!whole->has_value()) continue;
+    RC_ASSERT((*whole)->size() <= 100u);
+    RC_ASSERT((*whole)->size() == received);
+    received = 0;
   }
 }
 

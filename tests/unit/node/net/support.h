@@ -47,7 +47,6 @@ class Socket {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
            static_cast<ssize_t>(bytes.size());
   }
-  int fd() const { return fd_; }
   int port() const {
     sockaddr_in bound{};
     socklen_t size = sizeof bound;
