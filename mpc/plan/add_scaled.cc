@@ -3,8 +3,12 @@
 namespace mpc {
 
 // AVX2 alone has no fused multiply-add, which would round otherwise.
+#ifdef __clang__
+#define WAXSEAL_VECTORISED
+#else
 #define WAXSEAL_VECTORISED \
   __attribute__((optimize("O3", "fp-contract=off"), target_clones("avx2", "default")))
+#endif
 
 WAXSEAL_VECTORISED void AddScaled(double factor, const double* __restrict row, std::size_t count,
                                   double* __restrict out) {
