@@ -139,15 +139,15 @@ TensorId PlanBuilder::PushMoved(Op op) {
 
 ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
                                  std::uint32_t cols, unsigned frac) {
-  std::vector<std::int32_t> integers;
-  integers.reserve(values.size());
-  for (const double value : values) {
-    std::int64_t integer = ToInteger(Scaled(value, frac));
-    if (std::abs(integer) > std::numeric_limits<std::int32_t>::max()) {
+  const double unit = Scaled(1, frac);
+  std::vector<std::int32_t> integers(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double scaled = values[i] * unit;
+    if (!(std::abs(scaled) < std::numeric_limits<std::int32_t>::max())) {
       Refuse("a weight is too large");
-      integer = 0;
+      break;
     }
-    integers.push_back(static_cast<std::int32_t>(integer));
+    integers[i] = static_cast<std::int32_t>(Rounded(scaled));
   }
   plan_.constants.push_back({rows, cols, static_cast<std::uint8_t>(frac), integers});
   return static_cast<ConstantId>(plan_.constants.size() - 1);

@@ -19,7 +19,7 @@ double RoundingError(const std::vector<double>& values, unsigned frac) {
   const double unit = std::ldexp(1.0, static_cast<int>(frac));
   double squares = 0;
   for (const double value : values) {
-    const double rest = value * unit - std::nearbyint(value * unit);
+    const double rest = value * unit - Rounded(value * unit);
     squares += rest * rest;
   }
   return squares / (unit * unit) / static_cast<double>(std::max<std::size_t>(values.size(), 1));

@@ -7,6 +7,13 @@ namespace mpc {
 
 inline constexpr unsigned kWeightFracMax = 16;
 
+// To the nearest integer, ties to even, |value| < 2^51: nearbyint without a call, of which a large
+// model takes thousands of millions.
+inline double Rounded(double value) {
+  constexpr double kOnes = 0x1.8p52;  // Its unit is 1.
+  return value + kOnes - kOnes;
+}
+
 // The largest size; infinite when a value is no number.
 double Largest(const std::vector<double>& values);
 double MeanSquare(const std::vector<double>& values);
