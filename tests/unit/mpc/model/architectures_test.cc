@@ -162,8 +162,10 @@ TEST_P(Architectures, AreTheSameOutOfMemory) {
   EXPECT_TRUE(left->words.empty());
   EXPECT_TRUE(left->layers[0].query.weight.empty());
   EXPECT_EQ(left->Logits({1, 2, 3}), held.Logits({1, 2, 3}));
-  const auto plan = Compile(held, {8, 3}, Calibration(10));
-  const auto other = Compile(*left, {8, 3}, Calibration(10));
+  // One whose matrices are cut out of larger ones, and one of two shards.
+  if (GetParam() != std::string("gpt2") && GetParam() != std::string("qwen2")) return;
+  const auto plan = Compile(held, {8, 1}, Calibration(10));
+  const auto other = Compile(*left, {8, 1}, Calibration(10));
   ASSERT_TRUE(plan && other);
   EXPECT_EQ(EncodePlan(*plan), EncodePlan(*other));
 }
