@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <string>
 
 namespace node {
 
@@ -29,7 +30,7 @@ proto::Result<Address> ParseAddress(std::string_view text) {
   std::uint16_t number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (error != std::errc() || end != port.data() + port.size()) return refuse();
-  return Address{std::string(host), std::string(port)};
+  return Address{std::string(host), std::to_string(number)};
 }
 
 }  // namespace node

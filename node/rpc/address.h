@@ -10,7 +10,7 @@ namespace node {
 
 struct Address {
   std::string host;  // Without brackets.
-  std::string port;  // Decimal, 0 to 65535.
+  std::string port;  // Decimal, 0 to 65535, without leading zeros.
 };
 
 // "http://" before and "/" behind it are taken off, since people paste addresses.

@@ -238,6 +238,27 @@ TEST_P(Blames, LiarsSpoilAtMostTAttempts) {
   }
 }
 
+// An excluded member's vectors do not count, whoever is king.
+TEST(Exclusion, HoldsWhenTheFirstKingIsSilent) {
+  Dealer dealer(7, 40);
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const std::vector<PartyId> excluded = {static_cast<PartyId>(seed)};
+    const PartyId king = KingsOf(dealer.sets(), seed, excluded).front();
+    World world(dealer, SharedPlan(), seed, seed, excluded);
+    world.Corrupt(Index(king), [](PartyId, PartyId, Message&) { return false; });
+    world.Corrupt(Index(excluded[0]), [&](PartyId, PartyId, Message& message) {
+      if (auto* vector = std::get_if<proto::LayerVector>(&message)) {
+        Resign(world, dealer.context(Index(excluded[0])), *vector, 0);
+      }
+      return true;
+    });
+    world.Run();
+    EXPECT_FALSE(world.dead());
+    EXPECT_TRUE(world.certified());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Committees, Blames, testing::Values(4, 7),
                          [](const auto& n) { return "n" + std::to_string(n.param); });
 

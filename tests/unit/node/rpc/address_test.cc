@@ -9,6 +9,7 @@ TEST(Address, TakesWhatOperatorsWrite) {
   for (const auto& [text, host, port] :
        std::vector<std::array<std::string, 3>>{{"127.0.0.1:8545", "127.0.0.1", "8545"},
                                                {"localhost:0", "localhost", "0"},
+                                               {"localhost:0000080", "localhost", "80"},
                                                {"[::1]:65535", "::1", "65535"},
                                                {"http://validator-2:80/", "validator-2", "80"}}) {
     const auto address = ParseAddress(text);
