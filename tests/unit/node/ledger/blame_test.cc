@@ -114,6 +114,22 @@ TEST_F(Blame, RefusesWhatSignaturesDoNotBear) {
   EXPECT_TRUE(Attempt(1).findings.empty());
 }
 
+// Not even what n - t members certified convicts one that did not sign it.
+TEST(ForgedBlame, IsRefused) {
+  World world;
+  world.forged_sender = 2;
+  world.Activate();
+  world.FixLayers(1);
+  for (const std::uint16_t i : {std::uint16_t{0}, std::uint16_t{3}})
+    world.Validator(i, proto::Verdict{1, {}, false});
+  ASSERT_EQ(world.ledger.snapshot().attempt(1)->status, AttemptStatus::kDead);
+  Finding finding{1, 1, world.SendersOf(1, 1), {}, {}};
+  for (const auto& sender : finding.senders) finding.expected.push_back(sender.root);
+  finding.expected[2] = MakeDigest("what it had to send");
+  EXPECT_EQ(world.Validator(0, PostFinding{finding}).code, ReceiptCode::kInvalid);
+  EXPECT_TRUE(world.ledger.snapshot().attempt(1)->findings.empty());
+}
+
 TEST_F(Blame, OnlyDeadAttemptsAreJudged) {
   world_.Validators(2, PostFinding{Against(2)});
   Finding finding = Against(0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -211,6 +212,8 @@ struct World {
   }
   Digest Activate() { return Activate(MakeManifest(0)); }
 
+  std::optional<std::uint16_t> forged_sender;  // Whose root another signs.
+
   // n - t signed roots; the transcript is that of the layers that FixLayers fixes.
   std::vector<proto::SignedRoot> SendersOf(std::uint64_t attempt, std::uint32_t layer) const {
     proto::Place place{ledger.chain().id, proto::kFirstEpoch, attempt, layer, {}};
@@ -221,8 +224,9 @@ struct World {
     std::vector<proto::SignedRoot> senders;
     for (std::uint16_t i = 0; i < committee.quorum(); ++i) {
       const Digest root = MakeDigest("vector" + std::to_string(layer) + std::to_string(i));
+      const proto::SecretKey& key = validators[i == forged_sender ? i + 1u : i];
       senders.push_back(
-          {static_cast<PartyId>(i), root, validators[i].Sign(proto::VectorDigest(place, root))});
+          {static_cast<PartyId>(i), root, key.Sign(proto::VectorDigest(place, root))});
     }
     return senders;
   }
