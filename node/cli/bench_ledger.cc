@@ -308,7 +308,7 @@ void AddLedgerBench(CLI::App& bench, Command& run) {
   CLI::App* command = bench.add_subcommand(
       "ledger", "Measure the ledger: validators on this machine under an open-loop load");
   command->add_option("--n", options->validators, "Validators")
-      ->check(CLI::Range(4, 13))
+      ->check(CLI::Range(4, 16))
       ->capture_default_str();
   command->add_option("--tx-bytes", options->transaction_bytes, "Size of a transaction")
       ->check(CLI::Range(std::size_t{kLoadTransactionBytesMin}, std::size_t{1} << 17))

@@ -9,6 +9,7 @@
 #include "node/loop/key_file.h"
 #include "node/net/certificate.h"
 #include "proto/crypto/coin.h"
+#include "proto/wire/epoch.h"
 
 namespace node {
 
@@ -60,8 +61,11 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
 
   proto::CoinKeys coin = proto::DealCoin(committee, committee.validity(), Entropy(32));
   genesis.coin_threshold = committee.validity();
-  const mpc::ReplicatedSets sets(committee);
-  std::vector<mpc::ReplicatedKeys> replicated = mpc::DealReplicatedKeys(sets, Entropy(32));
+  // Where not all can compute nobody does in the first epoch (proto::FirstEpoch).
+  std::vector<mpc::ReplicatedKeys> replicated;
+  if (proto::ComputingSize(options.validators) == options.validators) {
+    replicated = mpc::DealReplicatedKeys(mpc::ReplicatedSets(committee), Entropy(32));
+  }
 
   std::vector<KeyFile> files;
   for (std::size_t i = 0; i < options.validators; ++i) {
@@ -80,7 +84,7 @@ Result<proto::Genesis> CreateNetwork(const NetworkOptions& options) {
     validator.peer_address = host + ":" + std::to_string(port + 1);
     genesis.validators.push_back(std::move(validator));
     KeyFile& file = files.emplace_back(std::move(keys[i]), std::move(coin.secrets[i]));
-    file.replicated = replicated[i].keys();
+    if (!replicated.empty()) file.replicated = replicated[i].keys();
     file.tls_certificate_pem = std::move(tls->certificate_pem);
     file.tls_key_pem = std::move(tls->key_pem);
   }

@@ -15,6 +15,7 @@
 #include "node/net/network.h"
 #include "proto/spec.h"
 #include "proto/wire/consensus.h"
+#include "proto/wire/epoch.h"
 
 namespace soak {
 
