@@ -193,6 +193,17 @@ TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
   return Push(std::move(op));
 }
 
+void PlanBuilder::Ends(TensorId x, TensorId lookup, const std::vector<std::uint32_t>& tokens) {
+  Op op = Make(OpKind::kTokenIs, {x, lookup}, 1, 1, false, 0, "is the end");
+  op.bits = 1;
+  if (!end_tokens_) {
+    end_tokens_ =
+        Quantise({tokens.begin(), tokens.end()}, static_cast<std::uint32_t>(tokens.size()), 1, 0);
+  }
+  op.weight = *end_tokens_;
+  plan_.ends.push_back(Push(std::move(op)));
+}
+
 // Rounding errors of weights are independent: the result moves by |x| times the root of their mean
 // square. 7 or 15 bits and a sign, or more.
 int PlanBuilder::WeightBits(TensorId x, const std::vector<double>& weight,

@@ -113,6 +113,9 @@ class PlanBuilder {
                  const std::string& name);
   TensorId AddConstant(TensorId x, const std::vector<double>& constant, const std::string& name);
   TensorId TokenIs(std::uint32_t token, const std::string& name);
+  // What a request that ends early opens: whether x, of which `lookup` is the Lookup, is one of the
+  // tokens (ascending). For each step but the last.
+  void Ends(TensorId x, TensorId lookup, const std::vector<std::uint32_t>& tokens);
   // With `headroom`, weight bits are given up until the result fits in an opening with that many
   // bits to spare. When repeated, a name stands for the same constants, and `affine` is asked once.
   TensorId Linear(TensorId x, const std::function<Affine()>& affine,
@@ -174,7 +177,8 @@ class PlanBuilder {
   // Forgets the values of all tensors from `begin` on but these and those pinned.
   void KeepOnly(const std::vector<TensorId>& ids, TensorId begin = 0);
   void Pin(TensorId id) { pinned_.push_back(id); }
-  // How many of the output's last elements are range flags.
+  // The output's groups, and how many of a group's last elements are range flags.
+  void set_steps(std::uint32_t steps) { plan_.steps = steps; }
   void set_flags(std::uint32_t flags) { plan_.flags = flags; }
 
   void Refuse(const std::string& why);
@@ -210,6 +214,7 @@ class PlanBuilder {
   std::map<std::string, Guard> guards_;  // By the key of an operation to come.
   std::vector<TensorId> pinned_;
   std::optional<ConstantId> noise_;
+  std::optional<ConstantId> end_tokens_;
   std::vector<std::string> keys_;  // By operation, when Begin was called before all of them.
   std::map<std::string, std::pair<ConstantId, ConstantId>> linear_;  // Weight and bias, by name.
   Maps measured_;

@@ -88,17 +88,21 @@ class Compiler {
     Prepare(tokens_);
     Begin("embedding ");
     TensorId next = Choose(Layers(Embedded(words_, 0, tokens_), 0, tokens_, 1), 0);
-    std::vector<TensorId> ids = {next};
+    blocks_.ranges().EndStep(next);
+    std::vector<std::uint32_t> ends = config_.eos_token_ids;
+    std::ranges::sort(ends);
+    ends.erase(std::ranges::unique(ends).begin(), ends.end());
     for (std::uint32_t step = 1; step < generated_ && b_.ok(); ++step) {
       const std::uint32_t at = tokens_ + step - 1;
       const TensorId row = b_.Lookup(
           next, words_, static_cast<unsigned>(std::bit_width(config_.vocab_size)), "next word");
+      if (!ends.empty()) b_.Ends(next, row, ends);
       Begin("embedding ");
       next = Choose(Layers(Embedded(row, at, 1), at, 1, 1), step);
-      ids.push_back(next);
+      blocks_.ranges().EndStep(next);
     }
     Begin("");
-    blocks_.ranges().Output(b_.Concat(ids, "tokens"), "text");
+    blocks_.ranges().Output("text");
   }
 
  private:

@@ -4,8 +4,11 @@
 // The plan is the whole dialogue, unrolled: the prompt at once, then a step a token. Keys and
 // values stay on their wires from step to step. The next token is chosen inside, by a tournament of
 // comparisons of the logits (mpc/model/select.h), and embedded by a lookup under a uniform mask;
-// the result is the tokens' ids, which only the client can read. All `generated` steps are computed
-// whatever the text, so nobody sees where it ends; the client stops at the end token.
+// the result is the tokens' ids, which only the client can read. Each token is a step of the output
+// (Plan::steps) and comes with the range flags of what was computed for it. All `generated` steps
+// are computed whatever the text, so nobody sees where it ends, and the client stops at the end
+// token; unless the request chooses to end early. For that the lookup of a token says whether it is
+// an end token (Plan::ends), and no more is opened.
 //
 // The prompt is padded *before* its first token, with an id beyond the vocabulary, and its length
 // stays hidden. t_i = 1 for text. What the plan computes, beside mpc/model/blocks.h:

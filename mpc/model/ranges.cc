@@ -165,35 +165,69 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   watched_.push_back({sum, guard.seen});
 }
 
-void Ranges::Output(TensorId x, const std::string& name) {
+std::vector<TensorId> Ranges::FlagsOf(const std::vector<Watched>& watched) {
   std::vector<TensorId> flags;
   double seen = 0;
-  for (const Watched& watched : watched_) {
-    if (flags.empty() || seen + watched.seen > kFlagMax) {
-      flags.push_back(watched.sum);
-      seen = watched.seen;
+  for (const Watched& next : watched) {
+    if (flags.empty() || seen + next.seen > kFlagMax) {
+      flags.push_back(next.sum);
+      seen = next.seen;
     } else {
-      const unsigned frac = std::max(b_.op(flags.back()).frac, b_.op(watched.sum).frac);
-      flags.back() = b_.Add(flags.back(), 1, watched.sum, 1, 0, frac, "flag");
+      const unsigned frac = std::max(b_.op(flags.back()).frac, b_.op(next.sum).frac);
+      flags.back() = b_.Add(flags.back(), 1, next.sum, 1, 0, frac, "flag");
       b_.SetBits(flags.back(), frac + 2);
-      seen += watched.seen;
+      seen += next.seen;
     }
   }
-  if (flags.empty() || !b_.ok()) {
-    b_.Output(x, name);
+  return flags;
+}
+
+void Ranges::Output(TensorId x, const std::string& name) {
+  EndStep(x);
+  Output(name);
+}
+
+void Ranges::EndStep(TensorId x) {
+  steps_.push_back({x, std::exchange(watched_, {})});
+}
+
+void Ranges::Output(const std::string& name) {
+  CHECK(!steps_.empty());
+  if (!b_.ok()) return;
+  std::vector<std::vector<TensorId>> flags;
+  std::size_t most = 0;
+  unsigned frac = 0;
+  for (const Part& step : steps_) {
+    flags.push_back(FlagsOf(step.watched));
+    most = std::max(most, flags.back().size());
+    frac = std::max<unsigned>(frac, b_.op(step.result).frac);
+    for (const TensorId flag : flags.back()) frac = std::max<unsigned>(frac, b_.op(flag).frac);
+  }
+  if (steps_.size() == 1 && most == 0) {
+    b_.Output(steps_[0].result, name);
     return;
   }
-  const unsigned frac = std::max(b_.op(x).frac, b_.op(flags[0]).frac);
   const auto with_frac = [&](TensorId id) {
     const unsigned bits = b_.op(id).bits + frac - b_.op(id).frac;
     id = b_.Add(id, 1, std::nullopt, 0, 0, frac, name);
     b_.SetBits(id, bits);
     return id;
   };
-  const auto count = static_cast<std::uint32_t>(b_.op(x).size());
-  std::vector<TensorId> parts = {b_.Reshape(with_frac(x), count, 1, name)};
-  for (const TensorId flag : flags) parts.push_back(with_frac(flag));
-  b_.set_flags(static_cast<std::uint32_t>(flags.size()));
+  std::vector<TensorId> parts;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const TensorId result = with_frac(steps_[i].result);
+    const auto count = static_cast<std::uint32_t>(b_.op(result).size());
+    parts.push_back(b_.Reshape(result, count, 1, name));
+    for (const TensorId flag : flags[i]) parts.push_back(with_frac(flag));
+    if (flags[i].size() == most) continue;
+    // As many flags as the other steps; these are never up.
+    const TensorId none =
+        b_.Add(b_.Rows(parts.back(), 0, 1, name), 0, std::nullopt, 0, 0, frac, name);
+    b_.SetBits(none, 1);
+    parts.insert(parts.end(), most - flags[i].size(), none);
+  }
+  b_.set_steps(static_cast<std::uint32_t>(steps_.size()));
+  b_.set_flags(static_cast<std::uint32_t>(most));
   b_.Output(b_.Concat(parts, name), name);
 }
 

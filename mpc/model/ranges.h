@@ -13,16 +13,17 @@
 // flag stays below 1/2. Inverses are watched by their result: z r against 1 before a Newton step,
 // or after all of them.
 //
-// The flags are the output's last elements, under masks that the client alone has. They tell it how
+// The flags are the last elements of the output, or of each of its steps, under masks that the
+// client alone has. They tell it how
 // near its own text came to the intervals; weights are open, so it could compute that itself.
 //
 // Catches: any value beyond its interval, at any place and step, up to 1000 radii (2^20 in m; what
 // lies beyond that wraps around the field and reads as small with probability 2^-60 or so).
 // Misses: nothing by itself wrong; an answer is as good as the plan is on its intervals.
 // Raises without need: for texts whose values crowd near an interval's end though none leaves it.
-// Cost: 1 to 3 openings and products for g values, g up to 64. Measured: a quarter more openings for
-// bert-tiny-sst2 (86,316 to 107,440 at 32 tokens, 46 rounds to 49), a third more for MiniLM, half as
-// many again for the smallest generator, whose steps have few values to group.
+// Cost: 1 to 3 openings and products for g values, g up to 64. Measured: a quarter more openings
+// for bert-tiny-sst2 (86,316 to 107,440 at 32 tokens, 46 rounds to 49), a third more for MiniLM,
+// half as many again for the smallest generator, whose steps have few values to group.
 #pragma once
 
 #include <string>
@@ -47,6 +48,10 @@ class Ranges {
   // The output and, behind it, the flags of all that was watched. x: a sharing or wire of one row
   // or column.
   void Output(TensorId x, const std::string& name);
+  // The same of an output that is computed in steps, each with the flags of what was watched since
+  // the step before: its result, for every step in turn, then the output.
+  void EndStep(TensorId x);
+  void Output(const std::string& name);
 
  private:
   // What one watched tensor adds to a flag, and how much of it on the calibration texts.
@@ -54,11 +59,17 @@ class Ranges {
     TensorId sum = 0;
     double seen = 0;
   };
+  struct Part {
+    TensorId result = 0;
+    std::vector<Watched> watched;
+  };
 
   Guard Choose(TensorId x, double centre, double radius) const;
+  std::vector<TensorId> FlagsOf(const std::vector<Watched>& watched);
 
   PlanBuilder& b_;
-  std::vector<Watched> watched_;
+  std::vector<Watched> watched_;  // Since the last step's end.
+  std::vector<Part> steps_;
 };
 
 }  // namespace mpc

@@ -307,13 +307,31 @@ Tensor Embed(const Plan& plan, const Op& op, std::span<const Fp> slot,
 
 Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
                std::span<const std::uint32_t> masked_tokens) {
-  const std::size_t padded = plan.vocabulary_padded();
+  const bool of_lookup = !op.inputs.empty();
+  const std::size_t padded =
+      of_lookup ? std::size_t{1} << plan.ops[op.inputs[1]].digit_bits : plan.vocabulary_padded();
   CHECK(slot.size() == op.rows * (padded + 1) && masked_tokens.size() == op.rows);
   Tensor y = Empty(op);
   for (std::size_t i = 0; i < op.rows; ++i) {
-    y.share[i] = Indicator(slot.subspan(i * padded, padded), masked_tokens[i], op.token);
+    const auto one_hot = slot.subspan(i * padded, padded);
+    if (!of_lookup) {
+      y.share[i] = Indicator(one_hot, masked_tokens[i], op.token);
+      continue;
+    }
+    for (const std::int32_t number : plan.constants[op.weight].values.ToVector()) {
+      y.share[i] += Indicator(one_hot, masked_tokens[i], static_cast<std::size_t>(number));
+    }
   }
   return y;
+}
+
+std::vector<std::uint64_t> LowParts(const Op& op, std::span<const Fp> opened) {
+  std::vector<std::uint64_t> low;
+  low.reserve(opened.size());
+  for (const Fp& value : opened) {
+    low.push_back(static_cast<std::uint64_t>(value.value()) & ((1ull << op.masked_bits()) - 1));
+  }
+  return low;
 }
 
 Fp OpeningOffset(const Op& op) {
@@ -341,10 +359,7 @@ Tensor FromOpened(const Plan& plan, const Op& op, std::span<const Fp> opened,
     return wire;
   }
   const std::size_t entries = std::size_t{1} << op.digit_bits;
-  std::vector<std::uint64_t> low(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    low[i] = static_cast<std::uint64_t>(opened[i].value()) & ((1ull << op.masked_bits()) - 1);
-  }
+  const std::vector<std::uint64_t> low = LowParts(op, opened);
   if (op.kind == OpKind::kLookup) {
     return Chosen(plan, op, slot, entries, std::vector<std::uint32_t>(low.begin(), low.end()));
   }

@@ -17,9 +17,12 @@ namespace mpc {
 // kEmbed: `slot` is the operation's part of the bundle, `masked_tokens` are m = id + r mod V'.
 Tensor Embed(const Plan& plan, const Op& op, std::span<const Fp> slot,
              std::span<const std::uint32_t> masked_tokens);
-// kTokenIs: `slot` is that of kEmbed.
+// kTokenIs: `slot` is that of kEmbed; with inputs that of its lookup, whose opened values are
+// `masked_tokens`.
 Tensor TokenIs(const Plan& plan, const Op& op, std::span<const Fp> slot,
                std::span<const std::uint32_t> masked_tokens);
+// The masked numbers that a kLookup or kCompare opened, without their high parts.
+std::vector<std::uint64_t> LowParts(const Op& op, std::span<const Fp> opened);
 
 // What is added to an operation's value, beside its mask, before it is opened.
 Fp OpeningOffset(const Op& op);

@@ -26,11 +26,12 @@ namespace {
 constexpr std::uint64_t kOpeningHeadBytes = 80;
 
 Digest FirstTranscript(const PartyContext& context, const Bundle& bundle, std::uint64_t request,
-                       const std::vector<std::uint32_t>& masked_tokens) {
+                       const std::vector<std::uint32_t>& masked_tokens, bool until_end) {
   proto::Hasher hasher("waxseal/mpc/online");
   hasher.Add(context.chain.span()).Add(request).Add(bundle.epoch).Add(bundle.attempt);
   hasher.Add(bundle.plan.span()).Add(std::uint64_t{masked_tokens.size()});
   for (const std::uint32_t token : masked_tokens) hasher.Add(std::uint64_t{token});
+  hasher.Add(std::uint64_t{until_end ? 1u : 0u});
   return hasher.Finish();
 }
 
@@ -56,12 +57,12 @@ Digest OpeningDigest(const Digest& chain, std::uint64_t request, std::uint32_t r
 }
 
 Session::Session(const PartyContext& context, std::shared_ptr<const Plan> plan, Bundle bundle,
-                 std::uint64_t request, std::vector<std::uint32_t> masked_tokens)
+                 std::uint64_t request, std::vector<std::uint32_t> masked_tokens, bool until_end)
     : context_(context),
       request_(request),
-      transcript_(FirstTranscript(context, bundle, request, masked_tokens)),
+      transcript_(FirstTranscript(context, bundle, request, masked_tokens, until_end)),
       evaluator_(std::move(plan), std::move(bundle), std::move(masked_tokens),
-                 context.sets->count()),
+                 context.sets->count(), until_end),
       peers_(context.committee.size()) {
   CHECK(evaluator_.rounds() <= proto::kOpeningRoundsMax);
   for (Peer& peer : peers_) peer.resends.resize(evaluator_.rounds());
@@ -109,6 +110,7 @@ void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
   Peer& peer = peers_[Index(from)];
   peer.latest = std::max({peer.latest, opening.round, opening.latest});
   if (opening.round + kRoundsBehind < round_) return;  // Too late to matter.
+  if (finished_ && opening.round >= round_) return;    // Not opened here any more.
   if (opening.round > round_ + kRoundsAhead) {
     // Too early to keep. That it had been asked for counts no longer.
     peer.asked_until = std::min(peer.asked_until, opening.round);
@@ -204,6 +206,7 @@ void Session::Advance(Step& step) {
     finished_ = true;
     step.outputs.push_back({transcript_,
                             evaluator_.output(),
+                            evaluator_.steps(),
                             {accused_.begin(), accused_.end()},
                             round_,
                             bytes_sent_});

@@ -10,6 +10,11 @@
 //     extend the transcript by the opened values, go on locally to round k + 1
 //   after the last round       output Finished
 //
+// Shares of the masked output are there step by step (output_shares), for who may have them. A
+// session `until_end` opens besides, with the round after a token, whether it was an end token, and
+// is over after the first that was: what is opened decides, so all honest members stop after the
+// same step, and one that starts again or lags stops there, too.
+//
 // Round k + 1 begins when 2t + 1 shares agree in every position of round k. A member whose share
 // lies off the polynomial is accused, whatever it told others. A value that one party alone vouches
 // for is never used.
@@ -54,8 +59,9 @@ class Session {
   static constexpr std::uint8_t kResendsMax = 64;
 
   struct Finished {
-    proto::Digest transcript;  // Equal at all honest members.
-    std::vector<Fp> output_shares;
+    proto::Digest transcript;       // Equal at all honest members.
+    std::vector<Fp> output_shares;  // Of the steps that were computed.
+    std::uint32_t steps = 0;
     std::vector<proto::PartyId> accused;  // Ascending; members may differ in it.
     std::uint32_t rounds = 0;
     std::uint64_t bytes_sent = 0;
@@ -67,7 +73,7 @@ class Session {
 
   // Requirements as of Evaluator. `context` outlives the session.
   Session(const PartyContext& context, std::shared_ptr<const Plan> plan, Bundle bundle,
-          std::uint64_t request, std::vector<std::uint32_t> masked_tokens);
+          std::uint64_t request, std::vector<std::uint32_t> masked_tokens, bool until_end = false);
 
   Step Start();  // Once, before all else.
   Step Handle(proto::PartyId from, Message message);
@@ -76,6 +82,8 @@ class Session {
 
   bool finished() const { return finished_; }
   std::uint32_t round() const { return round_; }  // The round being opened.
+  // Of the output's steps that are computed so far; grows by whole steps (Plan::steps).
+  const std::vector<Fp>& output_shares() const { return evaluator_.output(); }
   // Whom this member has found lying so far; grows after the end, too.
   const std::set<proto::PartyId>& accused() const { return accused_; }
 

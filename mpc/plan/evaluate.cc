@@ -145,7 +145,10 @@ class Machine {
         break;
       case OpKind::kTokenIs:
         for (std::size_t i = 0; i < y.size(); ++i) {
-          y[i] = Arithmetic::From(ids_[i] == op.token ? 1 : 0);
+          const bool is = inputs.empty() ? ids_[i] == op.token
+                                         : Holds(plan_.constants[op.weight],
+                                                 Arithmetic::ToInteger((*inputs[0])[i]));
+          y[i] = Arithmetic::From(is ? 1 : 0);
         }
         break;
       case OpKind::kLinear: {
@@ -265,6 +268,11 @@ class Machine {
     for (std::size_t i = 0; i < y.size(); ++i) y[i] += Arithmetic::From(row[i % row.size()]);
   }
 
+  static bool Holds(const Constant& column, Int128 number) {
+    const std::vector<std::int32_t> numbers = column.values.ToVector();
+    return std::ranges::any_of(numbers, [&](std::int32_t value) { return value == number; });
+  }
+
   void Embed(const Op& op, Tensor& y) const {
     for (std::size_t i = 0; i < op.rows; ++i) {
       CopyRow(plan_.constants[op.weight], ids_[i], &y[i * op.cols]);
@@ -353,13 +361,24 @@ double ToReal(double value, unsigned frac) {
   return std::ldexp(value, -static_cast<int>(frac));
 }
 
+// The outputs in real units, without the flags that end each group.
+std::vector<double> WithoutFlags(const Plan& plan, const std::vector<double>& outputs,
+                                 std::vector<double>* flags) {
+  std::vector<double> kept;
+  const std::size_t group = plan.group();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const bool flag = i % group >= group - plan.flags;
+    if (!flag) kept.push_back(ToReal(outputs[i], plan.ops.back().frac));
+    if (flag && flags != nullptr) flags->push_back(ToReal(outputs[i], plan.ops.back().frac));
+  }
+  return kept;
+}
+
 }  // namespace
 
 std::vector<double> EvaluateFloat(const Plan& plan, Ids ids) {
-  std::vector<double> outputs = RunPlan(plan, ids, RealArithmetic{}, [](TensorId, const auto&) {});
-  for (double& output : outputs) output = ToReal(output, plan.ops.back().frac);
-  outputs.resize(outputs.size() - plan.flags);
-  return outputs;
+  return WithoutFlags(plan, RunPlan(plan, ids, RealArithmetic{}, [](TensorId, const auto&) {}),
+                      nullptr);
 }
 
 FixedEvaluation EvaluateFixed(const Plan& plan, Ids ids, std::uint64_t seed, unsigned sets) {
@@ -373,12 +392,11 @@ FixedEvaluation EvaluateFixed(const Plan& plan, Ids ids, std::uint64_t seed, uns
     if (largest >> plan.ops[id].bits == 0) return;
     result.excesses.push_back({id, std::log2(static_cast<double>(largest))});
   };
-  const std::vector<Fp> outputs = RunPlan(plan, ids, FieldArithmetic(seed, sets), check);
-  for (const Fp& output : outputs) {
-    result.outputs.push_back(ToReal(static_cast<double>(output.ToSigned()), plan.ops.back().frac));
+  std::vector<double> outputs;
+  for (const Fp& output : RunPlan(plan, ids, FieldArithmetic(seed, sets), check)) {
+    outputs.push_back(static_cast<double>(output.ToSigned()));
   }
-  result.flags.assign(result.outputs.end() - plan.flags, result.outputs.end());
-  result.outputs.resize(result.outputs.size() - plan.flags);
+  result.outputs = WithoutFlags(plan, outputs, &result.flags);
   return result;
 }
 

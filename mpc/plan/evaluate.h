@@ -27,7 +27,7 @@ struct Excess {
 
 struct FixedEvaluation {
   std::vector<double> outputs;
-  std::vector<double> flags;     // The plan's range flags.
+  std::vector<double> flags;     // The plan's range flags, of all steps.
   std::vector<Excess> excesses;  // Empty when every bound held.
 };
 

@@ -1,6 +1,6 @@
 // The plan's canonical bytes, and what it leaks.
 //
-// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 4, then the
+// Little-endian; strings and lists are preceded by a u32 count. Header "WXPLAN" 0 5, then the
 // fields in the order of the structs. Integers of wide constants take 8 bytes, those of the others
 // 1, 2 or 4, as few as hold all of a constant's; their number stands before them. Those of
 // constants of kPlanPage bytes and more are not there but behind all fields, in order, each after
@@ -23,7 +23,7 @@ using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
 
-constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 4};
+constexpr std::uint8_t kMagic[8] = {'W', 'X', 'P', 'L', 'A', 'N', 0, 5};
 
 class Writer {
  public:
@@ -258,7 +258,10 @@ void EncodePlan(const Plan& plan, const std::function<void(ByteSpan)>& write) {
   }
   out.Count(plan.labels.size());
   for (const std::string& label : plan.labels) out.Text(label);
+  out.U32(plan.steps);
   out.U32(plan.flags);
+  out.Count(plan.ends.size());
+  for (const TensorId end : plan.ends) out.U32(end);
   const Bytes fields = out.Take();
   write(fields);
   std::size_t written = fields.size();
@@ -279,7 +282,7 @@ Result<Plan> DecodePlan(const proto::SharedBytes& bytes) {
   Reader in(bytes);
   const ByteSpan magic = in.Raw(sizeof kMagic);
   if (!in.ok() || !std::equal(magic.begin(), magic.end(), kMagic)) {
-    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 4");
+    return Fail(ErrorCode::kInvalidArgument, "plan: not a plan of version 5");
   }
   Plan plan;
   bool canonical = true;
@@ -304,7 +307,10 @@ Result<Plan> DecodePlan(const proto::SharedBytes& bytes) {
   }
   const std::size_t labels = in.Count(4);
   for (std::size_t i = 0; i < labels && in.ok(); ++i) plan.labels.push_back(in.Text());
+  plan.steps = in.U32();
   plan.flags = in.U32();
+  plan.ends.resize(in.Count(4));
+  for (TensorId& end : plan.ends) end = in.U32();
   for (StoredConstant& constant : stored) {
     if (!in.ok() || !canonical) break;
     if (IsLarge(constant.bytes)) {

@@ -45,8 +45,9 @@ enum class OpKind : std::uint8_t {
   // y = rows of the public table `weight` [vocabulary x cols] chosen by the secret tokens.
   // Sharing, rows = tokens. Always operation 0. Also provides the indicators used by kTokenIs.
   kEmbed = 1,
-  // y[i] = 1 when token i is `token`, else 0. Sharing [tokens x 1], frac 0. No inputs: it reads the
-  // indicators of operation 0.
+  // Without inputs: y[i] = 1 when token i is `token`, else 0, from the indicators of operation 0.
+  // With inputs x and a kLookup of x: y[i] = 1 when the number x[i] is one of the constant column
+  // `weight` (ascending), else 0, from the indicators of the lookup. Sharing [rows x 1], frac 0.
   kTokenIs = 2,
   // y = x * weight [in.cols x cols] + bias: wire or sharing in, sharing out.
   // frac = in.frac + weight.frac; the bias constant (optional, cols entries) has frac `frac`.
@@ -187,11 +188,20 @@ struct Plan {
   std::vector<Constant> constants;
   std::vector<WideConstant> wide_constants;
   std::vector<std::string> labels;  // Names of the output's columns, for people.
-  // The output's last elements that are range flags (mpc/model/ranges.h): 1 and below says that
-  // every value stayed where the plan is good. The output is one column then.
+  // The output is `steps` groups of equal size, in the order in which they are computed: a
+  // generator's tokens. The last `flags` elements of a group are its range flags
+  // (mpc/model/ranges.h): 1 and below says that every value that was computed for this group stayed
+  // where the plan is good. With several steps or flags the output is one column.
+  std::uint32_t steps = 1;
   std::uint32_t flags = 0;
+  // What a request that ends early opens, as it is: for every step but the last a kTokenIs of a
+  // lookup, [1 x 1]: whether the step's token was an end token. Ascending. None: answers do not end
+  // early.
+  std::vector<TensorId> ends;
 
   std::uint64_t vocabulary_padded() const { return 1ull << (digit_bits_high + digit_bits_low); }
+  // Elements of the output that a step gives, flags included.
+  std::size_t group() const { return ops.back().size() / steps; }
 };
 
 // What every reader relies on: shapes, kinds, fraction bits, limits, that each kSeries reads a

@@ -1,5 +1,6 @@
 // Validate: what every reader of a plan relies on.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -28,7 +29,7 @@ class Checker {
       if (auto ok = CheckCommon(); !ok) return ok;
       if (auto ok = CheckOp(); !ok) return ok;
     }
-    return {};
+    return CheckEnds();
   }
 
  private:
@@ -192,9 +193,27 @@ class Checker {
     return ExpectFrac(table->frac);
   }
   Result<> CheckTokenIs() const {
+    if (auto ok = ExpectFrac(0); !ok) return ok;
+    if (!op().inputs.empty()) return CheckNumberIs();
     if (auto ok = Expect(0, plan_.tokens, 1, false); !ok) return ok;
     if (op().token >= plan_.vocabulary_padded()) return Bad("token outside the vocabulary");
-    return ExpectFrac(0);
+    return {};
+  }
+  Result<> CheckNumberIs() const {
+    if (auto ok = Expect(2, in(0).rows, 1, false); !ok) return ok;
+    if (in(1).kind != OpKind::kLookup || in(1).inputs[0] != op().inputs[0]) {
+      return Bad("needs a number and its lookup");
+    }
+    if (weight() == nullptr || weight()->cols != 1 ||
+        weight()->rows > std::uint64_t{1} << in(1).digit_bits) {
+      return Bad("numbers do not fit");
+    }
+    const std::vector<std::int32_t> numbers = weight()->values.ToVector();
+    if (numbers.front() < 0 || numbers.back() >> in(1).digit_bits != 0 ||
+        std::ranges::adjacent_find(numbers, std::greater_equal()) != numbers.end()) {
+      return Bad("numbers are not ascending, or outside the lookup");
+    }
+    return {};
   }
   Result<> CheckLinear() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
@@ -310,13 +329,32 @@ class Checker {
   Result<> CheckOutput() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, false); !ok) return ok;
-    if (plan_.flags >= op().size() || (plan_.flags > 0 && op().cols != 1)) {
-      return Bad("flags do not fit");
+    const bool column = plan_.steps > 1 || plan_.flags > 0;
+    if (plan_.steps == 0 || op().size() % plan_.steps != 0 || plan_.flags >= plan_.group() ||
+        (column && op().cols != 1)) {
+      return Bad("steps or flags do not fit");
     }
-    const std::size_t columns = plan_.flags > 0 ? op().rows - plan_.flags : op().cols;
+    const std::size_t columns = column ? plan_.group() - plan_.flags : op().cols;
     if (!plan_.labels.empty() && plan_.labels.size() != columns) return Bad("labels do not fit");
     return ExpectFrac(in(0).frac);
   }
+  // What is opened as it is must be a bit, whoever made the plan.
+  Result<> CheckEnds() const {
+    if (!plan_.ends.empty() && plan_.ends.size() + 1 != plan_.steps) {
+      return BadPlan("ends do not fit the steps");
+    }
+    if (std::ranges::adjacent_find(plan_.ends, std::greater_equal()) != plan_.ends.end()) {
+      return BadPlan("ends are not ascending");
+    }
+    for (const TensorId end : plan_.ends) {
+      if (end >= plan_.ops.size() || plan_.ops[end].kind != OpKind::kTokenIs ||
+          plan_.ops[end].inputs.empty() || plan_.ops[end].size() != 1) {
+        return BadPlan("an end is no answer to whether one number is a token");
+      }
+    }
+    return {};
+  }
+
   Result<> CheckAddConstant() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, in(0).wire); !ok) return ok;

@@ -9,6 +9,7 @@
 #include "mpc/plan/plan.h"
 #include "proto/base/check.h"
 #include "tests/fuzz/targets.h"
+#include "tests/unit/mpc/counting_plan.h"
 #include "tests/unit/mpc/plan/small_plan.h"
 
 namespace fuzz {
@@ -105,7 +106,7 @@ void RunPlan(ByteSpan input) {
 }
 
 std::vector<Bytes> PlanSeeds() {
-  return {mpc::EncodePlan(mpc::SmallPlan())};
+  return {mpc::EncodePlan(mpc::SmallPlan()), mpc::EncodePlan(mpc::CountingPlan(3, {2, 5}))};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "mpc/online/client.h"
 #include "tests/sim/mpc/online_world.h"
+#include "tests/unit/mpc/counting_plan.h"
 #include "tests/unit/mpc/every_kind_plan.h"
 #include "tests/unit/mpc/plain.h"
 #include "tests/unit/mpc/plan/small_plan.h"
@@ -30,9 +31,14 @@ Plan ProductsPlan() {
   return plan;
 }
 
-std::shared_ptr<const Plan> PlanFor(std::uint16_t n) {
+constexpr std::uint32_t kSteps = 4;
+const std::vector<std::int32_t> kEnds{3, 6};
+
+std::shared_ptr<const Plan> PlanFor(std::uint16_t n, std::uint64_t seed) {
   static const auto kEvery = std::make_shared<const Plan>(EveryKindPlan());
   static const auto kProducts = std::make_shared<const Plan>(ProductsPlan());
+  static const auto kCounting = std::make_shared<const Plan>(CountingPlan(kSteps, kEnds));
+  if (seed % 3 == 0) return kCounting;
   return n <= 7 ? kEvery : kProducts;
 }
 
@@ -62,7 +68,8 @@ class Run {
         random_(seed),
         n_(n),
         dealer_(n, seed),
-        plan_(PlanFor(n)),
+        plan_(PlanFor(n, seed)),
+        until_end_(seed % 2 == 0),
         layer_sizes_(LayerSizes(*plan_, dealer_.committee())) {
     const std::uint16_t t = dealer_.committee().max_faulty();
     const std::size_t liars = random_() % 4 != 0 ? t : random_() % (t + 1u);
@@ -202,7 +209,8 @@ class Run {
 
     const std::uint64_t request = 7;
     OnlineWorld world(n_, seed_, [&](std::uint16_t i) {
-      return std::make_unique<Session>(dealer_.context(i), plan_, *bundles_[i], request, *masked);
+      return std::make_unique<Session>(dealer_.context(i), plan_, *bundles_[i], request, *masked,
+                                       until_end_);
     });
     for (const PartyId liar : liars_) CorruptOnline(world, Index(liar), request);
     if (random_() % 2 == 0) world.Replay();
@@ -285,7 +293,9 @@ class Run {
       if (opening == nullptr) return true;
       if (choice == 3 && random_() % 2 == 0) return false;
       const PartyContext& context = dealer_.context(liar);
-      opening->values[0] ^= static_cast<std::uint8_t>(choice == 1 ? 1 : 1 + to);
+      // The first value, or the last, which may say whether a text ends.
+      const std::size_t place = random_() % 2 == 0 ? 0 : opening->values.size() - Fp::kBytes;
+      opening->values[place] ^= static_cast<std::uint8_t>(choice == 1 ? 1 : 1 + to);
       opening->signature = context.key->Sign(OpeningDigest(
           context.chain, request, opening->round, proto::MerkleRootOfBytes(opening->values)));
       return true;
@@ -313,7 +323,11 @@ class Run {
 
   void CheckAnswer(const OnlineWorld& world, const std::vector<std::uint32_t>& ids,
                    std::span<const Fp> output_masks) {
-    RobustDecoder decoder(dealer_.committee(), plan_->ops.back().size());
+    // A text ends where it may, at all members; its tokens are exact.
+    std::vector<std::uint32_t> tokens;
+    if (plan_->steps > 1) tokens = Counted(ids[0], kSteps, until_end_ ? kEnds : decltype(kEnds){});
+    const std::size_t outputs = tokens.empty() ? plan_->ops.back().size() : tokens.size();
+    RobustDecoder decoder(dealer_.committee(), outputs);
     std::optional<proto::Digest> transcript;
     for (std::uint16_t i = 0; i < n_; ++i) {
       if (world.faulty(i)) continue;
@@ -321,13 +335,21 @@ class Run {
       if (!finished) return Fail("an honest member did not finish;" + world.rounds());
       if (transcript && *transcript != finished->transcript) return Fail("transcripts differ");
       transcript = finished->transcript;
+      if (finished->output_shares.size() != outputs ||
+          finished->steps != std::max<std::size_t>(1, tokens.size())) {
+        return Fail("an answer has another length than it should");
+      }
       for (const PartyId accused : finished->accused) {
         if (!world.faulty(Index(accused))) Fail("an honest member is accused");
       }
       decoder.Add(PartyId{i}, finished->output_shares);
     }
     if (!decoder.decoded() || !decoder.wrong().empty()) return Fail("the output does not decode");
-    const auto values = UnmaskOutput(decoder.values(), output_masks);
+    const auto values = UnmaskOutput(decoder.values(), output_masks.first(outputs));
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (values[i] != tokens[i]) Fail("a token is wrong");
+    }
+    if (!tokens.empty()) return;
     const auto expected = PlainValues(*plan_, ids).back();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const double value = static_cast<double>(values[i]) / std::exp2(plan_->ops.back().frac);
@@ -340,6 +362,7 @@ class Run {
   const std::uint16_t n_;
   Dealer dealer_;
   const std::shared_ptr<const Plan> plan_;
+  const bool until_end_;  // Where the plan has ends.
   const std::vector<std::size_t> layer_sizes_;
   std::set<PartyId> liars_;
   std::set<PartyId> excluded_;

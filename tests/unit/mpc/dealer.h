@@ -227,6 +227,18 @@ class Dealer {
         }
         break;
       }
+      case OpKind::kLookup: {
+        const std::uint64_t entries = std::uint64_t{1} << op.digit_bits;
+        std::vector<Fp> low;
+        for (std::uint32_t i = 0; i < op.rows; ++i) {
+          const std::uint64_t r = random_() % entries;
+          for (std::uint64_t k = 0; k < entries; ++k) slot.push_back(Fp(k == r ? 1 : 0));
+          const UInt128 high = random_();
+          low.push_back(Fp::FromUnsigned(r + (high << op.digit_bits)));
+        }
+        slot.insert(slot.end(), low.begin(), low.end());
+        break;
+      }
       case OpKind::kOutput:
         for (std::size_t i = 0; i < op.size(); ++i) slot.push_back(RandomElement());
         break;

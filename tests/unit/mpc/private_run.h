@@ -11,9 +11,10 @@
 
 namespace mpc {
 
-// The integers that come out when all members run the plan on the ids.
+// The integers that come out when all members run the plan on the ids, perhaps to its end only.
 inline std::vector<Int128> RunPrivately(const Plan& plan, const std::vector<std::uint32_t>& ids,
-                                        std::uint16_t n, std::uint64_t seed) {
+                                        std::uint16_t n, std::uint64_t seed,
+                                        bool until_end = false) {
   Dealer dealer(n, seed);
   const auto shared = std::make_shared<const Plan>(plan);
   Openings openings(dealer, plan, 1);
@@ -26,8 +27,8 @@ inline std::vector<Int128> RunPrivately(const Plan& plan, const std::vector<std:
       MaskTokens(ids, std::span(client).first(plan.tokens), plan.vocabulary_padded()).value();
   std::vector<std::unique_ptr<Evaluator>> members;
   for (Bundle& bundle : bundles) {
-    members.push_back(
-        std::make_unique<Evaluator>(shared, std::move(bundle), masked, dealer.sets().count()));
+    members.push_back(std::make_unique<Evaluator>(shared, std::move(bundle), masked,
+                                                  dealer.sets().count(), until_end));
   }
   for (;;) {
     std::vector<std::vector<Fp>> shares;
@@ -42,7 +43,8 @@ inline std::vector<Int128> RunPrivately(const Plan& plan, const std::vector<std:
   }
   std::vector<std::vector<Fp>> outputs;
   for (auto& member : members) outputs.push_back(member->output());
-  return UnmaskOutput(dealer.Open(outputs), std::span(client).subspan(plan.tokens));
+  const std::vector<Fp> masked_output = dealer.Open(outputs);
+  return UnmaskOutput(masked_output, std::span(client).subspan(plan.tokens, masked_output.size()));
 }
 
 }  // namespace mpc

@@ -87,7 +87,9 @@ Plan UpToLogits(Plan plan) {
   output.inputs = {static_cast<TensorId>(logits - plan.ops.begin())};
   plan.ops.erase(logits + 1, plan.ops.end());
   plan.ops.push_back(output);
+  plan.steps = 1;
   plan.flags = 0;
+  plan.ends.clear();
   EXPECT_TRUE(Validate(plan));
   return plan;
 }
