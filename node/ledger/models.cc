@@ -34,9 +34,9 @@ void Activate(Block& block, const proto::Digest& model, const proto::Bytes& byte
   for (std::uint32_t i = 0; i < manifest->buckets.size(); ++i) {
     const proto::Bucket& bucket = manifest->buckets[i];
     proto::Pool pool;
-    pool.terms = {members,        bucket.tokens,      bucket.vocabulary_padded,
-                  bucket.outputs, bucket.layers,      bucket.pool_target,
-                  bucket.price,   bucket.bundle_price};
+    pool.terms = {members,        bucket.tokens,       bucket.vocabulary_padded,
+                  bucket.outputs, bucket.layers,       bucket.pool_target,
+                  bucket.price,   bucket.bundle_price, bucket.steps};
     block.state.Put(proto::PoolKey(model, i), pool);
     active.entries.push_back({model, i});
   }

@@ -58,14 +58,32 @@ std::optional<std::vector<mpc::Fp>> ReadShares(const std::vector<proto::ShareByt
   return shares;
 }
 
-void Complete(Block& block, std::uint64_t number, RequestRecord& record) {
+bool Agrees(const proto::Attestation& attestation, const proto::Digest& transcript,
+            std::uint32_t steps) {
+  return attestation.transcript == transcript && attestation.steps == steps;
+}
+
+// The bundle's price, and of the rest the part of the steps that were computed.
+std::uint64_t ChargeFor(const RequestRecord& record, const proto::BucketTerms& terms) {
+  const std::uint64_t rest = record.price - terms.bundle_price;
+  return terms.bundle_price + rest / terms.steps * record.steps +
+         rest % terms.steps * record.steps / terms.steps;
+}
+
+void Complete(Block& block, std::uint64_t number, RequestRecord& record,
+              const proto::BucketTerms& terms) {
   std::vector<PartyId> earners;
   for (const proto::Attestation& attestation : record.attestations) {
-    if (attestation.transcript == record.transcript && !IsNamed(record, attestation.party)) {
+    if (Agrees(attestation, record.transcript, record.steps) &&
+        !IsNamed(record, attestation.party)) {
       earners.push_back(attestation.party);
     }
   }
-  record.paid = PayMembers(block, record.price, earners);
+  record.charged = ChargeFor(record, terms);
+  record.paid = PayMembers(block, record.charged, earners);
+  if (record.charged < record.price) {
+    Credit(block.state, record.owner, record.price - record.charged);
+  }
   record.status = RequestStatus::kCompleted;
   record.completed_round = block.round;
   auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
@@ -77,10 +95,15 @@ void Complete(Block& block, std::uint64_t number, RequestRecord& record) {
   block.events.push_back(RequestCompleted{number, record.attempt});
 }
 
+std::size_t OutputsOf(const RequestRecord& record, const proto::BucketTerms& terms) {
+  return std::size_t{terms.outputs} / terms.steps * record.steps;
+}
+
 // Decodes what is posted, names who is off, and completes the request when all of it is decoded.
 // Posts are added in the ledger's order, so that one decoded before stays as it is.
-void Decode(Block& block, std::uint64_t number, RequestRecord& record, std::size_t outputs) {
-  mpc::RobustDecoder decoder(block.members->committee, outputs);
+void Decode(Block& block, std::uint64_t number, RequestRecord& record,
+            const proto::BucketTerms& terms) {
+  mpc::RobustDecoder decoder(block.members->committee, OutputsOf(record, terms));
   for (const proto::OutputPost& post : record.posts) {
     auto shares = ReadShares(post.shares);
     CHECK(shares.has_value());  // As when it was posted.
@@ -90,7 +113,7 @@ void Decode(Block& block, std::uint64_t number, RequestRecord& record, std::size
   for (const PartyId party : decoder.wrong()) NameParty(record, party, Misdeed::kWrongShare);
   if (record.status == RequestStatus::kCompleted) return;
   for (const mpc::Fp value : decoder.values()) value.ToBytes(record.output.emplace_back());
-  Complete(block, number, record);
+  Complete(block, number, record, terms);
 }
 
 }  // namespace
@@ -108,29 +131,36 @@ Outcome Execute(Block& block, PartyId sender, const proto::Attest& payload) {
   if (!AreMembers(block, payload.accused)) {
     return No(ReceiptCode::kInvalid, "an accused party is no member of the committee");
   }
+  const auto pool = block.state.Get<proto::Pool>(proto::PoolKey(record->model, record->bucket));
+  if (payload.steps > pool.terms.steps ||
+      (payload.steps < pool.terms.steps && !record->until_end)) {
+    return No(ReceiptCode::kInvalid, "the answer has not that many steps");
+  }
   for (const proto::Attestation& earlier : record->attestations) {
     if (earlier.party != sender) continue;
-    if (earlier.transcript == payload.transcript) {
+    if (Agrees(earlier, payload.transcript, payload.steps)) {
       return No(ReceiptCode::kDuplicate, "the validator has attested this before");
     }
     NameParty(*record, sender, Misdeed::kEquivocation);
     block.state.Put(key, *record);
     return No(ReceiptCode::kContradiction, "the validator has attested another transcript");
   }
-  record->attestations.push_back({sender, payload.transcript});
+  record->attestations.push_back({sender, payload.transcript, payload.steps});
   Accuse(block, *record, sender, payload.accused);
   if (record->status == RequestStatus::kSubmitted) {
-    const auto equal = std::ranges::count(record->attestations, payload.transcript,
-                                          &proto::Attestation::transcript);
+    const auto equal = std::ranges::count_if(record->attestations, [&](const auto& attestation) {
+      return Agrees(attestation, payload.transcript, payload.steps);
+    });
     if (equal >= block.members->committee.quorum()) {
       record->status = RequestStatus::kComputed;
       record->transcript = payload.transcript;
+      record->steps = payload.steps;
       block.events.push_back(RequestComputed{payload.request, payload.transcript});
     }
   }
   if (record->status != RequestStatus::kSubmitted) {
     for (const proto::Attestation& attestation : record->attestations) {
-      if (attestation.transcript != record->transcript) {
+      if (!Agrees(attestation, record->transcript, record->steps)) {
         NameParty(*record, attestation.party, Misdeed::kOtherTranscript);
       }
     }
@@ -163,15 +193,16 @@ Outcome Execute(Block& block, PartyId sender, const proto::PostOutput& payload) 
     return No(ReceiptCode::kContradiction, "the validator has posted other shares before");
   }
   const auto pool = block.state.Get<proto::Pool>(proto::PoolKey(record->model, record->bucket));
-  if (payload.shares.size() != pool.terms.outputs || !ReadShares(payload.shares)) {
+  const std::size_t outputs = OutputsOf(*record, pool.terms);
+  if (payload.shares.size() != outputs || !ReadShares(payload.shares)) {
     NameParty(*record, sender, Misdeed::kWrongShare);
     block.state.Put(key, *record);
     return No(ReceiptCode::kInvalid,
-              "the post is not " + std::to_string(pool.terms.outputs) + " field elements");
+              "the post is not " + std::to_string(outputs) + " field elements");
   }
   Accuse(block, *record, sender, payload.accused);
   record->posts.push_back({sender, payload.shares});
-  Decode(block, payload.request, *record, pool.terms.outputs);
+  Decode(block, payload.request, *record, pool.terms);
   block.state.Put(key, *record);
   return {};
 }

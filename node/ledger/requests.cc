@@ -91,8 +91,9 @@ Outcome Execute(Block& block, const proto::PublicKey& sender,
   record->status = RequestStatus::kSubmitted;
   record->submitted_round = block.round;
   record->masked_tokens = payload.masked_tokens;
+  record->until_end = payload.until_end;
   record->submission = proto::SubmissionDigest(block.chain.id, payload.request, record->attempt,
-                                               payload.masked_tokens);
+                                               payload.masked_tokens, payload.until_end);
   block.state.Put(key, *record);
   auto opened = block.state.Get<proto::Opened>(proto::OpenedKey());
   std::erase_if(opened.entries,
@@ -121,8 +122,9 @@ void ExpireRequests(Block& block) {
     const auto pool = block.state.Get<proto::Pool>(proto::PoolKey(record.model, record.bucket));
     record.status = RequestStatus::kExpired;
     block.SpeakOfAttempt(record.attempt);
-    record.paid = PayMembers(block, pool.terms.bundle_price, attempt.pass);
-    Credit(block.state, record.owner, record.price - pool.terms.bundle_price);
+    record.charged = pool.terms.bundle_price;
+    record.paid = PayMembers(block, record.charged, attempt.pass);
+    Credit(block.state, record.owner, record.price - record.charged);
     block.state.Put(key, record);
     attempt.status = proto::AttemptStatus::kBurnt;
     block.state.Put(attempt_key, attempt);

@@ -32,6 +32,7 @@ void Put(pb::TransactionBody& body, const SubmitInference& payload) {
   auto& out = *body.mutable_submit_inference();
   out.set_request(payload.request);
   out.mutable_masked_tokens()->Assign(payload.masked_tokens.begin(), payload.masked_tokens.end());
+  out.set_until_end(payload.until_end);
 }
 
 void Put(pb::TransactionBody& body, const ModelReady& payload) {
@@ -63,6 +64,7 @@ void Put(pb::TransactionBody& body, const Attest& payload) {
   body.mutable_attest()->set_request(payload.request);
   body.mutable_attest()->set_transcript(Text(payload.transcript.span()));
   for (const PartyId party : payload.accused) body.mutable_attest()->add_accused(Index(party));
+  body.mutable_attest()->set_steps(payload.steps);
 }
 
 void Put(pb::TransactionBody& body, const PostOutput& payload) {
@@ -148,7 +150,7 @@ OpenRequest Get(Checker& check, const pb::OpenRequestPayload& in) {
 
 SubmitInference Get(Checker& check, const pb::SubmitInferencePayload& in) {
   check.Limit(in.masked_tokens(), kTokensMax);
-  return {in.request(), {in.masked_tokens().begin(), in.masked_tokens().end()}};
+  return {in.request(), {in.masked_tokens().begin(), in.masked_tokens().end()}, in.until_end()};
 }
 
 ModelReady Get(Checker& check, const pb::ModelReadyPayload& in) {
@@ -178,7 +180,9 @@ Verdict Get(Checker& check, const pb::VerdictPayload& in) {
 }
 
 Attest Get(Checker& check, const pb::AttestPayload& in) {
-  return {in.request(), check.Fixed<Digest>(in.transcript()), check.Parties(in.accused())};
+  check.Require(in.steps() >= 1 && in.steps() <= kOutputsMax, "no answer has so many steps");
+  return {in.request(), check.Fixed<Digest>(in.transcript()), check.Parties(in.accused()),
+          in.steps()};
 }
 
 PostOutput Get(Checker& check, const pb::PostOutputPayload& in) {
@@ -397,10 +401,11 @@ Digest CoinDealingContext(const Digest& chain, std::uint64_t epoch, const Public
 }
 
 Digest SubmissionDigest(const Digest& chain, std::uint64_t request, std::uint64_t attempt,
-                        const std::vector<std::uint32_t>& masked_tokens) {
+                        const std::vector<std::uint32_t>& masked_tokens, bool until_end) {
   Hasher hasher("waxseal/submission");
   hasher.Add(chain.span()).Add(request).Add(attempt).Add(std::uint64_t{masked_tokens.size()});
   for (const std::uint32_t token : masked_tokens) hasher.Add(std::uint64_t{token});
+  hasher.Add(std::uint64_t{until_end ? 1u : 0u});
   return hasher.Finish();
 }
 

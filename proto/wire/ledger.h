@@ -68,6 +68,9 @@ struct OpenRequest {
 struct SubmitInference {
   std::uint64_t request = 0;
   std::vector<std::uint32_t> masked_tokens;  // id + r mod V', one for each token of the bucket.
+  // The answer may end early, and how long it is may be known: the steps after an end token are not
+  // computed, nor paid for.
+  bool until_end = false;
   bool operator==(const SubmitInference&) const = default;
 };
 
@@ -114,12 +117,13 @@ struct Attest {
   std::uint64_t request = 0;
   Digest transcript;
   std::vector<PartyId> accused;  // Ascending, distinct.
+  std::uint32_t steps = 1;       // That were computed; all of the bucket's unless `until_end`.
   bool operator==(const Attest&) const = default;
 };
 
 struct PostOutput {
   std::uint64_t request = 0;
-  std::vector<ShareBytes> shares;  // One for each output of the bucket.
+  std::vector<ShareBytes> shares;  // One for each output of the steps that were computed.
   std::vector<PartyId> accused;    // Ascending, distinct.
   bool operator==(const PostOutput&) const = default;
 };
@@ -241,6 +245,7 @@ struct Bucket {
   std::uint64_t bundle_price = 0;   // The part of it that is kept when the request expires.
   std::uint32_t pool_target = 0;    // Bundles to keep in stock.
   std::uint32_t layers = 0;         // Layer certificates that an attempt needs.
+  std::uint32_t steps = 1;  // In which the outputs are computed, as many in each: a text's tokens.
   bool operator==(const Bucket&) const = default;
 };
 
@@ -263,6 +268,6 @@ Digest ModelId(ByteSpan manifest);
 
 // What stands for a submission: (bundle -> this digest) is durable before an online share leaves.
 Digest SubmissionDigest(const Digest& chain, std::uint64_t request, std::uint64_t attempt,
-                        const std::vector<std::uint32_t>& masked_tokens);
+                        const std::vector<std::uint32_t>& masked_tokens, bool until_end = false);
 
 }  // namespace proto

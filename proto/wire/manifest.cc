@@ -51,6 +51,8 @@ void CheckBucket(Checker& check, const Bucket& bucket) {
                 "a bucket's padded vocabulary is no power of two in range");
   check.Require(bucket.outputs >= 1 && bucket.outputs <= kOutputsMax,
                 "a bucket's outputs are out of range");
+  check.Require(bucket.steps >= 1 && bucket.outputs % bucket.steps == 0,
+                "a bucket's outputs are not those of its steps");
   check.Require(bucket.output_frac <= kOutputFracMax, "a bucket's fraction bits are out of range");
   // The last outputs may be range flags.
   check.Require(bucket.labels.size() <= bucket.outputs, "a bucket has more labels than outputs");
@@ -105,7 +107,8 @@ Manifest GetManifest(Checker& check, const pb::ModelManifest& in) {
                                 bucket.price(),
                                 bucket.bundle_price(),
                                 bucket.pool_target(),
-                                bucket.layers()});
+                                bucket.layers(),
+                                bucket.steps()});
   }
   CheckManifest(check, manifest);
   return manifest;
@@ -148,6 +151,7 @@ Bytes EncodeManifest(const Manifest& manifest) {
     to.set_bundle_price(bucket.bundle_price);
     to.set_pool_target(bucket.pool_target);
     to.set_layers(bucket.layers);
+    to.set_steps(bucket.steps);
   }
   return Serialize(out);
 }

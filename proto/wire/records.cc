@@ -223,7 +223,7 @@ void Fields(auto& io, Of<AttemptRecord> auto& record) {
 void Fields(auto& io, Of<Pool> auto& record) {
   io(record.terms.members, record.terms.tokens, record.terms.vocabulary_padded,
      record.terms.outputs, record.terms.layers, record.terms.pool_target, record.terms.price,
-     record.terms.bundle_price);
+     record.terms.bundle_price, record.terms.steps);
   io.List(record.started, kAttemptsInProgressMax);
   io.List(record.ready, kPoolBundlesMax);
   io.List(record.waiting, kWaitingMax);
@@ -235,8 +235,9 @@ void Fields(auto& io, Of<RequestRecord> auto& record) {
   io(record.price, record.opened_round, record.attempt, record.deadline_round,
      record.submitted_round, record.completed_round, record.submission);
   io.List(record.masked_tokens, kTokensMax);
-  io.List(record.attestations, kCommitteeMax,
-          [&](auto& attestation) { io(attestation.party, attestation.transcript); });
+  io.List(record.attestations, kCommitteeMax, [&](auto& attestation) {
+    io(attestation.party, attestation.transcript, attestation.steps);
+  });
   io(record.transcript);
   io.List(record.posts, kCommitteeMax, [&](auto& post) {
     io(post.party);
@@ -252,6 +253,7 @@ void Fields(auto& io, Of<RequestRecord> auto& record) {
   });
   io.Ascending(record.named);
   io.List(record.paid, kCommitteeMax);
+  io(record.until_end, record.steps, record.charged);
 }
 
 void Fields(auto& io, Of<Totals> auto& record) {

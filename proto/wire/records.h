@@ -178,6 +178,7 @@ struct BucketTerms {
   std::uint32_t pool_target = 0;
   std::uint64_t price = 0;
   std::uint64_t bundle_price = 0;
+  std::uint32_t steps = 1;
   bool operator==(const BucketTerms&) const = default;
 };
 
@@ -212,6 +213,7 @@ std::string_view Name(Misdeed misdeed);
 struct Attestation {
   PartyId party{};
   Digest transcript;
+  std::uint32_t steps = 1;  // That were computed.
   bool operator==(const Attestation&) const = default;
 };
 
@@ -252,7 +254,10 @@ struct RequestRecord {
   std::vector<ShareBytes> output;         // Masked, once completed.
   std::vector<Accusation> accusations;    // Ascending, distinct.
   std::vector<NamedParty> named;          // Ascending, distinct.
-  std::vector<PartyId> paid;              // Who shared the price.
+  std::vector<PartyId> paid;              // Who shared what was charged.
+  bool until_end = false;                 // SubmitInference's.
+  std::uint32_t steps = 0;                // What n - t of them say, once computed.
+  std::uint64_t charged = 0;  // Of the price, once completed or expired; the owner has the rest.
   bool operator==(const RequestRecord&) const = default;
 };
 

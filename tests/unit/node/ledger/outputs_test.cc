@@ -218,5 +218,87 @@ TEST(Outputs, AccusingAStrangerIsInvalid) {
   EXPECT_TRUE(world.Request(request).attestations.empty());
 }
 
+// A text of four steps with two outputs each.
+class Texts : public testing::Test {
+ protected:
+  void SetUp() override {
+    proto::Manifest manifest = world_.MakeManifest(0);
+    manifest.buckets[0].outputs = 8;
+    manifest.buckets[0].labels.clear();
+    manifest.buckets[0].steps = 4;
+    const Digest model = world_.Activate(manifest);
+    world_.Preprocess(1);
+    request_ = world_.Open(model);
+  }
+  void Submit(bool until_end) {
+    EXPECT_EQ(world_.Client(0, proto::SubmitInference{request_, {1, 2, 3, 63}, until_end}).code,
+              ReceiptCode::kDone);
+  }
+  ReceiptCode Attest(std::size_t validator, std::uint32_t steps) {
+    return world_.Validator(validator, proto::Attest{request_, kRun, {}, steps}).code;
+  }
+  ReceiptCode Post(std::size_t validator, std::size_t outputs) {
+    return world_
+        .Validator(validator, proto::PostOutput{request_, world_.Shares(validator, outputs), {}})
+        .code;
+  }
+  proto::RequestRecord Record() const { return world_.Request(request_); }
+
+  World world_;
+  std::uint64_t request_ = 0;
+};
+
+TEST_F(Texts, ThatEndEarlyHaveTheOutputsOfTheirStepsAndCostThose) {
+  Submit(true);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(Attest(i, 3), ReceiptCode::kDone);
+  EXPECT_EQ(Record().status, RequestStatus::kComputed);
+  EXPECT_EQ(Record().steps, 3u);
+  const auto before = world_.Balance(world_.clients[0].public_key());
+  const auto money = world_.ledger.snapshot().totals().escrow;
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(Post(i, 6), ReceiptCode::kDone);
+  const auto record = Record();
+  EXPECT_EQ(record.status, RequestStatus::kCompleted);
+  EXPECT_EQ(record.output.size(), 6u);
+  // The bundle's 401, and three of the four parts of the other 602.
+  EXPECT_EQ(record.charged, 401u + 451u);
+  EXPECT_EQ(world_.Balance(world_.clients[0].public_key()), before + 1003 - 852);
+  EXPECT_EQ(world_.ledger.snapshot().totals().escrow, money - 1003);
+}
+
+TEST_F(Texts, ThatMayNotEndEarlyAreWhole) {
+  Submit(false);
+  EXPECT_EQ(Attest(0, 3), ReceiptCode::kInvalid);
+  EXPECT_EQ(Attest(0, 5), ReceiptCode::kInvalid);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(Attest(i, 4), ReceiptCode::kDone);
+  EXPECT_EQ(Post(3, 6), ReceiptCode::kInvalid);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(Post(i, 8), ReceiptCode::kDone);
+  EXPECT_EQ(Record().status, RequestStatus::kCompleted);
+  EXPECT_EQ(Record().charged, 1003u);
+}
+
+// The liars may not make an answer shorter or longer: it is n - t members' word, and who says
+// another length is named and not paid.
+TEST_F(Texts, AreAsLongAsAQuorumSays) {
+  Submit(true);
+  EXPECT_EQ(Attest(3, 1), ReceiptCode::kDone);
+  EXPECT_EQ(Attest(3, 2), ReceiptCode::kContradiction);
+  EXPECT_EQ(Attest(0, 2), ReceiptCode::kDone);
+  EXPECT_EQ(Attest(1, 2), ReceiptCode::kDone);
+  EXPECT_EQ(Record().status, RequestStatus::kSubmitted);
+  EXPECT_EQ(Attest(1, 2), ReceiptCode::kDuplicate);
+  EXPECT_EQ(Attest(2, 2), ReceiptCode::kDone);
+  EXPECT_EQ(Record().status, RequestStatus::kComputed);
+  EXPECT_EQ(Record().steps, 2u);
+  // More or fewer shares than the steps have are none.
+  EXPECT_EQ(Post(3, 2), ReceiptCode::kInvalid);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(Post(i, 4), ReceiptCode::kDone);
+  const auto record = Record();
+  EXPECT_EQ(record.output.size(), 4u);
+  EXPECT_EQ(record.named, (std::vector{NamedParty{PartyId{3}, Misdeed::kOtherTranscript},
+                                       NamedParty{PartyId{3}, Misdeed::kWrongShare},
+                                       NamedParty{PartyId{3}, Misdeed::kEquivocation}}));
+  EXPECT_EQ(record.paid, (std::vector{PartyId{0}, PartyId{1}, PartyId{2}}));
+}
+
 }  // namespace
 }  // namespace node::test

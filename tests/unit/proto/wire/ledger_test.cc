@@ -37,11 +37,11 @@ std::vector<Payload> AllPayloads() {
   return {Transfer{Key("to").public_key(), 5},
           RegisterModel{{1, 2, 3}},
           OpenRequest{Name("model"), 2},
-          SubmitInference{9, {0, 1, 16383}},
+          SubmitInference{9, {0, 1, 16383}, true},
           ModelReady{Name("model")},
           FixLayer{MakeCertificate()},
           Verdict{4, Name("transcript"), true},
-          Attest{5, Name("transcript"), {PartyId{1}, PartyId{3}}},
+          Attest{5, Name("transcript"), {PartyId{1}, PartyId{3}}, 64},
           PostOutput{6, {ShareBytes{1}, ShareBytes{2, 3}}, {PartyId{0}}},
           ReportEvidence{{9, 8, 7}},
           DealCoinKey{2, {1, 2, 3}},
@@ -165,6 +165,8 @@ TEST(TransactionsDeathTest, BeyondTheLimitsAreNotSigned) {
   EXPECT_DEATH(Sign(PostOutput{1, std::vector<ShareBytes>(kOutputsMax + 1), {}}), "CHECK");
   EXPECT_DEATH(Sign(Attest{1, {}, {PartyId{3}, PartyId{3}}}), "CHECK");
   EXPECT_DEATH(Sign(Attest{1, {}, {PartyId{kCommitteeMax}}}), "CHECK");
+  EXPECT_DEATH(Sign(Attest{1, {}, {}, 0}), "CHECK");
+  EXPECT_DEATH(Sign(Attest{1, {}, {}, kOutputsMax + 1}), "CHECK");
   EXPECT_DEATH(Sign(Transfer{Key().public_key(), kAmountMax + 1}), "CHECK");
   LayerCertificate twice = MakeCertificate();
   twice.echoes[2].first = twice.echoes[1].first;
@@ -190,6 +192,7 @@ Manifest MakeManifest() {
     bucket.bundle_price = 60;
     bucket.pool_target = 2;
     bucket.layers = 14;
+    bucket.steps = tokens / 16;
     manifest.buckets.push_back(bucket);
   }
   return manifest;
@@ -256,6 +259,8 @@ TEST(Manifests, EveryFieldIsChecked) {
   refuse([](Manifest& m) { m.buckets[0].price = kAmountMax + 1; });
   refuse([](Manifest& m) { m.buckets[0].layers = 0; });
   refuse([](Manifest& m) { m.buckets[0].layers = kLayersMax + 1; });
+  refuse([](Manifest& m) { m.buckets[0].steps = 0; });
+  refuse([](Manifest& m) { m.buckets[0].steps = 3; });  // Of two outputs.
 }
 
 TEST(Submissions, AreNamedByAllOfThem) {
@@ -265,6 +270,7 @@ TEST(Submissions, AreNamedByAllOfThem) {
   EXPECT_NE(name, SubmissionDigest(kChain, 1, 1, {3, 4}));
   EXPECT_NE(name, SubmissionDigest(kChain, 1, 2, {4, 3}));
   EXPECT_NE(name, SubmissionDigest(kChain, 1, 2, {3, 4, 0}));
+  EXPECT_NE(name, SubmissionDigest(kChain, 1, 2, {3, 4}, true));
 }
 
 TEST(OpaqueTransaction, IsOneOnlyWhereTheChainAdmitsIt) {

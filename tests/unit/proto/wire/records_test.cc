@@ -41,13 +41,16 @@ RequestRecord MakeRequest() {
   record.completed_round = 8;
   record.submission = Name("submission");
   record.masked_tokens = {1, 2, 60000};
-  record.attestations = {{PartyId{2}, Name("transcript")}, {PartyId{0}, Name("other")}};
+  record.attestations = {{PartyId{2}, Name("transcript"), 7}, {PartyId{0}, Name("other"), 8}};
   record.transcript = Name("transcript");
   record.posts = {{PartyId{1}, {ShareBytes{1}, ShareBytes{2}}}, {PartyId{0}, {}}};
   record.output = {ShareBytes{9}, ShareBytes{8}};
   record.accusations = {{PartyId{0}, PartyId{3}}, {PartyId{1}, PartyId{3}}};
   record.named = {{PartyId{0}, Misdeed::kOtherTranscript}, {PartyId{3}, Misdeed::kAccused}};
   record.paid = {PartyId{2}, PartyId{1}};
+  record.until_end = true;
+  record.steps = 7;
+  record.charged = 90;
   return record;
 }
 
