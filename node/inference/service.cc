@@ -145,7 +145,7 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
     }
     const auto fits = [&](const mpc::Plan& p) {
       return p.tokens == bucket.tokens && p.vocabulary_padded() == bucket.vocabulary_padded &&
-             p.ops.back().size() == bucket.outputs &&
+             p.ops.back().size() == bucket.outputs && p.steps == bucket.steps &&
              mpc::LayerCount(p, context_.committee) == bucket.layers;
     };
     if (!plan || !fits(*plan)) {
@@ -237,6 +237,7 @@ void Service::SyncRequest(const Snapshot& snapshot, std::uint64_t number, Step& 
     case RequestStatus::kCompleted:
     case RequestStatus::kExpired:
       requests_.erase(number);
+      answers_.erase(number);
       TakeEarly(early_requests_, number);
       return EraseAttempt(record->attempt, step);
   }
@@ -276,7 +277,7 @@ void Service::StartSession(std::uint64_t number, RequestRun& run, Step& step) {
   }
   if (!BindBundle(number, run.record, step)) return;
   run.session = std::make_unique<mpc::Session>(context_, plan, std::move(*bundle), number,
-                                               run.record.masked_tokens);
+                                               run.record.masked_tokens, run.record.until_end);
   EffortOf(status_.requests, number);
   Absorb(number, run.session->Start(), step);
   for (Early& early : TakeEarly(early_requests_, number)) {
@@ -298,10 +299,24 @@ void Service::PostOutput(std::uint64_t number, RequestRun& run, Step& step) {
   step.outputs.push_back(std::move(post));
 }
 
+void Service::AddAnswerSteps(std::uint64_t number, const RequestRun& run) {
+  const std::size_t group = PlanOf(run.record.model, run.record.bucket)->group();
+  std::vector<AnswerStep>& steps = answers_[number];
+  const std::span<const mpc::Fp> shares = run.session->output_shares();
+  while ((steps.size() + 1) * group <= shares.size()) {
+    const auto index = static_cast<std::uint32_t>(steps.size());
+    proto::Bytes bytes = mpc::EncodeElements(shares.subspan(index * group, group));
+    const proto::Signature signature =
+        context_.key->Sign(AnswerStepDigest(context_.chain, number, index, bytes));
+    steps.push_back({std::move(bytes), signature});
+  }
+}
+
 void Service::Absorb(std::uint64_t request, mpc::Session::Step child, Step& step) {
   auto outputs = step.Absorb(std::move(child), [](proto::SessionMessage message) {
     return InferenceMessage(std::move(message));
   });
+  AddAnswerSteps(request, requests_.at(request));
   for (auto& output : outputs) {
     RequestRun& run = requests_.at(request);
     Effort& effort = EffortOf(status_.requests, request);
@@ -309,7 +324,7 @@ void Service::Absorb(std::uint64_t request, mpc::Session::Step child, Step& step
     effort.rounds = output.rounds;
     effort.bytes_sent = output.bytes_sent;
     step.notes.push_back("request " + std::to_string(request) + " is computed");
-    step.outputs.push_back(proto::Attest{request, output.transcript, output.accused});
+    step.outputs.push_back(proto::Attest{request, output.transcript, output.accused, output.steps});
     run.finished = std::move(output);
     PostOutput(request, run, step);
   }

@@ -4,7 +4,9 @@
 //   attempt started        run mpc::Attempt; its certificates and verdicts become transactions
 //   attempt dead           run mpc::Blame: reveal its keys, post who lied
 //   attempt certified      keep the bundle on disk until one request has consumed it
-//   request submitted      make (bundle -> submission) durable, then run mpc::Session
+//   request submitted      make (bundle -> submission) durable, then run mpc::Session; its shares
+//   of
+//                          the answer's steps are there for the client as they are computed
 //   session finished       Attest; once the ledger says `computed`, PostOutput
 //   request ended          erase the bundle and its layers
 //
@@ -30,6 +32,7 @@
 #include "mpc/party.h"
 #include "mpc/preprocessing/attempt.h"
 #include "mpc/preprocessing/blame.h"
+#include "node/inference/answer_step.h"
 #include "node/inference/effort.h"
 #include "node/inference/message.h"
 #include "node/ledger/events.h"
@@ -74,6 +77,9 @@ class Service {
   // This member's shares of a bundle's token masks and output masks (mpc::ClientMaskShares): for
   // the owner of the request it is assigned to alone, which the caller has checked.
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) const;
+
+  // What is computed of the answer to a running request; none of one that does not run here.
+  const std::map<std::uint64_t, std::vector<AnswerStep>>& answers() const { return answers_; }
 
   // Of an epoch that is over: no request that its members answer for is unfinished.
   bool IsDone() const;
@@ -125,6 +131,7 @@ class Service {
   void ResumePostponed(Step& step);
   bool BindBundle(std::uint64_t number, const proto::RequestRecord& record, Step& step);
   void PostOutput(std::uint64_t number, RequestRun& run, Step& step);
+  void AddAnswerSteps(std::uint64_t number, const RequestRun& run);
 
   void Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step);
   void Absorb(mpc::Blame::Step child, Step& step);
@@ -143,6 +150,7 @@ class Service {
   std::map<std::uint64_t, AttemptRun> attempts_;
   std::map<std::uint64_t, mpc::Blame> blames_;  // Of dead attempts.
   std::map<std::uint64_t, RequestRun> requests_;
+  std::map<std::uint64_t, std::vector<AnswerStep>> answers_;  // Of those that run.
   EarlyByNumber early_attempts_;
   EarlyByNumber early_requests_;
   std::vector<std::size_t> early_bytes_;  // By sender.

@@ -435,6 +435,16 @@ Result<std::vector<mpc::Fp>> Host::MaskShares(std::uint64_t attempt) {
   return Await(std::move(answer));
 }
 
+std::vector<AnswerStep> Host::AnswerSteps(std::uint64_t request, std::uint64_t from,
+                                          std::size_t count) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = answers_.find(request);
+  if (found == answers_.end() || from >= found->second.size()) return {};
+  const auto first = found->second.begin() + static_cast<std::ptrdiff_t>(from);
+  const std::size_t there = found->second.size() - static_cast<std::size_t>(from);
+  return {first, first + static_cast<std::ptrdiff_t>(std::min(there, count))};
+}
+
 Result<> Host::AddModelFile(proto::Bytes bytes) {
   auto promise = std::make_shared<std::promise<Result<>>>();
   auto answer = promise->get_future();

@@ -49,6 +49,8 @@ class Store;
 inline constexpr std::size_t kEarlyEpochBytesMax = std::size_t{64} << 20;
 // Own transactions that wait for a member to take them.
 inline constexpr std::size_t kForwardsMax = 10'000;
+// Requests whose answers' steps are kept for those who ask.
+inline constexpr std::size_t kAnswersMax = 64;
 // Own questions about snapshots that wait to be asked; what is lost is asked again.
 inline constexpr std::size_t kQuestionsMax = 1024;
 
@@ -98,6 +100,8 @@ class Host : public Backend {
       std::vector<proto::Bytes> transactions) override;
   Counters counters() const override;
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) override;
+  std::vector<AnswerStep> AnswerSteps(std::uint64_t request, std::uint64_t from,
+                                      std::size_t count) const override;
   proto::Result<> AddModelFile(proto::Bytes bytes) override;
   proto::Result<proto::SharedBytes> ReadModelFile(const proto::Digest& digest) override;
   ServiceStatus service_status() const override;
@@ -237,6 +241,7 @@ class Host : public Backend {
   std::size_t next_server_ = 0;
   SyncStatus sync_status_;
   ServiceStatus service_status_;
+  std::map<std::uint64_t, std::vector<AnswerStep>> answers_;  // The newest kAnswersMax, by request.
   Counters counters_;
   std::string failure_;
 };

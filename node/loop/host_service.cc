@@ -187,6 +187,11 @@ void Host::Dispatch(EpochMember& part, Service::Step step) {
   for (auto* efforts : {&service_status_.attempts, &service_status_.requests}) {
     while (efforts->size() > kEffortsMax) efforts->erase(efforts->begin());
   }
+  for (const auto& [number, steps] : part.service()->answers()) {
+    std::vector<AnswerStep>& known = answers_[number];
+    for (std::size_t i = known.size(); i < steps.size(); ++i) known.push_back(steps[i]);
+  }
+  while (answers_.size() > kAnswersMax) answers_.erase(answers_.begin());
 }
 
 }  // namespace node

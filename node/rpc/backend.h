@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mpc/field/fp.h"
+#include "node/inference/answer_step.h"
 #include "node/inference/effort.h"
 #include "node/ledger/proven_block.h"
 #include "node/ledger/snapshot.h"
@@ -58,6 +59,10 @@ class Backend {
       std::vector<proto::Bytes> transactions) = 0;
   virtual Counters counters() const = 0;
   virtual proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) = 0;
+  // What this validator has computed of the answer to a request, from step `from` on, at most
+  // `count` steps.
+  virtual std::vector<AnswerStep> AnswerSteps(std::uint64_t request, std::uint64_t from,
+                                              std::size_t count) const = 0;
   virtual proto::Result<> AddModelFile(proto::Bytes bytes) = 0;
   virtual proto::Result<proto::SharedBytes> ReadModelFile(const proto::Digest& digest) = 0;
   virtual ServiceStatus service_status() const = 0;

@@ -115,7 +115,8 @@ json ToJson(const proto::Manifest& manifest) {
                        {"price", bucket.price},
                        {"bundle_price", bucket.bundle_price},
                        {"pool_target", bucket.pool_target},
-                       {"layers", bucket.layers}});
+                       {"layers", bucket.layers},
+                       {"steps", bucket.steps}});
   }
   return {{"name", manifest.name},
           {"architecture", manifest.architecture},
@@ -170,7 +171,10 @@ json ToJson(const Names& names, const proto::RequestRecord& record) {
           {"transcript", record.transcript.hex()},
           {"posts", posts},
           {"output", Hex(record.output)},
+          {"until_end", record.until_end},
+          {"steps", record.steps},
           {"named", named},
+          {"charged", record.charged},
           {"paid", NamesOf(names, record.paid)}};
 }
 
@@ -211,7 +215,8 @@ json Summary(const proto::EpochRecord& epoch, const proto::Transaction& transact
           [](const proto::SubmitInference& p) {
             return json{{"kind", "submit_inference"},
                         {"request", p.request},
-                        {"masked_tokens", p.masked_tokens}};
+                        {"masked_tokens", p.masked_tokens},
+                        {"until_end", p.until_end}};
           },
           [](const proto::ModelReady& p) {
             return json{{"kind", "model_ready"}, {"model", p.model.hex()}};
@@ -230,6 +235,7 @@ json Summary(const proto::EpochRecord& epoch, const proto::Transaction& transact
             return json{{"kind", "attest"},
                         {"request", p.request},
                         {"transcript", p.transcript.hex()},
+                        {"steps", p.steps},
                         {"accused", NamesOf(names, p.accused)}};
           },
           [&](const proto::PostOutput& p) {

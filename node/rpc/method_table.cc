@@ -87,6 +87,15 @@ std::vector<MethodSpec> Table() {
                   {"signature", kHex64, "The owner's, of this question."}},
        .result = "{party, attempt, sealed, signature}",
        .errors = {kNotFound, kDenied}},
+      {.name = "request_progress",
+       .about = "What this validator has computed of the answer to a request so far: its shares of "
+                "the masked output, step by step.",
+       .params = {{"request", kNumber, "Its number."},
+                  {"from", kNumber, "The first step to tell, from 0; else 0.", false}},
+       .result = "{steps}: a list of at most 256 {shares, signature}, the first that of step "
+                 "`from`; the signature is the validator's, of the shares as those of this step. "
+                 "Empty when there is nothing yet, or the request has ended for long.",
+       .errors = {kNotFound}},
       {.name = "model_file",
        .about = "A part of a registered model's file.",
        .params = {{"digest", kHex32, "The file's hash."},

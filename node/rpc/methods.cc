@@ -86,6 +86,7 @@ class Methods {
     const std::map<std::string, Method> own = {{"status", &Methods::Status},
                                                {"submit_transaction", &Methods::SubmitTransaction},
                                                {"mask_shares", &Methods::MaskShares},
+                                               {"request_progress", &Methods::RequestProgress},
                                                {"model_file", &Methods::ModelFile},
                                                {"upload_model_file", &Methods::UploadModelFile},
                                                {"peers", &Methods::Peers},
@@ -244,6 +245,23 @@ class Methods {
                 {"attempt", record->attempt},
                 {"sealed", proto::ToHex(sealed)},
                 {"signature", proto::ToHex(signature.span())}};
+  }
+
+  // For anybody: it is what the ledger will hold, a little earlier.
+  Result<Json> RequestProgress(const Params& params) {
+    const auto request = params.Number("request");
+    const auto from = params.Number("from", 0);
+    if (!request) return tl::unexpected(request.error());
+    if (!from) return tl::unexpected(from.error());
+    if (!backend_.latest().request(*request)) {
+      return Fail(ErrorCode::kNotFound, "there is no request " + std::to_string(*request));
+    }
+    Json steps = Json::array();
+    for (const AnswerStep& step : backend_.AnswerSteps(*request, *from, kAnswerStepsMax)) {
+      steps.push_back({{"shares", proto::ToHex(step.shares)},
+                       {"signature", proto::ToHex(step.signature.span())}});
+    }
+    return Json{{"steps", std::move(steps)}};
   }
 
   // The size that a registered model's manifest gives the file.

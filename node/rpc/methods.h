@@ -8,6 +8,8 @@
 
 namespace node {
 
+// Steps of an answer in one call.
+inline constexpr std::size_t kAnswerStepsMax = 256;
 // A part of a model file in one call.
 inline constexpr std::size_t kFilePartBytesMax = std::size_t{3} << 20;
 // Model files under way from vendors, together.

@@ -115,7 +115,7 @@ class Committee {
   }
 
   // Client 0 opens a request and submits it with the masks of its bundle; its number.
-  std::uint64_t Ask(const std::vector<std::uint32_t>& ids) {
+  std::uint64_t Ask(const std::vector<std::uint32_t>& ids, bool until_end = false) {
     const std::uint64_t request = ledger_.Open(model_);
     TellEvents();
     Settle();
@@ -131,7 +131,8 @@ class Committee {
     auto masked = mpc::MaskTokens(ids, masks.first(plan_.tokens), plan_.vocabulary_padded());
     CHECK(masked.has_value());
     output_masks_[request] = {masks.begin() + plan_.tokens, masks.end()};
-    EXPECT_EQ(ledger_.Client(0, proto::SubmitInference{request, *masked}).code, ReceiptCode::kDone);
+    EXPECT_EQ(ledger_.Client(0, proto::SubmitInference{request, *masked, until_end}).code,
+              ReceiptCode::kDone);
     TellEvents();
     return request;
   }
@@ -141,11 +142,19 @@ class Committee {
     ASSERT_EQ(record.status, proto::RequestStatus::kCompleted);
     std::vector<mpc::Fp> masked;
     for (const auto& bytes : record.output) masked.push_back(*mpc::Fp::FromBytes(bytes));
-    const auto values = mpc::UnmaskOutput(masked, output_masks_.at(request));
+    ASSERT_EQ(masked.size(), record.steps * plan_.group());
+    const std::span<const mpc::Fp> masks = output_masks_.at(request);
+    const auto values = mpc::UnmaskOutput(masked, masks.first(masked.size()));
     const auto expected = mpc::EvaluateFloat(plan_, ids);
+    const int frac = plan_.ops.back().frac;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      EXPECT_NEAR(std::ldexp(static_cast<double>(values[i]), -16), expected[i], 0.1);
+      EXPECT_NEAR(std::ldexp(static_cast<double>(values[i]), -frac), expected[i], 0.1);
     }
+  }
+  // All that a member has ever told of an answer before its request was completed.
+  std::vector<AnswerStep> told_steps(std::uint16_t i, std::uint64_t request) const {
+    const auto found = told_steps_.find({i, request});
+    return found == told_steps_.end() ? std::vector<AnswerStep>() : found->second;
   }
 
  private:
@@ -167,6 +176,7 @@ class Committee {
     bucket.outputs = static_cast<std::uint32_t>(plan_.ops.back().size());
     bucket.output_frac = plan_.ops.back().frac;
     bucket.labels = plan_.labels;
+    bucket.steps = plan_.steps;
     bucket.pool_target = pool_target;
     bucket.layers = mpc::LayerCount(plan_, ledger_.committee);
     model_ = ledger_.Register(manifest);
@@ -188,6 +198,7 @@ class Committee {
   void Call(std::uint16_t i, Act act) {
     Service::Step step = act(*services_[i]);
     if (files_[i].gone()) return Die(i);
+    RecordSteps(i);
     for (const proto::Fault& fault : step.faults) {
       ADD_FAILURE() << "member " << i << " blames " << Index(fault.party);
     }
@@ -214,6 +225,17 @@ class Committee {
       };
       connect(i, other);
       connect(other, i);
+    }
+  }
+
+  // No member ever tells two things about a step of an answer.
+  void RecordSteps(std::uint16_t i) {
+    for (const auto& [request, steps] : services_[i]->answers()) {
+      std::vector<AnswerStep>& told = told_steps_[{i, request}];
+      for (std::size_t step = 0; step < std::min(told.size(), steps.size()); ++step) {
+        EXPECT_EQ(told[step].shares, steps[step].shares) << "two answers of member " << i;
+      }
+      if (steps.size() > told.size()) told = steps;
     }
   }
 
@@ -274,6 +296,7 @@ class Committee {
   std::deque<std::pair<std::uint16_t, Bytes>> transactions_;
   std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint32_t>, Bytes> openings_;
   std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint32_t>, Bytes> vectors_;
+  std::map<std::pair<std::uint16_t, std::uint64_t>, std::vector<AnswerStep>> told_steps_;
   std::map<std::uint64_t, std::vector<mpc::Fp>> output_masks_;
   std::size_t told_ = 0;
   std::uint64_t now_us_ = 0;

@@ -1,6 +1,7 @@
 // Pools of bundles: filled to their size in the background, a bundle assigned once, used once, then
 // erased; and all of it with a member killed after each write to its disk.
 
+#include "tests/unit/mpc/counting_plan.h"
 #include "tests/unit/node/inference/committee.h"
 #include "tests/unit/node/inference/leaky_plan.h"
 
@@ -83,6 +84,54 @@ TEST(Pool, SurvivesADeathAfterEachWrite) {
     committee.files(1).DieAfter(k);
     live(committee);
     EXPECT_LE(committee.deaths(), 1u);
+  }
+}
+
+// A text of at most 4 tokens that ends with the second: with a member killed after each write, as
+// above, all tell its steps as they compute them, end it there, and are paid for two steps.
+TEST(Answers, AreToldStepByStepAndEndWhereTheyMay) {
+  const std::vector<std::int32_t> ends{3, 6};
+  const mpc::Plan plan = mpc::CountingPlan(4, ends);
+  const std::vector<std::uint32_t> prompt{4};  // 5, 6.
+  const auto live = [&](Committee& committee) {
+    committee.Settle();
+    for (const bool until_end : {true, false}) {
+      const std::uint64_t request = committee.Ask(prompt, until_end);
+      committee.Settle();
+      committee.ExpectAnswer(request, prompt);
+      const auto record = committee.ledger().Request(request);
+      EXPECT_EQ(record.steps, until_end ? 2u : 4u);
+      EXPECT_EQ(record.charged, until_end ? 401u + 301u : 1003u);
+      EXPECT_TRUE(record.named.empty());
+      for (std::uint32_t step = 0; step < record.steps; ++step) {
+        mpc::RobustDecoder decoder(committee.ledger().committee, 1);
+        for (std::uint16_t i = 0; i < Committee::kSize; ++i) {
+          const auto steps = committee.told_steps(i, request);
+          if (step >= steps.size()) continue;  // It died, and the others did not wait for it.
+          const AnswerStep& told = steps[step];
+          decoder.Add(PartyId{i}, *mpc::DecodeElements(told.shares));
+          EXPECT_TRUE(proto::Verify(
+              committee.ledger().validators[i].public_key(),
+              AnswerStepDigest(committee.ledger().ledger.chain().id, request, step, told.shares),
+              told.signature));
+        }
+        ASSERT_TRUE(decoder.decoded());
+        EXPECT_EQ(decoder.values()[0], *mpc::Fp::FromBytes(record.output[step]));
+      }
+      EXPECT_EQ(committee.told_steps(0, request).size(), record.steps);
+    }
+  };
+  std::size_t writes = 0;
+  {
+    Committee committee(1, plan);
+    live(committee);
+    writes = committee.files(1).writes();
+  }
+  for (std::size_t k = 0; k < writes && !testing::Test::HasFailure(); ++k) {
+    SCOPED_TRACE("death after write " + std::to_string(k) + " of " + std::to_string(writes));
+    Committee committee(1, plan);
+    committee.files(1).DieAfter(k);
+    live(committee);
   }
 }
 

@@ -56,6 +56,14 @@ class FakeBackend final : public Backend {
   }
   Counters counters() const override { return {}; }
   proto::Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t) override { return Nothing(); }
+  std::vector<AnswerStep> AnswerSteps(std::uint64_t request, std::uint64_t from,
+                                      std::size_t count) const override {
+    std::vector<AnswerStep> steps;
+    for (std::uint64_t i = from; i < answer_steps.size() && steps.size() < count; ++i) {
+      if (request == answer_of) steps.push_back(answer_steps[i]);
+    }
+    return steps;
+  }
   proto::Result<> AddModelFile(Bytes) override { return Nothing(); }
   proto::Result<proto::SharedBytes> ReadModelFile(const Digest&) override { return Nothing(); }
   ServiceStatus service_status() const override { return status; }
@@ -71,6 +79,8 @@ class FakeBackend final : public Backend {
   MapStore map;
   std::optional<ProvenBlock> proven_block;
   ServiceStatus status;
+  std::uint64_t answer_of = 0;
+  std::vector<AnswerStep> answer_steps;
 
  private:
   static tl::unexpected<proto::Error> Nothing() {
@@ -207,6 +217,25 @@ TEST_F(MethodsOfAChain, SayWhyThereIsNoProof) {
   EXPECT_EQ(code("account", {{"key", model_.hex()}, {"prove", true}}), -32002);
   // Not provable: no such parameter.
   EXPECT_EQ(code("status", {{"prove", true}}), -32602);
+}
+
+TEST_F(MethodsOfAChain, TellWhatIsComputedOfAnAnswer) {
+  backend_.answer_of = request_;
+  for (std::uint8_t i = 0; i < 200; ++i) {
+    const Bytes shares(16, i);
+    backend_.answer_steps.push_back(
+        {shares, chain_.validators[0].Sign(MakeDigest("step " + std::to_string(i)))});
+  }
+  const Json first = Call("request_progress", {{"request", request_}})["result"]["steps"];
+  ASSERT_EQ(first.size(), 200u);
+  const Json later = Call("request_progress", {{"request", request_}, {"from", 198}});
+  ASSERT_EQ(later["result"]["steps"].size(), 2u);
+  EXPECT_EQ(later["result"]["steps"][1], first[199]);
+  EXPECT_EQ(first[3]["shares"], "03030303030303030303030303030303");
+  EXPECT_EQ(first[3]["signature"], proto::ToHex(backend_.answer_steps[3].signature.span()));
+  EXPECT_TRUE(
+      Call("request_progress", {{"request", request_}, {"from", 200}})["result"]["steps"].empty());
+  EXPECT_EQ(Call("request_progress", {{"request", 99}})["error"]["code"], -32001);
 }
 
 // rpc.discover is the table, the table is the interface, and errors are those it names.
