@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -12,11 +9,8 @@
 
 #include "mpc/online/client.h"
 #include "mpc/plan/evaluate.h"
-#include "mpc/sharing/shamir.h"
-#include "node/loop/key_file.h"
-#include "node/rpc/client.h"
-#include "node/rpc/methods.h"
-#include "proto/crypto/ecies.h"
+#include "node/cli/answer_watch.h"
+#include "node/cli/masks.h"
 #include "proto/crypto/hash.h"
 
 namespace node {
@@ -24,7 +18,6 @@ namespace node {
 using nlohmann::json;
 using proto::ErrorCode;
 using proto::Fail;
-using proto::PartyId;
 using proto::Result;
 using std::chrono::steady_clock;
 
@@ -33,134 +26,12 @@ namespace {
 constexpr std::chrono::seconds kBundlePatience{1800};
 // A submitted request never expires, and a long answer takes many rounds.
 constexpr std::chrono::seconds kResultPatience{3600};
-constexpr std::chrono::seconds kMaskPatience{60};
 // Validators whose ledger has not reached the assignment yet say so.
 constexpr int kMaskTriesMax = 20;
 constexpr std::chrono::milliseconds kMaskPause{300};
-// After the masks are decoded, how long the other validators may still answer to be checked.
-constexpr std::chrono::milliseconds kMaskGrace{1000};
 
 double Seconds(steady_clock::time_point from) {
   return std::chrono::duration<double>(steady_clock::now() - from).count();
-}
-
-// A fresh key that this one exchange is sealed to.
-Result<proto::SecretKey> EphemeralKey() {
-  return proto::SecretKey::From(Entropy(32));
-}
-
-struct Masks {
-  std::vector<mpc::Fp> values;  // tokens of r, then outputs of mu.
-  std::vector<std::string> wrong;
-  std::vector<std::string> silent;
-};
-
-// One validator's answer: checked and opened.
-Result<std::vector<mpc::Fp>> OpenShares(const Client& client, const Members& members, PartyId party,
-                                        std::uint64_t request, const proto::SecretKey& ephemeral,
-                                        std::size_t count, const json& answer) {
-  const auto sealed = proto::FromHex(answer.value("sealed", ""));
-  const auto signature = proto::FromHex(answer.value("signature", ""));
-  const auto bad = [](const char* why) {
-    return Fail(ErrorCode::kCorrupt, std::string("an answer is ") + why);
-  };
-  if (!sealed || !signature || signature->size() != 64) return bad("malformed");
-  if (!proto::Verify(members.keys[Index(party)],
-                     MaskAnswerDigest(client.chain(), request, ephemeral.public_key(), *sealed),
-                     *proto::Signature::From(*signature))) {
-    return bad("not signed by its validator");
-  }
-  const auto plain =
-      proto::OpenSealed(ephemeral, MaskContext(client.chain(), request, party), *sealed);
-  if (!plain) return tl::unexpected(plain.error());
-  if (plain->size() != count * mpc::Fp::kBytes) return bad("of the wrong length");
-  std::vector<mpc::Fp> shares;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto share = mpc::Fp::FromBytes(std::span<const std::uint8_t, mpc::Fp::kBytes>(
-        plain->data() + i * mpc::Fp::kBytes, mpc::Fp::kBytes));
-    if (!share) return bad("not made of field elements");
-    shares.push_back(*share);
-  }
-  return shares;
-}
-
-// Answers of the validators as they come. Shared with the asking threads, which may outlive the
-// question: a validator that never answers holds up nobody.
-struct Gathering {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  std::vector<std::pair<PartyId, Result<json>>> answers;
-};
-
-std::shared_ptr<Gathering> AskAll(const std::vector<proto::ValidatorSpec>& members,
-                                  const std::string& method, const json& params) {
-  auto gathering = std::make_shared<Gathering>();
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    std::thread([gathering, i, method, params, address = members[i].rpc_address] {
-      auto answer = Call(address, method, params);
-      const std::lock_guard lock(gathering->mutex);
-      gathering->answers.emplace_back(static_cast<PartyId>(i), std::move(answer));
-      gathering->arrived.notify_one();
-    }).detach();
-  }
-  return gathering;
-}
-
-Result<Masks> GatherMasks(const Client& client, std::uint64_t request, std::uint64_t attempt,
-                          std::size_t count) {
-  // The members of the epoch in which the bundle was made.
-  const auto bundle = client.Any("attempt", {{"id", attempt}});
-  if (!bundle) return tl::unexpected(bundle.error());
-  const auto epoch = client.Epoch(bundle->value("epoch", proto::kFirstEpoch));
-  if (!epoch) return tl::unexpected(epoch.error());
-  if (epoch->computing.empty()) {
-    return Fail(ErrorCode::kUnavailable, "nobody computes in the bundle's epoch");
-  }
-  const Members members(epoch->number, epoch->computing_keys());
-  std::vector<proto::ValidatorSpec> validators;
-  for (const PartyId party : epoch->computing) {
-    validators.push_back(epoch->validators[Index(party)]);
-  }
-  const auto ephemeral = EphemeralKey();
-  if (!ephemeral) return tl::unexpected(ephemeral.error());
-  const auto signature =
-      client.key().Sign(MaskQuestionDigest(client.chain(), request, ephemeral->public_key()));
-  const auto gathering = AskAll(validators, "mask_shares",
-                                {{"request", request},
-                                 {"ephemeral_key", ephemeral->public_key().hex()},
-                                 {"signature", proto::ToHex(signature.span())}});
-  mpc::RobustDecoder decoder(members.committee, count);
-  std::vector<bool> answered(validators.size());
-  std::string reason = "no answer in time";
-  auto deadline = steady_clock::now() + kMaskPatience;
-  std::unique_lock lock(gathering->mutex);
-  for (std::size_t seen = 0; seen < validators.size(); ++seen) {
-    if (!gathering->arrived.wait_until(lock, deadline,
-                                       [&] { return gathering->answers.size() > seen; })) {
-      break;
-    }
-    const auto& [party, answer] = gathering->answers[seen];
-    auto shares = answer ? OpenShares(client, members, party, request, *ephemeral, count, *answer)
-                         : tl::unexpected(answer.error());
-    if (!shares) {
-      reason = shares.error().message;
-      continue;
-    }
-    answered[Index(party)] = true;
-    decoder.Add(party, std::move(*shares));
-    if (decoder.decoded()) deadline = std::min(deadline, steady_clock::now() + kMaskGrace);
-  }
-  if (!decoder.decoded()) {
-    return Fail(ErrorCode::kUnavailable,
-                "too few validators gave good shares of the masks (" + reason + ")");
-  }
-  Masks masks;
-  masks.values = decoder.values();
-  for (const PartyId party : decoder.wrong()) masks.wrong.push_back(validators[Index(party)].name);
-  for (std::size_t i = 0; i < validators.size(); ++i) {
-    if (!answered[i]) masks.silent.push_back(validators[i].name);
-  }
-  return masks;
 }
 
 // A file of the packed tokenizer that holds numbers.
@@ -269,158 +140,263 @@ Result<ServedModel> OpenModel(const Client& client, const std::string& model) {
   return ServedModel{std::move(*found), std::move(*files), std::move(*tokenizer)};
 }
 
-Result<Answer> Ask(const Client& client, const ServedModel& model, const std::string& text,
-                   const Progress& progress) {
-  const proto::Manifest& manifest = model.found.manifest;
+namespace {
 
-  Answer answer;
-  answer.architecture = manifest.architecture;
-  answer.model = model.found.id.hex();
-  answer.tokens = model.tokenizer.Encode(text);
-  answer.text_tokens = answer.tokens.size();
-  const auto bucket = std::ranges::find_if(
-      manifest.buckets, [&](const proto::Bucket& b) { return b.tokens >= answer.tokens.size(); });
-  if (answer.tokens.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "the text has no tokens of this model");
+// One question on its way.
+class Asking {
+ public:
+  Asking(const Client& client, const ServedModel& model, const Progress& progress,
+         const AskOptions& options)
+      : client_(client), model_(model), progress_(progress), options_(options) {}
+
+  Result<Answer> Run(const std::string& text) {
+    Result<> done = Encode(text);
+    if (done) done = Open();
+    if (done) done = FetchMasks();
+    if (done) done = Submit();
+    if (done) done = Await();
+    if (done) done = Read();
+    if (!masks_.values.empty()) {
+      proto::SecureErase(masks_.values.data(), masks_.values.size() * sizeof(mpc::Fp));
+    }
+    if (!done) return tl::unexpected(done.error());
+    return std::move(answer_);
   }
-  if (bucket == manifest.buckets.end()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the text has " + std::to_string(answer.tokens.size()) + " tokens; model " +
-                    manifest.name + " takes at most " +
-                    std::to_string(manifest.buckets.back().tokens) + ", so shorten it");
+
+ private:
+  const proto::Manifest& manifest() const { return model_.found.manifest; }
+  const proto::Bucket& bucket() const { return manifest().buckets[bucket_]; }
+  std::string Request() const { return "request " + std::to_string(answer_.request); }
+
+  // The text as tokens of the smallest length that fits.
+  Result<> Encode(const std::string& text) {
+    answer_.architecture = manifest().architecture;
+    answer_.model = model_.found.id.hex();
+    answer_.tokens = model_.tokenizer.Encode(text);
+    answer_.text_tokens = answer_.tokens.size();
+    const auto bucket = std::ranges::find_if(manifest().buckets, [&](const proto::Bucket& b) {
+      return b.tokens >= answer_.tokens.size();
+    });
+    if (answer_.tokens.empty()) {
+      return Fail(ErrorCode::kInvalidArgument, "the text has no tokens of this model");
+    }
+    if (bucket == manifest().buckets.end()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "the text has " + std::to_string(answer_.tokens.size()) + " tokens; model " +
+                      manifest().name + " takes at most " +
+                      std::to_string(manifest().buckets.back().tokens) + ", so shorten it");
+    }
+    bucket_ = static_cast<std::uint32_t>(bucket - manifest().buckets.begin());
+    // What fills it up stands after a text to be judged, and before one to be continued.
+    const auto pads = Numbers(model_.files, "pad");
+    answer_.tokens.insert(answer_.writes() ? answer_.tokens.begin() : answer_.tokens.end(),
+                          bucket->tokens - answer_.text_tokens, pads.empty() ? 0 : pads.front());
+    answer_.labels = bucket->labels;
+    form_.steps = bucket->steps;
+    form_.group = bucket->outputs / bucket->steps;
+    form_.frac = bucket->output_frac;
+    form_.vocabulary = bucket->vocabulary_padded;
+    form_.ends = Numbers(model_.files, "eos");
+    const std::vector<std::uint32_t> flags = Numbers(model_.files, "flags");
+    form_.flags = bucket_ < flags.size() ? flags[bucket_] : 0;
+    if (form_.flags >= form_.group) {
+      return Fail(ErrorCode::kDenied, "the model's package speaks of more flags than outputs");
+    }
+    if (options_.until_end && (!answer_.writes() || form_.ends.empty())) {
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          "model " + manifest().name + " has no end token, so its answers cannot end early");
+    }
+    return {};
   }
-  // What fills it up stands after a text to be judged, and before one to be continued.
-  const bool writes = answer.writes();
-  const auto pads = Numbers(model.files, "pad");
-  answer.tokens.insert(writes ? answer.tokens.begin() : answer.tokens.end(),
-                       bucket->tokens - answer.text_tokens, pads.empty() ? 0 : pads.front());
-  answer.labels = bucket->labels;
 
-  progress("opening a request for " + std::to_string(bucket->tokens) + " tokens");
-  const auto index = static_cast<std::uint32_t>(bucket - manifest.buckets.begin());
-  const auto opened = client.Execute(proto::OpenRequest{model.found.id, index});
-  if (!opened) return tl::unexpected(opened.error());
-  answer.request = (*opened)["receipt"].value("request", std::uint64_t{0});
+  Result<> Open() {
+    progress_("opening a request for " + std::to_string(bucket().tokens) + " tokens");
+    const auto opened = client_.Execute(proto::OpenRequest{model_.found.id, bucket_});
+    if (!opened) return tl::unexpected(opened.error());
+    answer_.request = (*opened)["receipt"].value("request", std::uint64_t{0});
+    const auto start = steady_clock::now();
+    progress_(Request() + " waits for a preprocessed bundle");
+    const auto assigned = client_.WaitFor("a bundle for " + Request(), kBundlePatience, [&] {
+      return WhenStatus(client_, answer_.request, [](const json& record) {
+        return record.value("attempt", std::uint64_t{0}) != 0;
+      });
+    });
+    if (!assigned) return tl::unexpected(assigned.error());
+    attempt_ = assigned->value("attempt", std::uint64_t{0});
+    answer_.wait_seconds = Seconds(start);
+    return {};
+  }
 
-  auto start = steady_clock::now();
-  progress("request " + std::to_string(answer.request) + " waits for a preprocessed bundle");
-  const auto assigned = client.WaitFor(
-      "a bundle for request " + std::to_string(answer.request), kBundlePatience, [&] {
-        return WhenStatus(client, answer.request, [](const json& record) {
-          return record.value("attempt", std::uint64_t{0}) != 0;
+  Result<> FetchMasks() {
+    progress_("fetching shares of the masks from the validators");
+    auto computing = WhoComputes(client_, attempt_);
+    if (!computing) return tl::unexpected(computing.error());
+    computing_ = std::move(*computing);
+    const std::size_t count = bucket().tokens + bucket().outputs;
+    auto masks = GatherMasks(client_, *computing_, answer_.request, count);
+    for (int tries = 1; !masks && tries < kMaskTriesMax; ++tries) {
+      progress_(masks.error().message + "; trying again");
+      std::this_thread::sleep_for(kMaskPause);
+      masks = GatherMasks(client_, *computing_, answer_.request, count);
+    }
+    if (!masks) return tl::unexpected(masks.error());
+    masks_ = std::move(*masks);
+    answer_.wrong_masks = masks_.wrong;
+    answer_.silent_masks = masks_.silent;
+    const auto split = masks_.values.begin() + bucket().tokens;
+    form_.masks.assign(split, masks_.values.end());
+    return {};
+  }
+
+  Result<> Submit() {
+    const std::span<const mpc::Fp> all = masks_.values;
+    auto masked =
+        mpc::MaskTokens(answer_.tokens, all.first(bucket().tokens), bucket().vocabulary_padded);
+    if (!masked) return tl::unexpected(masked.error());
+    answer_.masked_tokens = std::move(*masked);
+    start_ = steady_clock::now();
+    progress_("submitting " + std::to_string(bucket().tokens) + " masked tokens");
+    const auto submitted = client_.Execute(
+        proto::SubmitInference{answer_.request, answer_.masked_tokens, options_.until_end});
+    if (!submitted) return tl::unexpected(submitted.error());
+    return {};
+  }
+
+  // Until the result is proved; meanwhile it is shown as it comes.
+  Result<> Await() {
+    progress_("the validators compute on shares");
+    std::optional<AnswerWatch> watch;
+    if (answer_.writes()) {
+      text_.emplace(form_, model_.tokenizer, options_.on_token);
+      if (options_.on_token) {
+        // What cannot be read is left to the record, and to the error it gives.
+        watch.emplace(*computing_, client_.chain(), answer_.request, form_.steps, form_.group,
+                      [this](std::span<const mpc::Fp> masked) {
+                        if (shown_whole_) shown_whole_ = text_->Take(masked).has_value();
+                      });
+      }
+    }
+    const auto completed = client_.WaitFor(
+        "the proved result of " + Request(), kResultPatience, [&]() -> Result<std::optional<json>> {
+          auto result = client_.Proved("request", {{"id", answer_.request}});
+          if (!result) return tl::unexpected(result.error());
+          auto held = result->proven.Find<proto::RequestRecord>(proto::RequestKey(answer_.request));
+          if (!held) return tl::unexpected(held.error());
+          if (!*held || (*held)->status != proto::RequestStatus::kCompleted) {
+            return std::nullopt;  // Or not under a signed block yet.
+          }
+          record_ = **std::move(held);
+          answer_.proof_height = result->proven.header().height;
+          return std::move(result->answer);
         });
-      });
-  if (!assigned) return tl::unexpected(assigned.error());
-  answer.wait_seconds = Seconds(start);
-
-  progress("fetching shares of the masks from the validators");
-  const std::size_t mask_count = bucket->tokens + bucket->outputs;
-  const auto attempt = assigned->value("attempt", std::uint64_t{0});
-  auto masks = GatherMasks(client, answer.request, attempt, mask_count);
-  for (int tries = 1; !masks && tries < kMaskTriesMax; ++tries) {
-    progress(masks.error().message + "; trying again");
-    std::this_thread::sleep_for(kMaskPause);
-    masks = GatherMasks(client, answer.request, attempt, mask_count);
-  }
-  if (!masks) return tl::unexpected(masks.error());
-  answer.wrong_masks = masks->wrong;
-  answer.silent_masks = masks->silent;
-  const std::span<const mpc::Fp> all = masks->values;
-  auto masked =
-      mpc::MaskTokens(answer.tokens, all.first(bucket->tokens), bucket->vocabulary_padded);
-  if (!masked) return tl::unexpected(masked.error());
-  answer.masked_tokens = std::move(*masked);
-
-  start = steady_clock::now();
-  progress("submitting " + std::to_string(bucket->tokens) + " masked tokens");
-  const auto submitted =
-      client.Execute(proto::SubmitInference{answer.request, answer.masked_tokens});
-  if (!submitted) return tl::unexpected(submitted.error());
-
-  progress("the validators compute on shares");
-  std::optional<CheckedAnswer> proved;
-  std::optional<proto::RequestRecord> record;
-  const auto completed = client.WaitFor(
-      "the proved result of request " + std::to_string(answer.request), kResultPatience,
-      [&]() -> Result<std::optional<json>> {
-        auto result = client.Proved("request", {{"id", answer.request}});
-        if (!result) return tl::unexpected(result.error());
-        auto held = result->proven.Find<proto::RequestRecord>(proto::RequestKey(answer.request));
-        if (!held) return tl::unexpected(held.error());
-        record = *std::move(held);
-        if (!record || record->status != proto::RequestStatus::kCompleted) {
-          return std::nullopt;  // Or not under a signed block yet.
-        }
-        proved = *std::move(result);
-        return proved->answer;
-      });
-  if (!completed) return tl::unexpected(completed.error());
-  answer.seconds = Seconds(start);
-  answer.proof_height = proved->proven.header().height;
-  answer.record = *completed;
-
-  if (record->masked_tokens != answer.masked_tokens) {
-    return Fail(ErrorCode::kDenied, "the ledger holds another submission than this client's");
-  }
-  if (record->output.size() != bucket->outputs) {
-    return Fail(ErrorCode::kDenied, "the ledger's output has the wrong number of values");
-  }
-  std::vector<mpc::Fp> output;
-  for (const auto& share : record->output) {
-    const auto value = mpc::Fp::FromBytes(share);
-    if (!value) return Fail(ErrorCode::kDenied, "the ledger's output is not of the field");
-    output.push_back(*value);
-  }
-  const std::vector<std::uint32_t> ends = Numbers(model.files, "eos");
-  auto values = mpc::UnmaskOutput(output, all.subspan(bucket->tokens));
-  const auto real = [&](mpc::Int128 value) {
-    return std::ldexp(static_cast<double>(value), -static_cast<int>(bucket->output_frac));
-  };
-  const std::vector<std::uint32_t> flags_by_bucket = Numbers(model.files, "flags");
-  const std::size_t flags = index < flags_by_bucket.size() ? flags_by_bucket[index] : 0;
-  if (flags >= values.size()) {
-    return Fail(ErrorCode::kDenied, "the model's package speaks of more flags than outputs");
-  }
-  for (std::size_t i = values.size() - flags; i < values.size(); ++i) {
-    answer.range_flags.push_back(real(values[i]));
-  }
-  answer.in_range = mpc::InRange(answer.range_flags);
-  values.resize(values.size() - flags);
-  for (auto value : values) {
-    if (!writes) {
-      answer.logits.push_back(real(value));
-      continue;
+    if (watch) {
+      AnswerWatch::Seen seen = watch->Stop();
+      shown_ = std::move(seen.masked);
+      for (const proto::PartyId party : seen.wrong) {
+        answer_.wrong_steps.push_back(computing_->validators[Index(party)].name);
+      }
     }
-    value >>= bucket->output_frac;  // A number, and exact.
-    if (value < 0 || value >= bucket->vocabulary_padded) {
-      return Fail(ErrorCode::kCorrupt, "the answer holds what is no token");
-    } else if (std::ranges::find(ends, static_cast<std::uint32_t>(value)) == ends.end()) {
-      answer.written.push_back(static_cast<std::uint32_t>(value));
-    } else {
-      break;
+    if (!completed) return tl::unexpected(completed.error());
+    answer_.seconds = Seconds(start_);
+    answer_.record = *completed;
+    return {};
+  }
+
+  Result<> Read() {
+    if (record_.masked_tokens != answer_.masked_tokens || record_.until_end != options_.until_end) {
+      return Fail(ErrorCode::kDenied, "the ledger holds another submission than this client's");
     }
+    const bool early = record_.steps < form_.steps;
+    if (record_.steps == 0 || record_.steps > form_.steps || (early && !options_.until_end) ||
+        record_.output.size() != record_.steps * form_.group) {
+      return Fail(ErrorCode::kDenied, "the ledger's output has the wrong number of values");
+    }
+    std::vector<mpc::Fp> output;
+    for (const auto& share : record_.output) {
+      const auto value = mpc::Fp::FromBytes(share);
+      if (!value) return Fail(ErrorCode::kDenied, "the ledger's output is not of the field");
+      output.push_back(*value);
+    }
+    if (shown_.size() > output.size() ||
+        !std::equal(shown_.begin(), shown_.end(), output.begin())) {
+      return Fail(ErrorCode::kDenied,
+                  "the proved answer is not the one that was shown as it came: more validators lie "
+                  "than the network allows for, so trust neither");
+    }
+    answer_.shown_early = shown_.size() / form_.group;
+    answer_.steps = record_.steps;
+    return answer_.writes() ? ReadText(output, early) : ReadNumbers(output);
   }
-  proto::SecureErase(masks->values.data(), masks->values.size() * sizeof(mpc::Fp));
-  if (writes) answer.text = model.tokenizer.Decode(answer.written);
-  if (answer.architecture.ends_with("-embedding-mean")) {
-    for (double& value : answer.logits) value /= static_cast<double>(answer.text_tokens);
+
+  Result<> ReadText(std::span<const mpc::Fp> output, bool early) {
+    while (text_->steps() < record_.steps) {
+      auto taken = text_->Take(output.subspan(text_->steps() * form_.group, form_.group));
+      if (!taken) return taken;
+    }
+    if (!shown_whole_) return Fail(ErrorCode::kCorrupt, "the answer holds what is no token");
+    if (early && !text_->ended()) {
+      return Fail(ErrorCode::kDenied, "the answer stops before its end token");
+    }
+    answer_.written = text_->text().tokens();
+    answer_.text = text_->text().text();
+    answer_.text_rest = text_->text().Finish();
+    answer_.range_flags = text_->flags();
+    answer_.in_range = mpc::InRange(answer_.range_flags);
+    return {};
   }
-  if (answer.labels.empty()) return answer;
-  const auto best = std::ranges::max_element(answer.logits);
-  answer.best = static_cast<std::size_t>(best - answer.logits.begin());
-  double sum = 0;
-  for (const double logit : answer.logits) sum += std::exp(logit - *best);
-  for (const double logit : answer.logits) {
-    answer.probabilities.push_back(std::exp(logit - *best) / sum);
+
+  Result<> ReadNumbers(std::span<const mpc::Fp> output) {
+    for (const mpc::Int128 value : mpc::UnmaskOutput(output, form_.masks)) {
+      answer_.logits.push_back(form_.Real(value));
+    }
+    const auto flags = answer_.logits.end() - static_cast<std::ptrdiff_t>(form_.flags);
+    answer_.range_flags.assign(flags, answer_.logits.end());
+    answer_.in_range = mpc::InRange(answer_.range_flags);
+    answer_.logits.erase(flags, answer_.logits.end());
+    if (answer_.architecture.ends_with("-embedding-mean")) {
+      for (double& value : answer_.logits) value /= static_cast<double>(answer_.text_tokens);
+    }
+    if (answer_.labels.empty()) return {};
+    const auto best = std::ranges::max_element(answer_.logits);
+    answer_.best = static_cast<std::size_t>(best - answer_.logits.begin());
+    double sum = 0;
+    for (const double logit : answer_.logits) sum += std::exp(logit - *best);
+    for (const double logit : answer_.logits) {
+      answer_.probabilities.push_back(std::exp(logit - *best) / sum);
+    }
+    return {};
   }
-  return answer;
+
+  const Client& client_;
+  const ServedModel& model_;
+  const Progress& progress_;
+  const AskOptions& options_;
+  Answer answer_;
+  std::uint32_t bucket_ = 0;
+  AnswerForm form_;
+  std::uint64_t attempt_ = 0;
+  std::optional<Computing> computing_;
+  Masks masks_;
+  steady_clock::time_point start_;
+  std::optional<AnswerText> text_;
+  bool shown_whole_ = true;  // All that was decoded early could be read.
+  std::vector<mpc::Fp> shown_;
+  proto::RequestRecord record_;
+};
+
+}  // namespace
+
+Result<Answer> Ask(const Client& client, const ServedModel& model, const std::string& text,
+                   const Progress& progress, const AskOptions& options) {
+  return Asking(client, model, progress, options).Run(text);
 }
 
 Result<Answer> Ask(const Client& client, const std::string& model, const std::string& text,
-                   const Progress& progress) {
+                   const Progress& progress, const AskOptions& options) {
   const auto served = OpenModel(client, model);
   if (!served) return tl::unexpected(served.error());
-  return Ask(client, *served, text, progress);
+  return Ask(client, *served, text, progress, options);
 }
 
 bool Answer::writes() const {
@@ -436,6 +412,7 @@ json ToJson(const Answer& answer) {
                  {"in_range", answer.in_range},
                  {"range_flags", answer.range_flags},
                  {"seconds", answer.seconds},
+                 {"charged", answer.record.value("charged", std::uint64_t{0})},
                  {"wait_seconds", answer.wait_seconds},
                  {"wrong_mask_shares", answer.wrong_masks},
                  {"silent_mask_shares", answer.silent_masks},
@@ -443,6 +420,10 @@ json ToJson(const Answer& answer) {
   if (answer.writes()) {
     common["text"] = answer.text;
     common["tokens"] = answer.written;
+    common["steps"] = answer.steps;
+    common["until_end"] = answer.record.value("until_end", false);
+    common["shown_early"] = answer.shown_early;
+    common["wrong_step_shares"] = answer.wrong_steps;
     return common;
   }
   if (answer.labels.empty()) {

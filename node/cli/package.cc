@@ -101,7 +101,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   }
   mpc::CompileOptions compile_options;
   compile_options.builder.sets = static_cast<unsigned>(mpc::ReplicatedSets(committee).count());
-  std::string flags;  // The outputs' last elements that are range flags, by bucket.
+  std::string flags;  // How many of a step's outputs are range flags, by bucket.
   const auto approximation = mpc::ParseApproximation(options.approximation);
   if (!approximation) return tl::unexpected(approximation.error());
   compile_options.approximation = *approximation;
@@ -133,6 +133,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.output_frac = plan->ops.back().frac;
     flags += std::to_string(plan->flags) + " ";
     bucket.labels = plan->labels;
+    bucket.steps = plan->steps;
     bucket.price = options.price;
     bucket.bundle_price = options.price / 2;
     bucket.pool_target = options.pool_target;
@@ -168,6 +169,7 @@ Result<> WritePackage(const Package& package, const std::string& directory) {
                        {"labels", bucket.labels},
                        {"price", bucket.price},
                        {"bundle_price", bucket.bundle_price},
+                       {"steps", bucket.steps},
                        {"pool_target", bucket.pool_target},
                        {"layers", bucket.layers}});
   }
@@ -237,6 +239,7 @@ Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey
     bucket.bundle_price = number("bundle_price");
     bucket.pool_target = static_cast<std::uint32_t>(number("pool_target"));
     bucket.layers = static_cast<std::uint32_t>(number("layers"));
+    bucket.steps = static_cast<std::uint32_t>(number("steps"));
     manifest.buckets.push_back(std::move(bucket));
   }
   if (auto fits = proto::CheckManifest(manifest); !fits) return tl::unexpected(fits.error());

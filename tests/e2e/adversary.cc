@@ -1,5 +1,5 @@
 // A validator that misbehaves, as a process: waxseal_adversary start --home HOME, with the way it
-// does in the file HOME/misbehaviour: opening, output, masks, silent, or king. It holds one honest
+// does in the file HOME/misbehaviour: opening, output, masks, steps, or silent. It holds one honest
 // validator's keys and runs the honest code; what leaves it is altered and signed anew. The product
 // has no such switch.
 
@@ -37,6 +37,18 @@ class Adversary final : public Host {
       for (mpc::Fp& share : *shares) share += mpc::Fp(1);
     }
     return shares;
+  }
+
+  std::vector<node::AnswerStep> AnswerSteps(std::uint64_t request, std::uint64_t from,
+                                            std::size_t count) const override {
+    auto steps = Host::AnswerSteps(request, from, count);
+    if (way_ != "steps") return steps;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      Spoil(steps[i].shares);
+      steps[i].signature = key_.Sign(node::AnswerStepDigest(
+          chain(), request, static_cast<std::uint32_t>(from + i), steps[i].shares));
+    }
+    return steps;
   }
 
  protected:

@@ -36,6 +36,18 @@ Result<proto::Genesis> Deal(const std::string& directory, std::uint16_t port) {
 
 Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,
                                                 std::uint32_t pool_target, const Create& create) {
+  auto model = node::ReadModel(SOURCE_DIR "/tests/models/sentiment", "", "");
+  if (!model) return tl::unexpected(model.error());
+  node::PackageOptions options;
+  options.tokens = {kTokens};
+  options.pool_target = pool_target;
+  return Start(misbehaviour, std::move(*model), options, create);
+}
+
+Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,
+                                                node::LocalModel model,
+                                                const node::PackageOptions& options,
+                                                const Create& create) {
   std::unique_ptr<Network> network(new Network());
   std::string name = std::filesystem::temp_directory_path() / "waxseal-e2e-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) {
@@ -68,15 +80,10 @@ Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,
   auto key = node::ReadSecretKey(name + "/client.key");
   if (!key) return tl::unexpected(key.error());
   network->client_.emplace(network->genesis_, std::move(*key));
-  auto model = node::ReadModel(SOURCE_DIR "/tests/models/sentiment", "", "");
-  if (!model) return tl::unexpected(model.error());
-  network->model_ = std::move(*model);
-  node::PackageOptions package_options;
-  package_options.tokens = {kTokens};
-  package_options.pool_target = pool_target;
+  network->model_ = std::move(model);
   const auto package =
       node::MakePackage(*network->model_, network->genesis_.committee(),
-                        network->client_->key().public_key(), package_options, SayProgress);
+                        network->client_->key().public_key(), options, SayProgress);
   if (!package) return tl::unexpected(package.error());
   const auto id = node::RegisterPackage(*network->client_, *package, "", SayProgress);
   if (!id) return tl::unexpected(id.error());

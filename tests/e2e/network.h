@@ -26,6 +26,11 @@ class Network {
   static proto::Result<std::unique_ptr<Network>> Start(const std::string& misbehaviour,
                                                        std::uint32_t pool_target,
                                                        const Create& create = Deal);
+  // The same with another model.
+  static proto::Result<std::unique_ptr<Network>> Start(const std::string& misbehaviour,
+                                                       node::LocalModel model,
+                                                       const node::PackageOptions& options,
+                                                       const Create& create = Deal);
   ~Network();
 
   const node::Client& client() const { return *client_; }

@@ -14,7 +14,7 @@ namespace mpc {
 
 inline constexpr std::uint32_t kCountingTo = 8;
 
-inline Plan CountingPlan(std::uint32_t steps, std::vector<std::int32_t> ends) {
+inline Plan CountingPlan(std::uint32_t steps, const std::vector<std::int32_t>& ends) {
   Plan plan;
   plan.architecture = "counting-generator";
   plan.tokens = 1;
@@ -22,13 +22,13 @@ inline Plan CountingPlan(std::uint32_t steps, std::vector<std::int32_t> ends) {
   plan.digit_bits_high = 1;
   plan.digit_bits_low = 2;
   plan.steps = steps;
-  Constant same{kCountingTo, 1, 0, {}}, next{kCountingTo, 1, 0, {}};
+  std::vector<std::int32_t> same, next;
   for (std::uint32_t i = 0; i < kCountingTo; ++i) {
-    same.values.push_back(static_cast<std::int32_t>(i));
-    next.values.push_back(static_cast<std::int32_t>((i + 1) % kCountingTo));
+    same.push_back(static_cast<std::int32_t>(i));
+    next.push_back(static_cast<std::int32_t>((i + 1) % kCountingTo));
   }
   const auto count = static_cast<std::uint32_t>(ends.size());
-  plan.constants = {same, next, {count, 1, 0, std::move(ends)}};
+  plan.constants = {{kCountingTo, 1, 0, same}, {kCountingTo, 1, 0, next}, {count, 1, 0, ends}};
 
   const auto add = [&plan](OpKind kind, std::vector<TensorId> inputs, bool wire) -> Op& {
     Op op;
