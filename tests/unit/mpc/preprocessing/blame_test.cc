@@ -238,6 +238,16 @@ TEST_P(Blames, LiarsSpoilAtMostTAttempts) {
   }
 }
 
+TEST(Exclusion, LeavesOutHoldersAndKings) {
+  Dealer dealer(7, 40);
+  for (std::uint64_t attempt = 1; attempt <= 70; ++attempt) {
+    const std::vector<PartyId> excluded = {static_cast<PartyId>(attempt % 7)};
+    const SetIndex holders = HoldersOf(dealer.sets(), attempt, excluded);
+    EXPECT_FALSE(dealer.sets().Contains(holders, excluded[0])) << attempt;
+    EXPECT_EQ(std::ranges::count(KingsOf(dealer.sets(), attempt, excluded), excluded[0]), 0);
+  }
+}
+
 // An excluded member's vectors do not count, whoever is king.
 TEST(Exclusion, HoldsWhenTheFirstKingIsSilent) {
   Dealer dealer(7, 40);
