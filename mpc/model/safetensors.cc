@@ -141,15 +141,16 @@ Result<FloatTensor> Safetensors::Read(const std::string& name,
   const auto u16 = [raw](std::size_t i) {
     return static_cast<std::uint16_t>(raw[2 * i] | raw[2 * i + 1] << 8);
   };
+  const bool f32 = entry.dtype == "F32", f16 = entry.dtype == "F16", bf16 = entry.dtype == "BF16";
   FloatTensor tensor{entry.shape, {}};
   tensor.values.resize(raw.size() / SizeOf(entry.dtype));
   for (std::size_t i = 0; i < tensor.values.size(); ++i) {
     float value = 0;
-    if (entry.dtype == "F32") {
+    if (f32) {
       value = std::bit_cast<float>(proto::GetU32(raw.subspan(4 * i, 4)));
-    } else if (entry.dtype == "F16") {
+    } else if (f16) {
       value = FromHalf(u16(i));
-    } else if (entry.dtype == "BF16") {
+    } else if (bf16) {
       value = std::bit_cast<float>(std::uint32_t{u16(i)} << 16);
     } else {
       return Bad("tensor " + name + ": dtype " + entry.dtype +
