@@ -6,6 +6,7 @@
 #include "proto/base/check.h"
 #include "proto/crypto/hash.h"
 #include "proto/crypto/sha256.h"
+#include "proto/crypto/sha256_pair.h"
 
 namespace proto {
 namespace {
@@ -31,6 +32,15 @@ Digest Node(Sha256Stream& stream, const Digest& left, const Digest& right) {
   stream.Add(left.bytes);
   stream.Add(right.bytes);
   return stream.Finish();
+}
+
+const Sha256Pair& LeafPair() {
+  static const Sha256Pair pair = [] {
+    Bytes prefix(LeafTag().bytes.begin(), LeafTag().bytes.end());
+    prefix.insert(prefix.end(), LeafTag().bytes.begin(), LeafTag().bytes.end());
+    return Sha256Pair(prefix);
+  }();
+  return pair;
 }
 
 // One level up: pairs are joined and a last one without a partner moves up as it is. Repeated, this
@@ -98,6 +108,12 @@ Digest MerkleRootOfBytes(ByteSpan bytes) {
   Sha256Stream stream;
   std::vector<Digest> leaves;
   leaves.reserve(bytes.size() / kMerkleChunk + 1);
+  while (bytes.size() >= 2 * kMerkleChunk && Sha256Pair::Supported()) {
+    const auto pair =
+        LeafPair()(bytes.first(kMerkleChunk), bytes.subspan(kMerkleChunk, kMerkleChunk));
+    leaves.insert(leaves.end(), pair.begin(), pair.end());
+    bytes = bytes.subspan(2 * kMerkleChunk);
+  }
   while (!bytes.empty()) {
     const std::size_t size = std::min(kMerkleChunk, bytes.size());
     leaves.push_back(Leaf(stream, bytes.first(size)));
