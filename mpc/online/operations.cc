@@ -128,44 +128,81 @@ Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp
   return z;
 }
 
+// Of a harmonic k of a few elements: what [cos kwL] and [sin kwL] are multiplied by, kBlock each.
+constexpr std::size_t kBlock = 64;
+constexpr unsigned kPublicBits = 40;
+
+// Integer: wide enough for the coefficients times 2^kPublicBits.
+template <class Integer>
+void HarmonicFactors(const Series& series, std::span<const CosSin> angles, std::size_t i,
+                     Fp* factors) {
+  constexpr Integer kHalf = Integer{1} << (kPublicBits - 1);
+  for (std::size_t k = 0; k < angles.size(); ++k) {
+    const auto [cos, sin] = angles[k];
+    const Integer cosine = series.cosine[k];
+    const Integer sine = series.sine[k];
+    const Integer of_cos = (cosine * cos + sine * sin + kHalf) >> kPublicBits;
+    const Integer of_sin = (cosine * sin - sine * cos + kHalf) >> kPublicBits;
+    factors[2 * k * kBlock + i] = Fp::FromSigned(of_cos);
+    factors[(2 * k + 1) * kBlock + i] = Fp::FromSigned(of_sin);
+  }
+}
+
+// Whether sums of two coefficients times 2^kPublicBits fit in 64 bits.
+bool SmallCoefficients(const Series& series) {
+  constexpr std::int64_t kMost = std::int64_t{1} << (61 - kPublicBits);
+  const auto small = [](std::int64_t c) { return -kMost < c && c < kMost; };
+  return std::ranges::all_of(series.cosine, small) && std::ranges::all_of(series.sine, small);
+}
+
+// poly[0] + poly[1] x + poly[2] x^2, with x^2 = M (2 x - M) + L^2.
+void AddPolynomial(const Series& series, const Tensor& x, std::span<const Fp> squares,
+                   std::span<Fp> out) {
+  std::array<Fp, 3> poly{};
+  for (std::size_t i = 0; i < series.poly.size(); ++i) poly[i] = Fp(series.poly[i]);
+  std::array<Fp, kBlock> left, square;
+  const std::size_t terms = squares.empty() ? 1 : 2;
+  for (std::size_t first = 0; first < out.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, out.size() - first);
+    const Fp* const share = &x.share[first];
+    const Fp* const masked = &x.masked[first];
+    if (terms == 2) {
+      for (std::size_t i = 0; i < count; ++i) left[i] = share[i] + share[i] - masked[i];
+      std::copy_n(squares.begin() + static_cast<std::ptrdiff_t>(first), count, square.begin());
+      AddProducts(masked, left.data(), count, square.data());
+    }
+    for (std::size_t i = 0; i < count; ++i) out[first + i] += poly[0];
+    const std::array<const UInt128*, 2> powers{Integers(share), Integers(square.data())};
+    AddCombination(std::span(poly).subspan(1, terms), std::span(powers).first(terms), count,
+                   &out[first]);
+  }
+}
+
 // cos kwx = cos kwM cos kwL + sin kwM sin kwL, sin kwx = sin kwM cos kwL - cos kwM sin kwL. The
 // factors of [cos kwL] and [sin kwL] keep the coefficients' fraction bits.
 Tensor EvaluateSeries(const Op& op, const Tensor& x, std::span<const Fp> slot) {
-  constexpr unsigned kPublicBits = 40;
-  constexpr Int128 kHalf = Int128{1} << (kPublicBits - 1);
   const Series& series = op.series;
   const std::size_t size = op.size();
   const std::size_t harmonics = series.cosine.size();
-  const bool square = series.poly.size() > 2;
-  CHECK(slot.size() == size * (2 * harmonics + (square ? 1 : 0)));
+  const std::size_t squares = series.poly.size() > 2 ? size : 0;
+  CHECK(slot.size() == size * 2 * harmonics + squares);
 
   Tensor y = Empty(op);
-  std::array<Fp, 3> poly{};
-  for (std::size_t i = 0; i < series.poly.size(); ++i) poly[i] = Fp(series.poly[i]);
-  for (std::size_t i = 0; i < size; ++i) {
-    y.share[i] = poly[0] + poly[1] * x.share[i];
-    if (!square) continue;
-    const Fp m = x.masked[i];  // x^2 = 2 M x - M^2 + L^2
-    y.share[i] += poly[2] * (m * (x.share[i] + x.share[i] - m) + slot[i]);
-  }
+  AddPolynomial(series, x, slot.first(squares), y.share);
   // The factors of a few elements, harmonic by harmonic, then their products with the shares.
-  constexpr std::size_t kBlock = 64;
-  const std::span<const Fp> phases = slot.subspan(square ? size : 0);
-  std::array<CosSin, kHarmonicsMax> angles;
+  const std::span<const Fp> phases = slot.subspan(squares);
+  const bool small = SmallCoefficients(series);
+  std::array<CosSin, kHarmonicsMax> all_angles;
+  const auto angles = std::span(all_angles).first(harmonics);
   std::vector<Fp> factors(2 * harmonics * kBlock);
   for (std::size_t first = 0; harmonics > 0 && first < size; first += kBlock) {
     const std::size_t count = std::min(kBlock, size - first);
     for (std::size_t i = 0; i < count; ++i) {
-      IntegerHarmonics(x.masked[first + i].ToSigned(), series.period, kPublicBits,
-                       std::span(angles).first(harmonics));
-      for (std::size_t k = 0; k < harmonics; ++k) {
-        const auto [cos, sin] = angles[k];
-        const Int128 cosine = series.cosine[k];
-        const Int128 sine = series.sine[k];
-        factors[2 * k * kBlock + i] =
-            Fp::FromSigned((cosine * cos + sine * sin + kHalf) >> kPublicBits);
-        factors[(2 * k + 1) * kBlock + i] =
-            Fp::FromSigned((cosine * sin - sine * cos + kHalf) >> kPublicBits);
+      IntegerHarmonics(x.masked[first + i].ToSigned(), series.period, kPublicBits, angles);
+      if (small) {
+        HarmonicFactors<std::int64_t>(series, angles, i, factors.data());
+      } else {
+        HarmonicFactors<Int128>(series, angles, i, factors.data());
       }
     }
     for (std::size_t part = 0; part < 2 * harmonics; ++part) {
@@ -179,17 +216,20 @@ Tensor EvaluateSeries(const Op& op, const Tensor& x, std::span<const Fp> slot) {
 Tensor Add(const Op& op, std::span<const Tensor* const> inputs) {
   const Fp shift(op.shift);
   const Fp first(op.scale[0]);
-  if (inputs.size() == 1) {
-    return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = first * in[0][i] + shift;
-    });
-  }
-  const Fp second(op.scale[1]);
+  const std::array<Fp, 2> scale{first, inputs.size() == 1 ? Fp() : Fp(op.scale[1])};
   // How many elements in a row meet the same element of b: 1, the columns, or all.
-  const std::size_t repeat = op.size() / inputs[1]->size();
+  const std::size_t repeat = inputs.size() == 1 ? op.size() : op.size() / inputs[1]->size();
   return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = first * in[0][i] + second * in[1][i / repeat] + shift;
+    if (in.size() == 2 && repeat == 1) {
+      std::fill(out.begin(), out.end(), shift);
+      const std::array<const UInt128*, 2> both{Integers(in[0]), Integers(in[1])};
+      return AddCombination(scale, both, out.size(), out.data());
+    }
+    for (std::size_t i = 0; i < out.size(); i += repeat) {
+      const Fp start = in.size() == 1 ? shift : shift + scale[1] * in[1][i / repeat];
+      std::fill_n(&out[i], repeat, start);
+      const UInt128* const row = Integers(in[0] + i);
+      AddCombination({&first, 1}, {&row, 1}, repeat, &out[i]);
     }
   });
 }
@@ -204,13 +244,15 @@ Tensor AddPerColumn(const Op& op, std::span<const Tensor* const> inputs) {
 }
 
 Tensor ScaleColumns(const Plan& plan, const Op& op, std::span<const Tensor* const> inputs) {
-  const auto& weight = plan.constants[op.weight].values;
-  const std::vector<std::int64_t> bias =
-      op.bias == kNone ? std::vector<std::int64_t>(op.cols) : plan.wide_constants[op.bias].values;
+  const auto& weights = plan.constants[op.weight].values;
+  std::vector<Fp> weight(weights.size());
+  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = Fp(weights[i]);
+  std::vector<Fp> bias(op.cols);
+  if (op.bias != kNone) std::ranges::copy(plan.wide_constants[op.bias].values, bias.begin());
   return Linearly(op, inputs, [&](std::vector<Fp>& out, const std::vector<const Fp*>& in) {
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::size_t column = i % op.cols;
-      out[i] = Fp(weight[i % weight.size()]) * in[0][i] + Fp(bias[column]);
+    for (std::size_t i = 0; i < out.size(); i += op.cols) {
+      std::copy(bias.begin(), bias.end(), out.begin() + static_cast<std::ptrdiff_t>(i));
+      AddProducts(&weight[i % weight.size()], in[0] + i, op.cols, &out[i]);
     }
   });
 }

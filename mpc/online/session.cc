@@ -35,12 +35,18 @@ Digest FirstTranscript(const PartyContext& context, const Bundle& bundle, std::u
   return hasher.Finish();
 }
 
+// An element's memory is its encoding (EncodeElements).
+proto::ByteSpan Encoding(const std::vector<Fp>& elements) {
+  static_assert(sizeof(Fp) == Fp::kBytes);
+  return {reinterpret_cast<const std::uint8_t*>(elements.data()), elements.size() * Fp::kBytes};
+}
+
 Digest NextTranscript(const Digest& transcript, std::uint32_t round,
                       const std::vector<Fp>& values) {
   return proto::Hasher("waxseal/mpc/online-round")
       .Add(transcript.span())
       .Add(std::uint64_t{round})
-      .Add(proto::MerkleRootOfBytes(EncodeElements(values)).span())
+      .Add(proto::MerkleRootOfBytes(Encoding(values)).span())
       .Finish();
 }
 
@@ -120,7 +126,10 @@ void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
     return step.Blame(from, FaultKind::kMalformed);
   }
   Round& round = rounds_[opening.round];
-  const Digest root = proto::MerkleRootOfBytes(opening.values);
+  // What this member says comes back to it.
+  const bool own = from == context_.self && opening.round < own_.size() &&
+                   opening.values == own_[opening.round].values;
+  const Digest root = own ? own_roots_[opening.round] : proto::MerkleRootOfBytes(opening.values);
   const auto known = round.roots.find(from);
   if (known != round.roots.end() && known->second == root) return;  // Sent again.
   if (!proto::Verify(context_.keys[Index(from)],
@@ -213,8 +222,9 @@ void Session::Advance(Step& step) {
     return;
   }
   Opening opening{request_, round_, round_, EncodeElements(*shares), {}};
-  opening.signature = context_.key->Sign(
-      OpeningDigest(context_.chain, request_, round_, proto::MerkleRootOfBytes(opening.values)));
+  own_roots_.push_back(proto::MerkleRootOfBytes(opening.values));
+  opening.signature =
+      context_.key->Sign(OpeningDigest(context_.chain, request_, round_, own_roots_.back()));
   bytes_sent_ += (opening.values.size() + kOpeningHeadBytes) * (context_.committee.size() - 1);
   own_.push_back(opening);
   step.Send(kEveryone, std::move(opening));

@@ -117,6 +117,7 @@ class Session {
   std::uint32_t round_ = 0;
   std::map<std::uint32_t, Round> rounds_;  // From round_ - kRoundsBehind to round_ + kRoundsAhead.
   std::vector<proto::Opening> own_;        // By round.
+  std::vector<proto::Digest> own_roots_;   // Likewise.
   std::set<proto::PartyId> accused_;
   std::uint64_t bytes_sent_ = 0;
 

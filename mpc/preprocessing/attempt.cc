@@ -345,12 +345,19 @@ void Attempt::SendVector(Step& step) {
   }
   proto::LayerVector vector{attempt_, layer, EncodeElements(message), {}};
   proto::SecureErase(message.data(), message.size() * sizeof(Fp));
-  const proto::Digest root = proto::MerkleRootOfBytes(vector.values);
-  vector.signature = context_.key->Sign(VectorDigest(PlaceOf(layer), root));
+  round_.vector_root = proto::MerkleRootOfBytes(vector.values);
+  vector.signature = context_.key->Sign(VectorDigest(PlaceOf(layer), round_.vector_root));
   for (std::uint32_t rank = 0; rank < engaged_; ++rank) {
     if (SendsTo(KingOf(rank))) step.Send({KingOf(rank)}, vector);
   }
   round_.vector = std::move(vector);
+}
+
+// Hashed before, where this member's own words come back to it.
+proto::Digest Attempt::RootOf(const proto::Bytes& values) const {
+  if (round_.vector && values == round_.vector->values) return round_.vector_root;
+  if (round_.king->layer() && values == round_.king->layer()->values) return round_.king->root();
+  return proto::MerkleRootOfBytes(values);
 }
 
 void Attempt::On(PartyId from, proto::LayerVector message, Step& step) {
@@ -373,7 +380,10 @@ void Attempt::On(PartyId from, proto::LayerVector message, Step& step) {
     }
     return;
   }
-  if (const auto fault = round_.king->AddVector(from, message)) return step.Blame(from, *fault);
+  const proto::Digest root = RootOf(message.values);
+  if (const auto fault = round_.king->AddVector(from, message, root)) {
+    return step.Blame(from, *fault);
+  }
   Witness(round_.king->Signed(from), step);
   progress_ = true;
   ServeAsKing(step);
@@ -450,7 +460,7 @@ void Attempt::AcceptKingLayer(PartyId king, proto::KingLayer message, Step& step
   if (++from_king.layers > kKingLayersMax) return step.Blame(king, FaultKind::kLimit);
   if (!SendersVouch(message)) return step.Blame(king, FaultKind::kBadSignature);
   for (const proto::SignedRoot& sender : message.senders) Witness(sender, step);
-  const proto::Digest root = proto::MerkleRootOfBytes(message.values);
+  const proto::Digest root = RootOf(message.values);
   if (std::ranges::count(from_king.roots, root) == 0) {
     if (from_king.roots.size() == kKingValuesMax) return step.Blame(king, FaultKind::kLimit);
     from_king.roots.push_back(root);

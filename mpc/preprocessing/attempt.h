@@ -176,6 +176,7 @@ class Attempt {
     };
     std::unique_ptr<LayerKing> king;           // This member as king.
     std::optional<proto::LayerVector> vector;  // Its own.
+    proto::Digest vector_root;
     std::map<proto::PartyId, FromKing> kings;
     std::map<proto::Digest, std::vector<Fp>> candidates;  // By root.
     std::optional<proto::Digest> first_choice;  // What the first king made of its first senders.
@@ -236,6 +237,7 @@ class Attempt {
   // Whether this member's vector goes to a king now.
   bool SendsTo(proto::PartyId king) const;
   bool SendersVouch(const proto::KingLayer& message) const;
+  proto::Digest RootOf(const proto::Bytes& values) const;
   // Compares what a party signed with what it signed before.
   void Witness(const proto::SignedRoot& signed_root, Step& step);
   void Erase();

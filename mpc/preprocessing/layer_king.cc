@@ -23,8 +23,12 @@ LayerKing::~LayerKing() {
 }
 
 std::optional<FaultKind> LayerKing::AddVector(PartyId sender, const proto::LayerVector& vector) {
+  return AddVector(sender, vector, proto::MerkleRootOfBytes(vector.values));
+}
+
+std::optional<FaultKind> LayerKing::AddVector(PartyId sender, const proto::LayerVector& vector,
+                                              const proto::Digest& root) {
   CHECK(!Has(sender) && vector.values.size() == size_ * Fp::kBytes);
-  const proto::Digest root = proto::MerkleRootOfBytes(vector.values);
   if (!Verify(context_.keys[Index(sender)], VectorDigest(place_, root), vector.signature)) {
     return FaultKind::kBadSignature;
   }

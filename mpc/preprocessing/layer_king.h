@@ -35,12 +35,17 @@ class LayerKing {
   // A sender's first vector, of the right length; none when it is taken, else what is wrong.
   std::optional<proto::FaultKind> AddVector(proto::PartyId sender,
                                             const proto::LayerVector& vector);
+  // The same, where the values' root is known.
+  std::optional<proto::FaultKind> AddVector(proto::PartyId sender, const proto::LayerVector& vector,
+                                            const proto::Digest& root);
 
   // Makes the layer from the first n - t vectors that have come from `allowed` parties (by party),
   // if there are so many and none was made before.
   bool Make(const std::vector<bool>& allowed);
   // What to send to all, once made.
   const std::optional<proto::KingLayer>& layer() const { return layer_; }
+  // Of its values.
+  const proto::Digest& root() const { return root_; }
   // Whose vectors it was made from.
   std::vector<bool> Senders() const;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "mpc/field/combine.h"
+#include "mpc/field/products.h"
 #include "mpc/plan/rotate.h"
 #include "proto/base/check.h"
 
@@ -76,10 +78,16 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
   std::vector<Fp> out(op.size());
   switch (op.kind) {
     case OpKind::kAdd: {
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = Fp(op.scale[0]) * a[i];
+      Multiply(Fp(op.scale[0]), a.data(), out.size(), out.data());
       if (op.inputs.size() < 2) return out;
       const Op& second = plan_.ops[op.inputs[1]];
       const std::vector<Fp>& b = Of(op.inputs[1]);
+      if (b.size() == out.size()) {
+        const Fp scale(op.scale[1]);
+        const UInt128* const integers = Integers(b.data());
+        AddCombination({&scale, 1}, {&integers, 1}, out.size(), out.data());
+        return out;
+      }
       for (std::size_t i = 0; i < out.size(); ++i) {
         out[i] += Fp(op.scale[1]) * b[BroadcastAt(second, cols, i)];
       }
