@@ -135,6 +135,13 @@ class Pieces {
   }
   void Put(const Fp* x, const Fp* y, std::size_t count) {
     while (count > 0) {
+      if (filled_ == 0 && count >= kPiece) {  // A whole piece where it lies.
+        visit_(x, y, kPiece);
+        x += kPiece;
+        y += kPiece;
+        count -= kPiece;
+        continue;
+      }
       const std::size_t size = std::min(count, kPiece - filled_);
       std::copy_n(x, size, x_.begin() + static_cast<std::ptrdiff_t>(filled_));
       std::copy_n(y, size, y_.begin() + static_cast<std::ptrdiff_t>(filled_));

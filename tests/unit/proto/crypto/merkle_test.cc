@@ -4,6 +4,8 @@
 #include <rapidcheck/gtest.h>
 
 #include "proto/crypto/hash.h"
+#include "proto/crypto/sha256.h"
+#include "proto/crypto/sha256_pair.h"
 
 namespace proto {
 namespace {
@@ -117,6 +119,30 @@ TEST(Merkle, LongBytesAreCutIntoChunks) {
           MerkleLeaf(ByteSpan(bytes).subspan(from, std::min(kMerkleChunk, size - from))));
     }
     EXPECT_EQ(MerkleRootOfBytes(ByteSpan(bytes).first(size)), DefinedTop(leaves)) << size;
+  }
+}
+
+// Two strings at once, against one at a time.
+TEST(Sha256Pair, EqualsSha256) {
+  if (!Sha256Pair::Supported()) GTEST_SKIP();
+  constexpr std::size_t kBlock = 64;
+  Bytes bytes(9 * kBlock);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * i + 3);
+  const ByteSpan all(bytes);
+  for (const std::size_t prefix : {std::size_t{0}, kBlock, 3 * kBlock}) {
+    const Sha256Pair pair(all.first(prefix));
+    for (const std::size_t size : {std::size_t{0}, kBlock, 3 * kBlock}) {
+      const ByteSpan first = all.subspan(prefix, size), second = all.subspan(prefix + size, size);
+      Sha256Stream stream;
+      stream.Add(all.first(prefix));
+      stream.Add(first);
+      const auto digests = pair(first, second);
+      EXPECT_EQ(digests[0], stream.Finish()) << prefix << " " << size;
+      stream.Begin();
+      stream.Add(all.first(prefix));
+      stream.Add(second);
+      EXPECT_EQ(digests[1], stream.Finish()) << prefix << " " << size;
+    }
   }
 }
 
