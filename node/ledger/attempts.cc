@@ -111,14 +111,26 @@ std::vector<proto::Culprit> CulpritsOf(const AttemptRecord& record, const proto:
   return culprits;
 }
 
+bool IsLarge(const proto::Pool& pool) { return pool.terms.layers > kLayersTogether; }
+
+bool LargeIsUnderWay(const Block& block, const proto::Active& active) {
+  return std::ranges::any_of(active.entries, [&](const proto::Active::Entry& entry) {
+    const auto pool = block.state.Get<proto::Pool>(proto::PoolKey(entry.model, entry.bucket));
+    return IsLarge(pool) && !pool.started.empty();
+  });
+}
+
+enum class Start : std::uint8_t { kUnwanted, kStarted, kWaits };
+
 // Starts one attempt of the bucket if it has fewer than it wants, for requests that wait and, if
-// `stock`, for the shelf too; whether it did.
-bool StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& entry, bool stock) {
+// `stock`, for the shelf too. A large one waits until it is alone.
+Start StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& entry, bool stock) {
   const proto::Bytes key = proto::PoolKey(entry.model, entry.bucket);
   auto pool = block.state.Get<proto::Pool>(key);
-  if (pool.terms.members != block.epoch->computing->committee.size()) return false;
+  if (pool.terms.members != block.epoch->computing->committee.size()) return Start::kUnwanted;
   const std::uint64_t want = pool.waiting.size() + (stock ? pool.terms.pool_target : 0);
-  if (pool.started.size() + pool.ready.size() >= want) return false;
+  if (pool.started.size() + pool.ready.size() >= want) return Start::kUnwanted;
+  if (IsLarge(pool) && totals.in_progress > 0) return Start::kWaits;
   totals.attempts += 1;
   totals.in_progress += 1;
   AttemptRecord record;
@@ -131,7 +143,7 @@ bool StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& e
   block.state.Put(key, pool);
   block.state.Put(proto::AttemptKey(totals.attempts), record);
   block.events.push_back(AttemptStarted{totals.attempts, entry.model, entry.bucket});
-  return true;
+  return Start::kStarted;
 }
 
 }  // namespace
@@ -278,12 +290,16 @@ void StartAttempts(Block& block) {
   const std::uint64_t limit = block.spec().attempts_in_progress_max;
   if (totals.in_progress >= limit) return;
   auto active = block.state.Get<proto::Active>(proto::ActiveKey());
+  bool waits = LargeIsUnderWay(block, active);  // Or is the next to be started.
   for (const bool stock : {false, true}) {
     // Round robin from where the last one ended; done when nobody wants one more.
-    for (std::size_t idle = 0; idle < active.entries.size() && totals.in_progress < limit;) {
+    for (std::size_t idle = 0;
+         !waits && idle < active.entries.size() && totals.in_progress < limit;) {
       const std::size_t turn = active.next % active.entries.size();
-      active.next = static_cast<std::uint32_t>(turn + 1);
-      idle = StartOne(block, totals, active.entries[turn], stock) ? 0 : idle + 1;
+      const Start start = StartOne(block, totals, active.entries[turn], stock);
+      waits = start == Start::kWaits || LargeIsUnderWay(block, active);
+      if (start != Start::kWaits) active.next = static_cast<std::uint32_t>(turn + 1);
+      idle = start == Start::kUnwanted ? idle + 1 : 0;
     }
   }
   block.state.Put(proto::ActiveKey(), active);

@@ -19,13 +19,17 @@
 // For each bucket there should be pool_target bundles, and one more for each request that waits;
 // attempts are started at the end of a block until that many exist or are under way, at most
 // attempts_in_progress_max at a time on the whole chain, requests that wait before stock, one
-// bucket after the other.
+// bucket after the other. Several small ones overlap, since each waits for the ledger after every
+// layer; one of more than kLayersTogether layers (a plan of several segments) keeps the members'
+// processors busy and their memory full by itself, and is alone.
 #pragma once
 
 #include "node/ledger/block.h"
 #include "proto/wire/ledger.h"
 
 namespace node {
+
+inline constexpr std::uint32_t kLayersTogether = 16;
 
 Outcome Execute(Block& block, proto::PartyId sender, const proto::FixLayer& payload);
 Outcome Execute(Block& block, proto::PartyId sender, const proto::Verdict& payload);

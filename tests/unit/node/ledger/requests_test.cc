@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "node/ledger/attempts.h"
 #include "tests/unit/node/ledger/world.h"
 
 namespace node::test {
@@ -185,6 +186,30 @@ TEST(Attempts, AreStartedWithinTheLimitAndShared) {
   const auto pool = world.ledger.snapshot().pool(a, 0);
   EXPECT_EQ(pool->ready, (std::vector<std::uint64_t>{1, 2}));
   EXPECT_EQ(pool->started, (std::vector<std::uint64_t>{5}));
+}
+
+TEST(Attempts, OfManyLayersAreAlone) {
+  World world;  // Two in progress at most.
+  proto::Manifest small = world.MakeManifest(0, "small");
+  small.buckets[0].pool_target = 1;
+  proto::Manifest large = world.MakeManifest(0, "large");
+  large.buckets[0].pool_target = 2;
+  large.buckets[0].layers = kLayersTogether + 1;
+  const Digest a = world.Activate(small);
+  const Digest b = world.Activate(large);
+  EXPECT_EQ(world.All<AttemptStarted>(), (std::vector{AttemptStarted{1, a, 0}}));
+  world.Preprocess(1);
+  EXPECT_EQ(world.All<AttemptStarted>().back(), (AttemptStarted{2, b, 0}));
+  world.Open(a, 1);
+  world.Open(a, 2);
+  EXPECT_EQ(world.All<AttemptStarted>().size(), 2u);  // Nothing beside it,
+  world.Preprocess(2);
+  EXPECT_EQ(world.All<AttemptStarted>().back(), (AttemptStarted{3, a, 0}));
+  world.Preprocess(3);  // and its next turn is not overtaken by the other's shelf.
+  EXPECT_EQ(world.All<AttemptStarted>().back(), (AttemptStarted{4, b, 0}));
+  EXPECT_EQ(world.All<AttemptStarted>().size(), 4u);
+  world.Preprocess(4);
+  EXPECT_EQ(world.All<AttemptStarted>().back(), (AttemptStarted{5, a, 0}));
 }
 
 // --- Opening. ---
