@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 #include "mpc/model/rounding.h"
@@ -14,26 +13,6 @@
 #include "proto/base/check.h"
 
 namespace mpc {
-
-namespace {
-
-constexpr int kWeightBits = 19;          // What the gemm likes best.
-constexpr std::size_t kWeightTexts = 4;  // Texts, and rows of each, on which rounding is judged.
-
-double Scaled(double value, unsigned frac) {
-  return std::ldexp(value, static_cast<int>(frac));
-}
-double Unscaled(double value, unsigned frac) {
-  return std::ldexp(value, -static_cast<int>(frac));
-}
-
-// Bits of an integer of that size, |x| < 2^bits; 125 for all that is too large or no number.
-unsigned BitsOf(double largest) {
-  if (!(largest < 0x1p125)) return 125;
-  return largest < 1 ? 1u : static_cast<unsigned>(std::ilogb(largest)) + 1;
-}
-
-}  // namespace
 
 PlanBuilder::PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options)
     : plan_(std::move(plan)), texts_(std::move(texts)), options_(options) {
@@ -137,8 +116,7 @@ TensorId PlanBuilder::PushMoved(Op op) {
   return Push(std::move(op));
 }
 
-ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
-                                 std::uint32_t cols, unsigned frac) {
+std::vector<std::int32_t> PlanBuilder::Integers(const std::vector<double>& values, unsigned frac) {
   const double unit = Scaled(1, frac);
   std::vector<std::int32_t> integers(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -149,7 +127,12 @@ ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_
     }
     integers[i] = static_cast<std::int32_t>(Rounded(scaled));
   }
-  plan_.constants.push_back({rows, cols, static_cast<std::uint8_t>(frac), integers});
+  return integers;
+}
+
+ConstantId PlanBuilder::Quantise(const std::vector<double>& values, std::uint32_t rows,
+                                 std::uint32_t cols, unsigned frac) {
+  plan_.constants.push_back({rows, cols, static_cast<std::uint8_t>(frac), Integers(values, frac)});
   return static_cast<ConstantId>(plan_.constants.size() - 1);
 }
 
@@ -190,6 +173,7 @@ TensorId PlanBuilder::TokenIs(std::uint32_t token, const std::string& name) {
   Op op = Make(OpKind::kTokenIs, {}, plan_.tokens, 1, false, 0, name);
   op.token = token;
   op.bits = 1;
+  pad_ = token;
   return Push(std::move(op));
 }
 
@@ -202,107 +186,6 @@ void PlanBuilder::Ends(TensorId x, TensorId lookup, const std::vector<std::uint3
   }
   op.weight = *end_tokens_;
   plan_.ends.push_back(Push(std::move(op)));
-}
-
-// Rounding errors of weights are independent: the result moves by |x| times the root of their mean
-// square. 7 or 15 bits and a sign, or more.
-int PlanBuilder::WeightBits(TensorId x, const std::vector<double>& weight,
-                            std::uint32_t cols) const {
-  if (replays() || !ok() || options_.weight_error == 0) return kWeightBits;
-  const std::size_t inner = weight.size() / cols;
-  // Of the result, and of |x|, over some of the texts' rows.
-  double results = 0, inputs = 0;
-  for (std::size_t text = 0; text < std::min(texts_.size(), kWeightTexts); ++text) {
-    const std::vector<double> values = Values(x, text);
-    const std::size_t rows = values.size() / inner;
-    for (std::size_t row = 0; row < rows; row += std::max<std::size_t>(1, rows / kWeightTexts)) {
-      std::vector<double> y(cols);
-      for (std::size_t i = 0; i < inner; ++i) {
-        const double factor = values[row * inner + i];
-        inputs += factor * factor * cols;
-        AddScaled(factor, &weight[i * cols], cols, y.data());
-      }
-      for (const double value : y) results += value * value;
-    }
-  }
-  for (const int bits : {7, 15}) {
-    if (inputs * RoundingError(weight, WeightFrac(weight, bits)) <=
-        results * options_.weight_error * options_.weight_error) {
-      return bits;
-    }
-  }
-  return kWeightBits;
-}
-
-TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
-                             std::optional<unsigned> headroom, const std::string& name) {
-  const std::uint32_t rows = op(x).rows, inner = op(x).cols;
-  const Decision* decided = Decided(name);
-  const auto known = linear_.find(scope_ + name);
-  if (decided != nullptr && known != linear_.end()) {
-    const std::uint32_t cols = plan_.constants[known->second.first].cols;
-    Op y = Make(OpKind::kLinear, {x}, rows, cols, false, decided->frac, name);
-    std::tie(y.weight, y.bias) = known->second;
-    return Push(std::move(y));
-  }
-  const auto measured = measured_.find(scope_ + name);
-  if (decided != nullptr && measured != measured_.end() && measured->second.first.rows == inner &&
-      decided->frac == measured->second.second.frac &&
-      decided->frac == op(x).frac + measured->second.first.frac) {
-    plan_.constants.push_back(measured->second.first);
-    plan_.wide_constants.push_back(measured->second.second);
-    Op y =
-        Make(OpKind::kLinear, {x}, rows, plan_.constants.back().cols, false, decided->frac, name);
-    y.weight = static_cast<ConstantId>(plan_.constants.size() - 1);
-    y.bias = static_cast<ConstantId>(plan_.wide_constants.size() - 1);
-    linear_[scope_ + name] = {y.weight, y.bias};
-    return Push(std::move(y));
-  }
-  const auto [weight, bias] = affine();
-  const auto cols = static_cast<std::uint32_t>(bias.size());
-  CHECK(weight.size() == std::size_t{inner} * cols);
-  unsigned frac = WeightFrac(weight, WeightBits(x, weight, cols));
-  // Biases are integers of less than 62 bits.
-  const unsigned bias_bits = BitsOf(Scaled(Largest(bias), op(x).frac));
-  frac = std::min(frac, bias_bits < 61 ? 61 - bias_bits : 0);
-  if (replays()) {
-    CHECK(decided != nullptr);
-    frac = unsigned{decided->frac} - op(x).frac;
-  }
-  for (;;) {
-    Op y = Make(OpKind::kLinear, {x}, rows, cols, false, op(x).frac + frac, name);
-    y.weight = Quantise(weight, inner, cols, frac);
-    y.bias = static_cast<ConstantId>(plan_.wide_constants.size());
-    WideConstant wide{y.frac, {}};
-    for (const double b : bias) wide.values.push_back(ToInteger(Scaled(b, y.frac)));
-    plan_.wide_constants.push_back(std::move(wide));
-    if (replays()) linear_[scope_ + name] = {y.weight, y.bias};
-    const auto repeats = repeats_;
-    const TensorId id = Push(std::move(y));
-    const unsigned bits = op(id).bits;
-    if (replays() || !headroom || bits + *headroom <= options_.open_bits_max) {
-      Keep(plan_.constants[op(id).weight]);
-      if (!replays() && !scope_.empty()) {
-        measured_[scope_ + name] = {plan_.constants[op(id).weight],
-                                    plan_.wide_constants[op(id).bias]};
-      }
-      return id;
-    }
-    // Again, with fewer bits in the weights.
-    const unsigned excess = bits + *headroom - options_.open_bits_max;
-    if (excess > frac) {
-      Refuse(name + ": the result does not fit in an opening");
-      return id;
-    }
-    frac -= excess;
-    plan_.ops.pop_back();
-    values_.pop_back();
-    series_errors_.pop_back();
-    plan_.constants.pop_back();
-    plan_.wide_constants.pop_back();
-    if (!scope_.empty()) keys_.pop_back();
-    repeats_ = repeats;
-  }
 }
 
 TensorId PlanBuilder::Scores(TensorId q, TensorId k, std::uint32_t heads, const std::string& name) {

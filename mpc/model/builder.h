@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mpc/functions/fit.h"
+#include "mpc/model/columns.h"
 #include "mpc/plan/plan.h"
 #include "proto/base/result.h"
 
@@ -33,6 +34,9 @@ struct BuilderOptions {
   // Of a linear map's result, relative, on calibration texts: a matrix's weights keep 8 or 16 bits
   // where that moves it by less (root of the mean square), else up to 19. 0: always 19.
   double weight_error = 1.0 / 8192;
+  // Likewise, of 8 bits and an integer a column (mpc/model/columns.h), in the mean over the maps: a
+  // map may take what those before it left, up to twice the mean. 0: none does.
+  double byte_error = 1.0 / 512;
   // Where large constants go as they are made: gives the same bytes, somewhere else (a mapped
   // file). None: they stay in memory. What cannot be kept makes building fail.
   std::function<proto::Result<proto::SharedBytes>(proto::ByteSpan)> keep = nullptr;
@@ -83,9 +87,16 @@ struct Decision {
 };
 using Decisions = std::map<std::string, Decision>;
 
-// The constants of linear maps that a calibrated plan made, by scope and name: the plan that
-// repeats its steps takes the same.
-using Maps = std::map<std::string, std::pair<Constant, WideConstant>>;
+// The constants of a linear map.
+struct MapConstants {
+  Constant weight;
+  std::optional<Constant> factors;  // By column, of weights that have them.
+  WideConstant bias;
+};
+
+// Those that a calibrated plan made, by scope and name: the plan that repeats its steps takes the
+// same.
+using Maps = std::map<std::string, MapConstants>;
 
 class PlanBuilder {
  public:
@@ -108,7 +119,8 @@ class PlanBuilder {
   const BuilderOptions& options() const { return options_; }
 
   // Operations; see plan.h. A weight given in real numbers is quantised to as many fraction bits,
-  // up to 16, as keep it below 2^7 or 2^15 where `weight_error` allows that, else 2^19.
+  // up to 16, as keep it below 2^7 or 2^15 where `weight_error` allows that, else 2^19; the matrix
+  // of a linear map to bytes times an integer a column where `byte_error` does.
   TensorId Embed(const std::vector<double>& table, std::uint32_t cols, unsigned frac,
                  const std::string& name);
   TensorId AddConstant(TensorId x, const std::vector<double>& constant, const std::string& name);
@@ -177,6 +189,9 @@ class PlanBuilder {
   // Forgets the values of all tensors from `begin` on but these and those pinned.
   void KeepOnly(const std::vector<TensorId>& ids, TensorId begin = 0);
   void Pin(TensorId id) { pinned_.push_back(id); }
+  // The root mean square of the relative errors of maps in bytes and columns, over all maps; 0
+  // where there are none.
+  double byte_error() const;
   // The output's groups, and how many of a group's last elements are range flags.
   void set_steps(std::uint32_t steps) { plan_.steps = steps; }
   void set_flags(std::uint32_t flags) { plan_.flags = flags; }
@@ -187,17 +202,27 @@ class PlanBuilder {
 
  private:
   using Values_ = std::vector<std::vector<double>>;  // By text, in units of the integer.
+  struct MapIds {
+    ConstantId weight = kNone, factors = kNone, bias = kNone;
+  };
 
   Op Make(OpKind kind, std::vector<TensorId> inputs, std::uint32_t rows, std::uint32_t cols,
           bool wire, unsigned frac, const std::string& name) const;
   TensorId Push(Op op);
   int WeightBits(TensorId x, const std::vector<double>& weight, std::uint32_t cols) const;
+  std::vector<double> InputsOf(TensorId x) const;
+  std::optional<ByteColumns> InBytes(TensorId x, const Affine& affine, unsigned frac);
+  MapConstants RoundedMap(const Affine& affine, unsigned in_frac, unsigned frac,
+                          const std::optional<ByteColumns>& bytes);
+  MapIds AddMap(const MapConstants& map);
+  TensorId PushMap(TensorId x, const MapIds& map, const std::string& name);
   std::int64_t ToInteger(double value);  // Refuses what does not fit in 62 bits.
   void SetBits(Op& op, const Values_& values) const;
   std::string KeyOf(const std::string& name);
   const Decision* Decided(const std::string& name) const;  // Of the operation that comes next.
   TensorId PushMoved(Op op);  // One that moves values: bounds are the inputs'.
   void Keep(Constant& constant);
+  std::vector<std::int32_t> Integers(const std::vector<double>& values, unsigned frac);
   ConstantId Quantise(const std::vector<double>& values, std::uint32_t rows, std::uint32_t cols,
                       unsigned frac);
 
@@ -215,9 +240,12 @@ class PlanBuilder {
   std::vector<TensorId> pinned_;
   std::optional<ConstantId> noise_;
   std::optional<ConstantId> end_tokens_;
-  std::vector<std::string> keys_;  // By operation, when Begin was called before all of them.
-  std::map<std::string, std::pair<ConstantId, ConstantId>> linear_;  // Weight and bias, by name.
+  std::vector<std::string> keys_;         // By operation, when Begin was called before all of them.
+  std::map<std::string, MapIds> linear_;  // By name, of a plan that repeats.
   Maps measured_;
+  std::optional<std::uint32_t> pad_;  // The token that TokenIs asked for.
+  std::size_t byte_maps_ = 0;         // That might have had bytes and columns,
+  double byte_squares_ = 0;           // and the squares of the errors of those that have.
 };
 
 }  // namespace mpc

@@ -24,6 +24,9 @@ struct CompileOptions {
   double exp_error = 3e-4;      // Of exp, relative to the greater of it and 1.
   double inverse_error = 1e-4;  // Relative, of 1/x and 1/sqrt, Newton steps included.
   double temperature = 0;       // Of sampled tokens; 0: always the likeliest.
+  // What weights of 8 bits may change of a logit, as ResultDifference says (mpc/model/effect.h);
+  // for kExact. Beyond it, fewer of them have 8 bits.
+  double weight_error = 1.0 / 512;
   double exponent_max = 7;      // Of exp; larger exponents are halved before and squared after.
 };
 

@@ -8,6 +8,7 @@
 
 #include "mpc/functions/noise.h"
 #include "mpc/model/blocks.h"
+#include "mpc/model/effect.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
 
@@ -82,7 +83,10 @@ class Compiler {
     Prepare(positions_);
     Begin("embedding ");
     Logits(Layers(Embedded(words_, 0, positions_), 0, positions_, generated_));
+    if (b_.ok()) difference_ = ResultDifference(model_, b_, logits_);
   }
+  // Of the calibrated logits from the float model's.
+  double difference() const { return difference_; }
 
   void Generate() {
     Prepare(tokens_);
@@ -451,6 +455,7 @@ class Compiler {
   TensorId Logits(const Hidden& hidden) {
     Begin("logits ");
     TensorId logits = blocks_.Linear(hidden, model_.classifier, 1, kResidualHeadroom, "logits");
+    logits_ = logits;
     if (options_.temperature > 0) logits = WithNoise(logits);
     // A difference of two must fit a comparison.
     const unsigned whole =
@@ -499,6 +504,8 @@ class Compiler {
   TensorId text_ = 0;    // Wire [positions x 1]: 1 for text, 0 for padding.
   TensorId shares_ = 0;  // Wire [positions x 1]: w.
   TensorId places_ = 0;  // Sharing [positions x hidden]: learned positions.
+  TensorId logits_ = 0;
+  double difference_ = 0;
 };
 
 Plan HeadOf(const ModelConfig& config, std::uint32_t tokens) {
@@ -539,18 +546,27 @@ Result<Plan> CompileDecoder(const FloatModel& model, const Length& length,
     }
   }
   const auto all = static_cast<std::uint32_t>(positions);
-  PlanBuilder measured(HeadOf(config, all),
-                       CalibrationTexts(calibration, length.tokens, all, PadToken(config),
-                                        std::min(options.texts_max, kCalibrationTextsMax)),
-                       options.builder);
-  Compiler calibrating(model, length, options, measured, {});
-  calibrating.Calibrate();
-  if (!measured.ok()) return measured.Finish();
-  PlanBuilder builder(HeadOf(config, length.tokens), measured.decisions(), measured.maps(),
-                      options.builder);
-  Compiler compiling(model, length, options, builder, calibrating.softenings());
-  compiling.Generate();
-  return builder.Finish();
+  const std::vector<Text> texts =
+      CalibrationTexts(calibration, length.tokens, all, PadToken(config),
+                       std::min(options.texts_max, kCalibrationTextsMax));
+  BuilderOptions tried = options.builder;
+  for (unsigned tries = 0;; ++tries) {
+    PlanBuilder measured(HeadOf(config, all), texts, tried);
+    Compiler calibrating(model, length, options, measured, {});
+    calibrating.Calibrate();
+    if (!measured.ok()) return measured.Finish();
+    const auto next =
+        NextByteError(model, measured, calibrating.difference(), options.weight_error, tries);
+    if (next) {
+      tried.byte_error = *next;
+      continue;
+    }
+    PlanBuilder builder(HeadOf(config, length.tokens), measured.decisions(), measured.maps(),
+                        options.builder);
+    Compiler compiling(model, length, options, builder, calibrating.softenings());
+    compiling.Generate();
+    return builder.Finish();
+  }
 }
 
 }  // namespace mpc

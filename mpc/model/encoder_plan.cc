@@ -9,6 +9,7 @@
 
 #include "mpc/model/approximations.h"
 #include "mpc/model/blocks.h"
+#include "mpc/model/effect.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
 
@@ -112,8 +113,15 @@ class Compiler {
       hidden = Layer(hidden, model_.layers[i], i + 1 == model_.layers.size());
     }
     if (b_.ok()) Finish(hidden);
+    if (b_.ok() && options_.approximation == Approximation::kExact) {
+      difference_ = ResultDifference(model_, b_, result_);
+    }
     return b_.Finish();
   }
+
+  const PlanBuilder& built() const { return b_; }
+  // Of the result from the float model's, where both compute the same functions.
+  double difference() const { return difference_; }
 
  private:
   unsigned wire_frac() const { return options_.builder.wire_frac; }
@@ -315,11 +323,12 @@ class Compiler {
     const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
     const TensorId state = b_.ScaleColumns(hidden.normal, gamma, beta, 16, Name("gamma, beta"));
     if (config_.pooling == Pooling::kFirst) {
-      blocks_.ranges().Output(state, "embedding");
+      result_ = state;
     } else {  // The sum over the text's tokens: the client knows their number.
       const TensorId weights = b_.Reshape(text_, 1, tokens_, "text");
-      blocks_.ranges().Output(b_.Mix(weights, state, heads, "sum over the text"), "embedding");
+      result_ = b_.Mix(weights, state, heads, "sum over the text");
     }
+    blocks_.ranges().Output(result_, "embedding");
   }
 
   // tanh, or DistilBERT's ReLU, between two linear maps of the first token.
@@ -338,8 +347,8 @@ class Compiler {
       activated = blocks_.Function(pooled, goal, Name("tanh"));
     }
     blocks_.set_prefix("");
-    const TensorId logits = blocks_.Plain(activated, model_.classifier, false, "classifier");
-    blocks_.ranges().Output(logits, "logits");
+    result_ = blocks_.Plain(activated, model_.classifier, false, "classifier");
+    blocks_.ranges().Output(result_, "logits");
   }
 
   const FloatModel& model_;
@@ -349,6 +358,8 @@ class Compiler {
   PlanBuilder b_;
   Blocks blocks_;
   TensorId text_ = 0;  // Wire [tokens x 1]: 1 for text, 0 for padding.
+  TensorId result_ = 0;
+  double difference_ = 0;
 };
 
 std::string ArchitectureOf(const ModelConfig& config) {
@@ -388,9 +399,17 @@ Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
   head.digit_bits_high = (bits + 1) / 2;
   head.digit_bits_low = bits / 2;
   head.labels = config.labels;
-  std::vector<Text> texts =
+  const std::vector<Text> texts =
       CalibrationTexts(calibration, tokens, config.pad_token_id, options.texts_max);
-  return Compiler(model, tokens, std::move(texts), options, std::move(head)).Run();
+  CompileOptions tried = options;
+  for (unsigned tries = 0;; ++tries) {
+    Compiler compiler(model, tokens, texts, tried, head);
+    auto plan = compiler.Run();
+    const auto next =
+        NextByteError(model, compiler.built(), compiler.difference(), options.weight_error, tries);
+    if (!plan || !next) return plan;
+    tried.builder.byte_error = *next;
+  }
 }
 
 }  // namespace mpc

@@ -260,6 +260,8 @@ void AddEvalCommand(CLI::App& app, Command& run) {
       ->capture_default_str();
   eval->add_option("--generate", options->package.generate, "Tokens of an answer")
       ->capture_default_str();
+  eval->add_option("--weight-error", options->package.weight_error, "As of `model import`")
+      ->capture_default_str();
   eval->add_option("--approximation", options->approximations,
                    "Comma separated: exact, puma, mpcformer; several give a table")
       ->delimiter(',')

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -39,6 +40,15 @@ json ToJson(const Package::Cost& cost) {
           {"preprocessing_bytes", cost.counted.preprocessing_bytes},
           {"bundle_bytes", cost.counted.bundle_bytes},
           {"leakage_bits", cost.leakage_bits}};
+}
+
+// How many of the weights have so many bits.
+std::map<std::string, std::size_t> WeightsByBits(const mpc::Plan& plan) {
+  std::map<std::string, std::size_t> counts;
+  for (const mpc::Constant& constant : plan.constants) {
+    counts[std::to_string(8 * constant.values.width())] += constant.values.size();
+  }
+  return counts;
 }
 
 void SayCosts(const Package& package) {
@@ -101,6 +111,7 @@ Result<> Import(const ImportOptions& options) {
     const Agreement error = ExpectedError(*model, package->plans[i], options.validators);
     if (!options.as_json) SayError(package->costs[i].tokens, error);
     bucket["error"] = ToJson(error);
+    bucket["weights_by_bits"] = WeightsByBits(package->plans[i]);
     report["buckets"].push_back(std::move(bucket));
   }
   const std::string out = options.out.empty() ? package->manifest.name + ".package" : options.out;
@@ -184,8 +195,8 @@ void AddImportOptions(CLI::App& command, RegisterOptions& options) {
       ->capture_default_str();
   command
       .add_option("--weight-error", options.package.weight_error,
-                  "What rounding a matrix' weights to 8 or 16 bits may change of its result, "
-                  "relative; 0.02 allows 8 bits for most models, 0 neither")
+                  "What weights of 8 bits may change of a logit, of an embedding relative to its "
+                  "size (root of the mean square, on the sample); 0: weights of 20 bits")
       ->capture_default_str();
   command
       .add_option("--approximation", options.package.approximation,

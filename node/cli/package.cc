@@ -7,7 +7,6 @@
 #include <sstream>
 #include <utility>
 
-#include "mpc/model/compile.h"
 #include "mpc/plan/plan.h"
 #include "mpc/preprocessing/attempt.h"
 #include "mpc/sharing/replicated.h"
@@ -106,7 +105,9 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   if (!approximation) return tl::unexpected(approximation.error());
   compile_options.approximation = *approximation;
   compile_options.temperature = options.temperature;
-  compile_options.builder.weight_error = options.weight_error;
+  compile_options.weight_error = compile_options.builder.byte_error = options.weight_error;
+  compile_options.builder.weight_error =
+      std::min(options.weight_error, mpc::BuilderOptions{}.weight_error);
   const std::string scratch = ScratchOf(options);
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "mpc/model/builder.h"
+#include "mpc/model/compile.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/plan.h"
 #include "node/cli/client.h"
@@ -37,8 +37,8 @@ struct PackageOptions {
   double temperature = 0;                    // Of sampled tokens; 0: the likeliest.
   std::uint64_t price = 1000;
   std::uint32_t pool_target = 2;
-  // Of a matrix' result, relative: what rounding its weights to 8 or 16 bits may change.
-  double weight_error = mpc::BuilderOptions{}.weight_error;
+  // Of a logit, or an embedding relative to its size: what weights of 8 bits may change.
+  double weight_error = mpc::CompileOptions{}.weight_error;
   std::string scratch;  // Where plans are made, in files without a name; empty: TMPDIR.
 };
 
