@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mpc/field/gemm.h"
+#include "mpc/field/products.h"
 #include "mpc/functions/trig.h"
 #include "mpc/sharing/replicated.h"
 #include "mpc/sharing/shamir.h"
@@ -46,9 +47,13 @@ void Gemm() {
   struct Shape {
     std::size_t rows, inner, cols;
   };
-  // Of BERT-base, and of eight tokens of LLaMA-7B.
-  for (const auto [rows, inner, cols] :
-       {Shape{128, 768, 768}, {8, 4096, 4096}, {8, 4096, 11008}, {8, 11008, 4096}}) {
+  // Of BERT-base, BERT-tiny and MiniLM, and of eight tokens of LLaMA-7B.
+  for (const auto [rows, inner, cols] : {Shape{128, 768, 768},
+                                         {64, 128, 128},
+                                         {32, 384, 1536},
+                                         {8, 4096, 4096},
+                                         {8, 4096, 11008},
+                                         {8, 11008, 4096}}) {
     const auto x = Elements(rows * inner);
     std::vector<Fp> y(rows * cols);
     for (const unsigned bits : {8u, 16u, 18u}) {
@@ -68,6 +73,18 @@ void Gemm() {
                     names[static_cast<int>(path)],
                 "multiply-adds", static_cast<double>(rows * inner * cols),
                 [&] { AddProduct(x, w, rows, inner, cols, y, path); });
+        if (bits > 8 || path != BestPath(rows, 1)) continue;
+        // What a map in bytes and columns costs (mpc/model/columns.h).
+        const auto factors = Elements(cols);
+        Measure("gemm share x 8-bit weight and factor " + std::to_string(rows) + "x" +
+                    std::to_string(inner) + "x" + std::to_string(cols),
+                "multiply-adds", static_cast<double>(rows * inner * cols), [&] {
+                  std::vector<Fp> products(rows * cols);
+                  AddProduct(x, w, rows, inner, cols, products, path);
+                  for (std::size_t i = 0; i < products.size(); i += cols) {
+                    AddProducts(factors.data(), &products[i], cols, &y[i]);
+                  }
+                });
       }
     }
   }
