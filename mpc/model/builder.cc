@@ -75,6 +75,24 @@ Guard PlanBuilder::Remember(const std::string& name, const Guard& guard) {
   return guard;
 }
 
+// For so many more elements of each text.
+void PlanBuilder::MakeRoom(std::size_t elements) {
+  elements_ += elements;
+  while (texts_.size() > 1 && elements_ * texts_.size() > options_.values_max) {
+    const auto halve = [](auto& of) {
+      for (std::size_t i = 1; 2 * i < of.size(); ++i) of[i] = std::move(of[2 * i]);
+      of.resize((of.size() + 1) / 2);
+    };
+    halve(texts_);
+    for (Values_& values : values_) halve(values);
+  }
+}
+
+void PlanBuilder::Forget(TensorId id) {
+  if (!values_[id].empty()) elements_ -= plan_.ops[id].size();
+  values_[id] = {};
+}
+
 TensorId PlanBuilder::Push(Op op) {
   const auto id = static_cast<TensorId>(plan_.ops.size());
   const std::string name =
@@ -89,6 +107,7 @@ TensorId PlanBuilder::Push(Op op) {
     series_errors_.push_back(decided != nullptr ? decided->series_error : 0);
     return id;
   }
+  MakeRoom(op.size());
   for (std::size_t text = 0; text < texts_.size() && ok(); ++text) {
     std::vector<const std::vector<double>*> inputs;
     for (const TensorId input : op.inputs) {
@@ -453,7 +472,7 @@ void PlanBuilder::KeepOnly(const std::vector<TensorId>& ids, TensorId begin) {
     const auto among = [id](const std::vector<TensorId>& kept) {
       return std::find(kept.begin(), kept.end(), id) != kept.end();
     };
-    if (!among(ids) && !among(pinned_)) values_[id].clear();
+    if (!among(ids) && !among(pinned_)) Forget(id);
   }
 }
 

@@ -40,6 +40,9 @@ struct BuilderOptions {
   // Where large constants go as they are made: gives the same bytes, somewhere else (a mapped
   // file). None: they stay in memory. What cannot be kept makes building fail.
   std::function<proto::Result<proto::SharedBytes>(proto::ByteSpan)> keep = nullptr;
+  // Of the calibration texts' values that are kept at once: beyond, every second text is given up,
+  // as often as it takes. (1 GiB.)
+  std::size_t values_max = std::size_t{1} << 27;
   // Of preprocessed phases: the products of many leak with few bits less.
   unsigned phase_bits_max = kPhaseBitsMax;
 };
@@ -101,7 +104,7 @@ using Maps = std::map<std::string, MapConstants>;
 class PlanBuilder {
  public:
   using Text = std::vector<std::uint32_t>;
-  // `texts`: calibration texts of exactly plan.tokens ids each, at least one. `plan` has its head
+  // `texts`: calibration texts of exactly plan.tokens ids each, at least one; fewer may be used. `plan` has its head
   // filled in (architecture, tokens, vocabulary, digits, labels).
   PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options);
   // Without texts: bounds, fraction bits and functions are those decided before. Operations whose
@@ -218,6 +221,8 @@ class PlanBuilder {
   TensorId PushMap(TensorId x, const MapIds& map, const std::string& name);
   std::int64_t ToInteger(double value);  // Refuses what does not fit in 62 bits.
   void SetBits(Op& op, const Values_& values) const;
+  void MakeRoom(std::size_t elements);
+  void Forget(TensorId id);
   std::string KeyOf(const std::string& name);
   const Decision* Decided(const std::string& name) const;  // Of the operation that comes next.
   TensorId PushMoved(Op op);  // One that moves values: bounds are the inputs'.
@@ -230,6 +235,7 @@ class PlanBuilder {
   std::vector<Text> texts_;
   BuilderOptions options_;
   std::vector<Values_> values_;        // By operation; empty when forgotten.
+  std::size_t elements_ = 0;           // Of one text in values_.
   std::vector<double> series_errors_;  // By operation; 0 for other kinds.
   std::string error_;
 

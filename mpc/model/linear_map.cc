@@ -139,7 +139,7 @@ TensorId PlanBuilder::PushMap(TensorId x, const MapIds& map, const std::string& 
   scaled.weight = map.factors;
   scaled.bias = map.bias;
   const TensorId id = Push(std::move(scaled));
-  values_[product].clear();
+  if (!replays()) Forget(product);
   return id;
 }
 
@@ -193,7 +193,10 @@ TensorId PlanBuilder::Linear(TensorId x, const std::function<Affine()>& affine,
       bytes = RoundToByteColumns(exact.weight, exact.bias.size(), frac, InputsOf(x));
     }
     if (!scope_.empty()) keys_.resize(keys_.size() - (plan_.ops.size() - ops));
-    plan_.ops.resize(ops);
+    while (plan_.ops.size() > ops) {
+      Forget(static_cast<TensorId>(plan_.ops.size() - 1));
+      plan_.ops.pop_back();
+    }
     values_.resize(ops);
     series_errors_.resize(ops);
     plan_.constants.resize(constants);

@@ -38,7 +38,9 @@ TensorId Sign(PlanBuilder& b, TensorId x, const std::string& name) {
     equal = b.Mul(high_equal, low_equal, name + " equal");
     b.SetBits(equal, 2);
   }
-  return b.Open(less, 0, name + " bit");
+  const TensorId bit = b.Open(less, 0, name + " bit");
+  b.KeepOnly({bit}, pairs);  // Digits are many times as large as what is compared.
+  return bit;
 }
 
 TensorId Relu(PlanBuilder& b, TensorId x) {
