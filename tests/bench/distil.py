@@ -61,7 +61,8 @@ def near(got, want, mask):
 
 
 def train(teacher, student, source, steps, rate, by_answer):
-    chosen = [p for name, p in student.named_parameters() if "word_embeddings" not in name]
+    student.bert.embeddings.word_embeddings.requires_grad_(False)
+    chosen = [p for p in student.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(steps, 1),
                                                    pct_start=0.1)
@@ -81,9 +82,9 @@ def train(teacher, student, source, steps, rate, by_answer):
         optimiser.step()
         schedule.step()
         total += loss.item()
-        if step % 200 == 0:
+        if step % 100 == 0:
             print(f"{'answers' if by_answer else 'hidden states'}: step {step} of {steps}, "
-                  f"loss {total / 200:.4f}", flush=True)
+                  f"loss {total / 100:.4f}", flush=True)
             total = 0.0
 
 
