@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <string>
 #include <utility>
 
 #include "mpc/field/combine.h"
-#include "mpc/sharing/shamir.h"
+#include "mpc/field/small_combination.h"
+#include "mpc/sharing/zero_sets.h"
 #include "proto/base/check.h"
 #include "proto/crypto/hash.h"
 #include "proto/crypto/prg.h"
@@ -19,11 +21,13 @@ namespace {
 
 // The sum of all parts and a value of kOpenBits stays below p.
 constexpr unsigned kMaskSumBits = 125;
-// Words expanded at a time from a stream, and streams combined at a time: within the second-level
-// cache.
-constexpr std::size_t kBlock = 512;
-constexpr std::size_t kStreams = 16;
+// Streams combined at a time: their blocks and the sums stay in the first-level cache.
+constexpr std::size_t kStreams = 8;
 constexpr std::size_t kSeedSize = 32;
+
+std::int64_t IntegerPoint(PartyId party) {
+  return static_cast<std::int64_t>(Index(party)) + 1;
+}
 
 // The streams of one key: label fields of fixed width, so that no two labels have equal bytes.
 proto::Prg MakeStream(const ReplicatedKeys::Key& key, const Label& label, std::uint16_t stream) {
@@ -43,31 +47,58 @@ void Fill(proto::Prg& prg, std::span<UInt128> words) {
   prg.Fill({reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()});
 }
 
-// sums[i] += sum over k of factors[k] * those bits of word i of source k, for each of the sums, all
-// equally long; fill(k, first, words) gives the words of a source from `first` on and is called for
-// rising `first`.
+// The key of a set S: that of the set A that it is, or a hash of those of all A that contain it.
+ReplicatedKeys::Key ZeroKey(const ReplicatedSets& sets, const ReplicatedKeys& keys,
+                            PartySet zero_set) {
+  std::vector<SetIndex> around;
+  for (SetIndex set = 0; set < sets.count(); ++set) {
+    bool contains = true;
+    for (std::uint16_t i = 0; i < sets.committee().size(); ++i) {
+      contains = contains && ((zero_set >> i & 1) == 0 || sets.Contains(set, PartyId{i}));
+    }
+    if (contains) around.push_back(set);
+  }
+  if (around.size() == 1) return *keys.keys()[around[0]];
+  proto::Hasher hasher("waxseal/mpc/zero-key");
+  hasher.Add(std::uint64_t{zero_set});
+  for (const SetIndex set : around) hasher.Add(proto::ByteSpan(*keys.keys()[set]));
+  return hasher.Finish().bytes;
+}
+
+// Adds to each of the sums, all equally long, the combination of the streams' bits that it says,
+// times `scale`.
 struct BitsSum {
   EntryBits bits;
   std::span<Fp> sum;
 };
-template <class Fill>
-void AddSources(std::span<const Fp> factors, Fill fill, std::span<const BitsSum> sums) {
+template <class Sources>
+void AddStreams(const Sources& sources, const Label& label, std::uint16_t stream, Fp scale,
+                std::span<const BitsSum> sums) {
   const std::size_t length = sums.front().sum.size();
-  std::vector<UInt128> words(std::min(kStreams, factors.size()) * kBlock);
-  std::vector<const UInt128*> vectors;
-  for (std::size_t k = 0; k < words.size() / kBlock; ++k) {
-    vectors.push_back(words.data() + k * kBlock);
+  if (length == 0 || sources.empty()) return;
+  std::vector<std::int64_t> factors;
+  std::vector<proto::Prg> streams;
+  for (const auto& [key, factor] : sources) {
+    factors.push_back(factor);
+    streams.push_back(MakeStream(key, label, stream));
   }
-  for (std::size_t source = 0; source < factors.size(); source += kStreams) {
-    const std::size_t count = std::min(kStreams, factors.size() - source);
-    for (std::size_t first = 0; first < length; first += kBlock) {
-      const std::size_t size = std::min(kBlock, length - first);
+  std::vector<SmallCombination> combinations;
+  for (const BitsSum& sum : sums) combinations.emplace_back(factors, sum.bits, scale);
+  std::vector<UInt128> words(std::min(kStreams, streams.size()) * SmallCombination::kBlock);
+  std::vector<const UInt128*> vectors;
+  for (std::size_t k = 0; k < words.size() / SmallCombination::kBlock; ++k) {
+    vectors.push_back(words.data() + k * SmallCombination::kBlock);
+  }
+  for (std::size_t first = 0; first < length; first += SmallCombination::kBlock) {
+    const std::size_t size = std::min(SmallCombination::kBlock, length - first);
+    for (std::size_t source = 0; source < streams.size(); source += kStreams) {
+      const std::size_t count = std::min(kStreams, streams.size() - source);
       for (std::size_t k = 0; k < count; ++k) {
-        fill(source + k, first, std::span(words).subspan(k * kBlock, size));
+        Fill(streams[source + k], std::span(words).subspan(k * SmallCombination::kBlock, size));
       }
-      for (const auto& [bits, sum] : sums) {
-        AddCombination(factors.subspan(source, count), std::span(vectors).first(count), bits, size,
-                       sum.data() + first);
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        combinations[i].Add(source, std::span(vectors).first(count), size,
+                            sums[i].sum.data() + first);
       }
     }
   }
@@ -84,23 +115,33 @@ ReplicatedSets::ReplicatedSets(const proto::Committee& committee) : committee_(c
   std::fill_n(out.begin(), committee.max_faulty(), true);
   do {
     std::vector<PartyId> excluded;
-    Fp at_zero(1);  // Of the product of (x - x_j) over the parties outside.
     for (std::size_t i = 0; i < n; ++i) {
-      if (!out[i]) continue;
-      excluded.push_back(static_cast<PartyId>(i));
-      at_zero *= -Point(excluded.back());
+      if (out[i]) excluded.push_back(static_cast<PartyId>(i));
     }
-    const Fp scale = at_zero.Inverse();
+    // The product of x - j over the points outside.
+    const auto product = [&](std::int64_t x) {
+      std::int64_t value = 1;
+      for (const PartyId party : excluded) value *= x - IntegerPoint(party);
+      return value;
+    };
+    at_zero_.push_back(product(0));
+    common_multiple_ = std::lcm(common_multiple_, at_zero_.back());
+    const Fp scale = Fp(at_zero_.back()).Inverse();
     std::vector<Fp> factors;
+    std::vector<std::int64_t> small;
     for (std::size_t i = 0; i < n; ++i) {
-      Fp factor = scale;
-      for (const PartyId party : excluded) factor *= Point(static_cast<PartyId>(i)) - Point(party);
-      factors.push_back(factor);
+      small.push_back(product(IntegerPoint(static_cast<PartyId>(i))));
+      factors.push_back(Fp(small.back()) * scale);
     }
     excluded_.push_back(std::move(excluded));
     factors_.push_back(std::move(factors));
+    small_factors_.push_back(std::move(small));
   } while (std::prev_permutation(out.begin(), out.end()));
   mask_bits_ = kMaskSumBits - static_cast<unsigned>(std::bit_width(excluded_.size() - 1));
+}
+
+std::int64_t ReplicatedSets::ScaledFactor(SetIndex set, PartyId party) const {
+  return SmallFactor(set, party) * (common_multiple_ / at_zero_[set]);
 }
 
 bool ReplicatedSets::Contains(SetIndex set, PartyId party) const {
@@ -185,30 +226,39 @@ std::vector<ReplicatedKeys> DealReplicatedKeys(const ReplicatedSets& sets, proto
   return result;
 }
 
-void Prss::AddStreams(const Label& label, std::uint16_t first, std::uint16_t last,
-                      std::span<Fp> sum) const {
-  std::vector<Fp> factors;
-  std::vector<proto::Prg> streams;
-  for (SetIndex set = 0; set < sets_.count(); ++set) {
-    const auto& key = keys_.keys()[set];
+Prss::Prss(const ReplicatedSets& sets, const ReplicatedKeys& keys)
+    : sets_(sets), keys_(keys), inverse_multiple_(Fp(sets.common_multiple()).Inverse()) {
+  // No copies of keys are left behind.
+  uniform_.reserve(sets.count());
+  bounded_.reserve(sets.count());
+  zeros_.reserve(ZeroSets(sets.committee()).size());
+  for (SetIndex set = 0; set < sets.count(); ++set) {
+    const auto& key = keys.keys()[set];
     if (!key) continue;
-    for (std::uint16_t j = first; j <= last; ++j) {
-      factors.push_back(sets_.Factor(set, party()) * Point(party()).Power(j));
-      streams.push_back(MakeStream(*key, label, j));
-    }
+    uniform_.push_back({*key, sets.SmallFactor(set, party())});
+    bounded_.push_back({*key, sets.ScaledFactor(set, party())});
   }
-  const BitsSum uniform{{Fp::kModulus, 0}, sum};  // As Fp::FromUniform.
-  AddSources(factors,
-             [&](std::size_t k, std::size_t, std::span<UInt128> words) { Fill(streams[k], words); },
-             {&uniform, 1});
+  const std::size_t n = sets.committee().size();
+  for (const PartySet zero_set : ZeroSets(sets.committee())) {
+    if ((zero_set >> Index(party()) & 1) == 0) continue;
+    zeros_.push_back({ZeroKey(sets, keys, zero_set), ZeroFactor(zero_set, n, party())});
+  }
+}
+
+Prss::~Prss() {
+  for (auto* sources : {&uniform_, &bounded_, &zeros_}) {
+    proto::SecureErase(sources->data(), sources->size() * sizeof(Source));
+  }
 }
 
 void Prss::AddRandom(const Label& label, std::span<Fp> sum) const {
-  AddStreams(label, 0, 0, sum);
+  const BitsSum uniform{{Fp::kModulus, 0}, sum};  // As Fp::FromUniform.
+  AddStreams(uniform_, label, 0, Fp(1), {&uniform, 1});
 }
 
 void Prss::AddZero(const Label& label, std::span<Fp> sum) const {
-  AddStreams(label, 1, sets_.committee().max_faulty(), sum);
+  const BitsSum uniform{{Fp::kModulus, 0}, sum};
+  AddStreams(zeros_, label, 1, Fp(1), {&uniform, 1});
 }
 
 std::vector<Fp> Prss::Random(const Label& label, std::size_t count) const {
@@ -256,23 +306,9 @@ void Prss::AddBounded(const Label& label, std::initializer_list<Shifted> sums) c
 
 void Prss::AddBounded(const Label& label, std::span<const Shifted> sums) const {
   const UInt128 low_bits = (UInt128{1} << sets_.mask_bits()) - 1;
-  std::vector<Fp> factors;
-  std::vector<proto::Prg> streams;
-  for (SetIndex set = 0; set < sets_.count(); ++set) {
-    const auto& key = keys_.keys()[set];
-    if (!key) continue;
-    factors.push_back(sets_.Factor(set, party()));
-    streams.push_back(MakeStream(*key, label, 0));
-  }
   std::vector<BitsSum> of_bits;
-  for (const auto& [shift, sum] : sums) {
-    CHECK(sum.size() == sums.front().sum.size());
-    of_bits.push_back({{low_bits, shift}, sum});
-  }
-  AddSources(
-      factors,
-      [&](std::size_t k, std::size_t, std::span<UInt128> words) { Fill(streams[k], words); },
-      of_bits);
+  for (const auto& [shift, sum] : sums) of_bits.push_back({{low_bits, shift}, sum});
+  AddStreams(bounded_, label, 0, inverse_multiple_, of_bits);
 }
 
 std::vector<Fp> Prss::ShareOf(const MaskParts& masks, unsigned shift) const {

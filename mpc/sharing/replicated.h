@@ -4,7 +4,17 @@
 // For each set A of n - t parties one key is known to exactly A's members: C(n, t) keys, numbered
 // in the lexicographic order of the sorted excluded sets. f_A is the polynomial of degree t that is
 // 1 at 0 and 0 at the points of the parties outside A. A value v known in the clear to all of A is
-// shared at no cost: member i holds v * f_A(i).
+// shared at no cost: member i holds v * f_A(i). The product g_A of x - j over the points j outside
+// is f_A but for a constant, and small at all points: combinations of streams are of small
+// integers.
+//
+// Sharings of zero of degree 2t need fewer. The polynomial q_S = x * (product of x - j over the
+// points outside S) has degree 2t where S has t + 2 parties, and whoever is in S knows all keys of
+// the sets that contain S; their hash is a key that nobody outside S knows. A sharing is hidden
+// from a set T of t parties if the q_S of the sets S disjoint from T span the t dimensions that T's
+// shares leave open. A family of few sets S does that for all T (zero_sets.h): 4, 17, 46, 120 for n
+// = 4, 7, 10, 13, of which a member is in 3, 10, 25, 59 at most; t streams of each set A would be
+// 3, 30, 252, 1980.
 #pragma once
 
 #include <array>
@@ -52,6 +62,13 @@ class ReplicatedSets {
   bool Contains(SetIndex set, proto::PartyId party) const;
   // f_A(i + 1) for party i.
   Fp Factor(SetIndex set, proto::PartyId party) const { return factors_[set][Index(party)]; }
+  // g_A(i + 1), g_A = f_A g_A(0).
+  std::int64_t SmallFactor(SetIndex set, proto::PartyId party) const {
+    return small_factors_[set][Index(party)];
+  }
+  // common_multiple() * f_A(i + 1), an integer.
+  std::int64_t ScaledFactor(SetIndex set, proto::PartyId party) const;
+  std::int64_t common_multiple() const { return common_multiple_; }
   // W: bits of one part of a bounded-integer mask, 125 - ceil(log2 count).
   unsigned mask_bits() const { return mask_bits_; }
   const proto::Committee& committee() const { return committee_; }
@@ -60,6 +77,9 @@ class ReplicatedSets {
   proto::Committee committee_;
   std::vector<std::vector<proto::PartyId>> excluded_;
   std::vector<std::vector<Fp>> factors_;
+  std::vector<std::vector<std::int64_t>> small_factors_;
+  std::vector<std::int64_t> at_zero_;  // g_A(0)
+  std::int64_t common_multiple_ = 1;   // Of all g_A(0).
   unsigned mask_bits_;
 };
 
@@ -100,11 +120,14 @@ struct MaskParts {
 
 class Prss {
  public:
-  Prss(const ReplicatedSets& sets, const ReplicatedKeys& keys) : sets_(sets), keys_(keys) {}
+  // Both outlive this.
+  Prss(const ReplicatedSets& sets, const ReplicatedKeys& keys);
+  Prss(Prss&&) noexcept = default;
+  ~Prss();
 
   // [r], r uniform in F_p, degree t.
   std::vector<Fp> Random(const Label& label, std::size_t count) const;
-  // <0>, degree 2t: sum over A and j = 1..t of s_{A,j} x^j f_A(x).
+  // <0>, degree 2t: sum over S of s_S q_S(x).
   std::vector<Fp> Zero(const Label& label, std::size_t count) const;
   // r = sum of r_A, r_A uniform in [0, 2^W): the parts this party knows.
   MaskParts Bounded(const Label& label, std::size_t count) const;
@@ -128,12 +151,19 @@ class Prss {
   proto::PartyId party() const { return keys_.party(); }
 
  private:
-  // Shares of the sum over the sets A and j = first..last of (stream j of A) x^j f_A(x).
-  void AddStreams(const Label& label, std::uint16_t first, std::uint16_t last,
-                  std::span<Fp> sum) const;
+  // What this party knows of a family of sharings: a key each, and its factor at this party's
+  // point.
+  struct Source {
+    ReplicatedKeys::Key key;
+    std::int64_t factor;
+  };
 
   const ReplicatedSets& sets_;
   const ReplicatedKeys& keys_;
+  std::vector<Source> uniform_;  // By g_A.
+  std::vector<Source> bounded_;  // By f_A times the common multiple.
+  std::vector<Source> zeros_;    // By q_S.
+  Fp inverse_multiple_;
 };
 
 }  // namespace mpc

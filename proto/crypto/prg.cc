@@ -20,6 +20,8 @@ constexpr std::size_t kBlockSize = 16;
 // short.
 constexpr std::size_t kBufferSizeMin = 256;
 constexpr std::size_t kBufferSize = 4096;
+// Longer ones are generated where they are wanted.
+constexpr std::size_t kDirectSizeMin = 2048;
 // What is encrypted to give the stream: it stays in the first-level cache.
 constexpr std::size_t kZerosSize = 16384;
 constexpr std::array<std::uint8_t, kZerosSize> kZeros{};
@@ -47,7 +49,7 @@ struct Prg::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
-    SecureErase(buffer.data(), buffer.size());
+    SecureErase(buffer.data(), filled);
     EVP_CIPHER_CTX_free(cipher);
   }
 
@@ -85,10 +87,11 @@ struct Prg::State {
   std::uint64_t high = 0;  // Of the counter, whose low half is the next block.
   std::uint64_t next_block = 0;
   EVP_CIPHER_CTX* cipher = nullptr;
-  // buffer[begin, end) was generated and not yet read.
-  std::array<std::uint8_t, kBufferSize> buffer{};
+  // buffer[begin, end) was generated and not yet read; buffer[0, filled) has been written to.
+  std::array<std::uint8_t, kBufferSize> buffer;
   std::size_t begin = 0;
   std::size_t end = 0;
+  std::size_t filled = 0;
   std::size_t next_fill = kBufferSizeMin;
 };
 
@@ -108,7 +111,7 @@ void Prg::Fill(std::span<std::uint8_t> out) {
   State& state = *state_;
   while (!out.empty()) {
     if (state.begin == state.end) {
-      if (out.size() >= kBufferSize) {
+      if (out.size() >= kDirectSizeMin) {
         // Whole blocks, so that the buffer always begins at one.
         const std::size_t size = out.size() - out.size() % kBlockSize;
         state.Generate(out.first(size));
@@ -118,6 +121,7 @@ void Prg::Fill(std::span<std::uint8_t> out) {
       state.begin = 0;
       state.end = state.next_fill;
       state.next_fill = std::min(2 * state.next_fill, kBufferSize);
+      state.filled = std::max(state.filled, state.end);
       state.Generate(std::span(state.buffer).first(state.end));
     }
     const std::size_t size = std::min(out.size(), state.end - state.begin);

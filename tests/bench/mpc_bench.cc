@@ -155,5 +155,6 @@ int main() {
   mpc::Gemm();
   mpc::Sharing(4);
   mpc::Sharing(7);
+  mpc::Sharing(10);
   mpc::Functions();
 }
