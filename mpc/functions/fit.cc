@@ -246,6 +246,19 @@ std::vector<double> BendRatios(const FitRequest& request) {
   return ratios;
 }
 
+// Period ratios for committees whose series take their phases from random bits: periods of 2^B
+// units, from where the interval, or the bend's reach, fits in.
+std::vector<double> BinaryRatios(const FitRequest& request) {
+  constexpr int kPeriods = 3;
+  const bool bends = request.bend != 0 && request.degree == 2;
+  const double width = request.high - request.low;
+  const double least = bends ? std::max(-request.low, request.high) + 1 : 1.02 * width;
+  double period = std::exp2(std::ceil(std::log2(least)));
+  std::vector<double> ratios;
+  for (int i = 0; i < kPeriods; ++i, period *= 2) ratios.push_back(period / width);
+  return ratios;
+}
+
 }  // namespace
 
 Fit FitSeries(const FitRequest& request) {
@@ -254,9 +267,12 @@ Fit FitSeries(const FitRequest& request) {
 
 Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max) {
   CHECK(request.harmonics <= harmonics_max);
-  std::vector<double> ratios = BendRatios(request);
+  const bool binary = request.sets >= kSetsOfBinaryPeriods;
+  std::vector<double> ratios = binary ? BinaryRatios(request) : BendRatios(request);
   // Where the square's units are coarse the best period may lie between.
-  if (ratios.size() < kRatiosMax) ratios.insert(ratios.end(), {1.06, 1.15, 1.3, 1.6, 2.2});
+  if (!binary && ratios.size() < kRatiosMax) {
+    ratios.insert(ratios.end(), {1.06, 1.15, 1.3, 1.6, 2.2});
+  }
   const auto step = [&] { return request.harmonics < 12 ? 1u : request.harmonics < 16 ? 2u : 4u; };
   Fit best;
   double best_score = std::numeric_limits<double>::infinity();

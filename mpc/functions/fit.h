@@ -27,6 +27,10 @@
 
 namespace mpc {
 
+// From so many parts of a mask on periods are powers of two: random bits then give the phases
+// cheaper than the parts would (mpc/plan/phases.h). Between C(7, 2) = 21 and C(10, 3) = 120.
+inline constexpr unsigned kSetsOfBinaryPeriods = 64;
+
 struct FitRequest {
   std::function<double(double)> function;
   std::function<double(double)> weight;  // Of the error, e.g. 1 / f for a relative one. None: 1.
@@ -55,9 +59,10 @@ struct Fit {
 
 Fit FitSeries(const FitRequest& request);
 
-// Tries period ratios, and numbers of harmonics from the request's on, one by one, beyond 12 in
-// steps of two and beyond 16 of four, up to `harmonics_max`; returns the first number whose least
-// error and noise together stay below `target`, or else the best found.
+// Tries period ratios (with many sets, those that make the period a power of two), and numbers of
+// harmonics from the request's on, one by one, beyond 12 in steps of two and beyond 16 of four, up
+// to `harmonics_max`; returns the first number whose least error and noise together stay below
+// `target`, or else the best found.
 Fit FitSeriesWithin(FitRequest request, double target, unsigned harmonics_max);
 
 }  // namespace mpc

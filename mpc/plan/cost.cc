@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "mpc/field/fp.h"
+#include "mpc/plan/phases.h"
 #include "mpc/plan/schedule.h"
 
 namespace mpc {
@@ -35,7 +36,13 @@ class Counter {
           op.kind == OpKind::kEmbed && plan_.digit_bits_high + plan_.digit_bits_low > 0;
       if (embeds || OpensDigits(op.kind)) first_ = 1;
     }
-    for (const Op& op : plan_.ops) {
+    std::vector<unsigned> phase_bits(plan_.ops.size());
+    for (TensorId id = 0; id < plan_.ops.size(); ++id) {
+      if (plan_.ops[id].kind == OpKind::kSeries) phase_bits[id] = PhaseBits(plan_, id, sets_);
+      if (phase_bits[id] > 0) first_ = 1;
+    }
+    for (TensorId id = 0; id < plan_.ops.size(); ++id) {
+      const Op& op = plan_.ops[id];
       switch (op.kind) {
         case OpKind::kMul:
         case OpKind::kRowDot:
@@ -44,7 +51,7 @@ class Counter {
           Add(first_, op.size());
           break;
         case OpKind::kSeries:
-          Series(op);
+          Series(op, phase_bits[id]);
           break;
         case OpKind::kEmbed:
           OneHots(plan_.tokens, plan_.digit_bits_high, plan_.digit_bits_low);
@@ -68,13 +75,19 @@ class Counter {
     layers_[layer] += products;
   }
 
-  // The tree of the clear phases, then harmonic k from harmonics k/2 and k - k/2.
-  void Series(const Op& op) {
+  // The tree of the phases, clear or of pairs of random bits, then harmonic k from harmonics k/2
+  // and k - k/2.
+  void Series(const Op& op, unsigned bits) {
+    Add(0, bits * op.size());
     if (op.series.poly.size() > 2) Add(first_, op.size());
     const std::size_t harmonics = op.series.cosine.size();
     if (harmonics == 0) return;
     std::uint32_t depth = first_;
-    for (std::uint64_t left = sets_; left > 1; left -= left / 2) {
+    if (bits > 0) {
+      Add(depth, BitPairs(bits) * op.size());
+      if (bits > 1) ++depth;
+    }
+    for (std::uint64_t left = bits > 0 ? BitPhases(bits) : sets_; left > 1; left -= left / 2) {
       Add(depth++, left / 2 * 2 * op.size());
     }
     for (std::size_t k = 2; k <= harmonics; ++k) Add(depth + LogUp(k) - 1, 2 * op.size());

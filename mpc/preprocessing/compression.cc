@@ -219,7 +219,7 @@ Fp Compression::Stream(bool claimed, Visit visit) const {
   const auto add = [&](ReductionId id, const Claims& claims) {
     const ClaimWeights weights(claims, next);
     pieces.Add(claims, weights);
-    if (claimed) sum += weights.Combine(preprocessor_.reductions().Claimed(id, opened_));
+    if (claimed) sum += weights.Combine(preprocessor_.Claimed(id, opened_, kept_));
   };
   preprocessor_.ForEachReduction(opened_, {}, add, kept_);
   pieces.Finish();

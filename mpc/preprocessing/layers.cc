@@ -1,8 +1,10 @@
 #include "mpc/preprocessing/layers.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
+#include "mpc/plan/phases.h"
 #include "proto/base/check.h"
 
 namespace mpc {
@@ -23,11 +25,17 @@ std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t v
   for (ReductionId id = 0; id < layers.reductions(); ++id) {
     opened[layers.reduction(id).op] += layers.reduction(id).claims;
   }
+  std::vector<bool> joined(plan.ops.size());  // To the operation before.
+  for (TensorId id = 0; id < plan.ops.size(); ++id) {
+    if (layers.SeriesOf(id) == kNone) continue;
+    for (TensorId next = id + 1; next <= layers.SeriesOf(id); ++next) joined[next] = true;
+  }
   std::vector<Segment> segments;
   std::uint64_t sum = 0;
   for (TensorId id = 0; id < plan.ops.size(); ++id) {
     const std::uint64_t own = opened[id];
-    if (segments.empty() || (own > 0 && sum > 0 && sum + own > values)) {
+    const bool full = own > 0 && sum > 0 && sum + own > values;
+    if (segments.empty() || (full && !joined[id])) {
       segments.push_back({id, id, masks});
       sum = 0;
     }
@@ -37,10 +45,18 @@ std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t v
   return segments;
 }
 
-Layers::Layers(const Plan& plan, std::size_t sets, const Segment& segment) : ops_(plan.ops.size()) {
+Layers::Layers(const Plan& plan, std::size_t sets, const Segment& segment)
+    : ops_(plan.ops.size()), series_of_(plan.ops.size(), kNone) {
   const auto end = static_cast<TensorId>(std::min<std::size_t>(segment.end, plan.ops.size()));
   for (TensorId id = segment.begin; id < end; ++id) {
     if (RandomBits(plan, plan.ops[id]) > 0) first_ = 1;
+    if (plan.ops[id].kind != OpKind::kSeries) continue;
+    ops_[id].bits = PhaseBits(plan, id, sets);
+    if (ops_[id].bits == 0) continue;
+    first_ = 1;
+    const TensorId open = plan.ops[id].inputs[0];
+    CHECK(segment.Has(open));  // CutPlan.
+    series_of_[open] = id;
   }
   for (TensorId id = segment.begin; id < end; ++id) {
     const Op& op = plan.ops[id];
@@ -101,6 +117,10 @@ std::uint32_t Layers::AddNode(OpLayers& layers, std::uint32_t left, std::uint32_
 
 void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
   OpLayers& layers = ops_[id];
+  if (layers.bits > 0) {
+    const std::size_t bits = layers.bits * op.size();
+    layers.squares = Add({.op = id, .claims = bits, .pairs = bits, .masking = Masking::kPublic});
+  }
   if (op.series.poly.size() > 2) {
     layers.direct = Add({.op = id, .layer = first_, .claims = op.size(), .pairs = op.size()});
   }
@@ -112,9 +132,13 @@ void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
                           .pairs = 2 * op.size(),
                           .masking = Masking::kBounded,
                           .drop = op.series.phase_bits};
-  layers.nodes.assign(sets, ProductNode{.depth = first_});
-  std::vector<std::uint32_t> level(sets);
-  for (std::uint32_t set = 0; set < sets; ++set) level[set] = set;
+  if (layers.bits > 0) {
+    AddPairs(id, op, layers.bits);
+  } else {
+    layers.nodes.assign(sets, ProductNode{.depth = first_});
+  }
+  std::vector<std::uint32_t> level(layers.nodes.size());
+  std::iota(level.begin(), level.end(), 0u);
   while (level.size() > 1) {
     std::vector<std::uint32_t> next;
     for (std::size_t i = 0; i + 1 < level.size(); i += 2) {
@@ -130,6 +154,19 @@ void Layers::AddSeries(TensorId id, const Op& op, std::size_t sets) {
     Reduction product = complex;
     if (layers.nodes.back().left == left) product.pairs = 0;  // Joins those of the node before.
     layers.results.push_back(AddNode(layers, left, right, product));
+  }
+}
+
+// The phase of two bits is linear in them and in their product, that of a last one in it.
+void Layers::AddPairs(TensorId id, const Op& op, std::uint32_t bits) {
+  OpLayers& layers = ops_[id];
+  for (std::uint32_t bit = 0; bit < bits; bit += 2) {
+    ProductNode leaf{.depth = first_};
+    if (bit + 1 < bits) {
+      leaf.reduction = Add({.op = id, .layer = first_, .claims = op.size(), .pairs = op.size()});
+      leaf.depth = first_ + 1;
+    }
+    layers.nodes.push_back(leaf);
   }
 }
 

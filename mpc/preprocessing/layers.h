@@ -6,10 +6,12 @@
 //
 //   kMul, kRowDot, kScores, kMix   products of mask parts, which are free: the first layer
 //   kSeries   the square of the mask: the first. The phases exp(i w L_A), one of each replicated
-//   set,
-//             are clear to the set's members and multiplied in a tree of ceil(log2 C(n,t)) layers
-//             to exp(i w L), the first harmonic; harmonic k is the product of harmonics floor(k/2)
-//             and ceil(k/2), ceil(log2 K) layers more
+//             set, are clear to the set's members and multiplied in a tree of ceil(log2 C(n,t))
+//             layers to exp(i w L), the first harmonic; harmonic k is the product of harmonics
+//             floor(k/2) and ceil(k/2), ceil(log2 K) layers more. Where that takes fewer products
+//             (PhaseBits) the mask has B known bits and exp(i w L) is the product of the phases of
+//             ceil(B / 2) pairs of them: squares in layer 0, one product a pair in layer 1, and a
+//             tree
 //   kEmbed, kCompare, kLookup
 //             random bits by opening squares: layer 0. One-hot vectors of ever more bits as outer
 //             products, the high and the low digit by halves, then one of the other: for 8 + 7 bits
@@ -54,16 +56,21 @@ struct Reduction {
 struct ProductNode {
   std::uint32_t left = kNone;  // kNone for a leaf.
   std::uint32_t right = kNone;
-  std::uint32_t leaves = 1;  // How many lie below.
-  std::uint32_t depth = 0;   // Layers that must be fixed before it is known.
-  ReductionId reduction = kNone;
+  std::uint32_t leaves = 1;       // How many lie below.
+  std::uint32_t depth = 0;        // Layers that must be fixed before it is known.
+  ReductionId reduction = kNone;  // Of a leaf: of the product of a pair of bits, if it is one.
 
   bool leaf() const { return left == kNone; }
 };
 
 struct OpLayers {
   std::optional<ReductionId> direct;  // Products of masks, the square of a mask, squares for bits.
-  std::vector<ProductNode> nodes;     // kSeries: phases. Others: one-hot vectors.
+  // kSeries whose mask has known bits: their number and their squares.
+  std::uint32_t bits = 0;
+  ReductionId squares = kNone;
+  // kSeries: phases; the leaves are the sets, or pairs of bits with their product. Others: one-hot
+  // vectors.
+  std::vector<ProductNode> nodes;
   std::vector<std::uint32_t>
       results;  // kSeries: the nodes of the harmonics 1..K. Others: the root.
 };
@@ -81,7 +88,8 @@ struct Segment {
   bool Has(TensorId op) const { return op >= begin && op < end; }
 };
 
-// Cuts a plan into segments of at most about `values` opened values, one operation at least.
+// Cuts a plan into segments of at most about `values` opened values, one operation at least. A
+// series and the wire whose mask has its bits stay together.
 std::vector<Segment> CutPlan(const Plan& plan, std::size_t sets, std::uint64_t values,
                              std::uint64_t masks);
 
@@ -100,12 +108,15 @@ class Layers {
   // Of all reductions: what the verification multiplies.
   std::uint64_t pairs() const { return pairs_; }
   const OpLayers& of(TensorId op) const { return ops_[op]; }
+  // The series whose bits a kOpen's mask has; kNone: it is a bounded integer and no more.
+  TensorId SeriesOf(TensorId open) const { return series_of_[open]; }
   const Reduction& reduction(ReductionId id) const { return reductions_[id]; }
   std::size_t reductions() const { return reductions_.size(); }
 
  private:
   ReductionId Add(Reduction reduction);
   void AddSeries(TensorId id, const Op& op, std::size_t sets);
+  void AddPairs(TensorId id, const Op& op, std::uint32_t bits);
   // `count` random one-hot vectors of 2^(high + low) entries.
   void AddOneHots(TensorId id, std::size_t count, std::uint32_t high, std::uint32_t low);
   std::uint32_t AddNode(OpLayers& layers, std::uint32_t left, std::uint32_t right,
@@ -114,6 +125,7 @@ class Layers {
   std::uint32_t JoinDigits(TensorId id, std::size_t count, std::uint32_t left, std::uint32_t right);
 
   std::vector<OpLayers> ops_;
+  std::vector<TensorId> series_of_;
   std::vector<Reduction> reductions_;
   std::vector<std::size_t> sizes_;
   std::uint32_t first_ = 0;

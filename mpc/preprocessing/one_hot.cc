@@ -1,15 +1,6 @@
 #include "mpc/preprocessing/one_hot.h"
 
 namespace mpc {
-namespace {
-
-// 1 / s for the root s of a square c that is itself a square: c^((p - 3) / 4).
-Fp InverseRoot(Fp c) {
-  return c.Power((Fp::kModulus - 3) / 4);
-}
-
-}  // namespace
-
 OneHotShares::OneHotShares(const Reductions& reductions, TensorId op, const OpenedLayers& opened)
     : reductions_(reductions),
       op_(op),
@@ -17,7 +8,9 @@ OneHotShares::OneHotShares(const Reductions& reductions, TensorId op, const Open
       layers_(reductions.layers().of(op)),
       count_(Count(reductions.plan(), op)),
       bit_count_(Bits(reductions.plan(), op)),
-      one_hots_(layers_.nodes.size()) {}
+      one_hots_(layers_.nodes.size()) {
+  if (layers_.direct) random_bits_.emplace(reductions, *layers_.direct, opened);
+}
 
 std::size_t OneHotShares::Count(const Plan& plan, TensorId id) {
   const Op& op = plan.ops[id];
@@ -29,28 +22,6 @@ std::size_t OneHotShares::Bits(const Plan& plan, TensorId id) {
   return op.kind == OpKind::kEmbed ? plan.digit_bits_high + plan.digit_bits_low : op.digit_bits;
 }
 
-std::vector<Fp> OneHotShares::RandomElements() const {
-  return reductions_.prss().Random(reductions_.LabelOf(*layers_.direct, Purpose::kBit),
-                                   count_ * bit_count_);
-}
-
-Claims OneHotShares::Squares() {
-  elements_ = RandomElements();
-  const Claims::View view{.values = elements_, .stride = {0, 0, 1}};
-  return {.a = view, .b = view, .extent = {1, 1, elements_.size()}};
-}
-
-const std::vector<Fp>& OneHotShares::Bits() {
-  if (!bits_.empty() || bit_count_ == 0) return bits_;
-  bits_ = RandomElements();
-  const std::span<const Fp> squares = reductions_.Opened(*layers_.direct, opened_);
-  const Fp half = Fp(2).Inverse();
-  for (std::size_t i = 0; i < bits_.size(); ++i) {
-    bits_[i] = (bits_[i] * InverseRoot(squares[i]) + Fp(1)) * half;
-  }
-  return bits_;
-}
-
 const std::vector<Fp>& OneHotShares::OneHot(std::uint32_t node) {
   std::vector<Fp>& one_hot = one_hots_[node];
   if (one_hot.empty()) {
@@ -60,7 +31,7 @@ const std::vector<Fp>& OneHotShares::OneHot(std::uint32_t node) {
 }
 
 std::vector<Fp> OneHotShares::LeafOneHot(std::uint32_t bit) {
-  const std::vector<Fp>& bits = Bits();
+  const std::vector<Fp>& bits = random_bits_->Bits();
   std::vector<Fp> one_hot(2 * count_);
   for (std::size_t i = 0; i < count_; ++i) {
     one_hot[2 * i + 1] = bits[i * bit_count_ + bit];
@@ -109,8 +80,9 @@ std::vector<Fp> OneHotShares::Indicators() {
 }
 
 std::vector<Fp> OneHotShares::Numbers() {
-  const std::vector<Fp>& bits = Bits();
   std::vector<Fp> masks(count_);
+  if (!random_bits_) return masks;
+  const std::vector<Fp>& bits = random_bits_->Bits();
   for (std::size_t i = 0; i < count_; ++i) {
     for (std::size_t j = 0; j < bit_count_; ++j) {
       masks[i] = masks[i] + masks[i] + bits[i * bit_count_ + j];

@@ -2,14 +2,14 @@
 // with its one-hot vector. For kEmbed a number is a token's mask r in [0, V'); for the others a
 // digit of the mask R of an element (mpc/opening/digits.h).
 //
-// Random bits come from opened squares (Damgard et al., TCC 2006): for a uniform a and s the root
-// of c = a^2 that is itself a square, a / s is 1 or -1, either with probability one half, and b =
-// (a / s + 1) / 2 a bit that nobody knows. The first bit is r's most significant.
+// The random bits (random_bits.h) of one number follow one another, the most significant first.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "mpc/preprocessing/claims.h"
+#include "mpc/preprocessing/random_bits.h"
 #include "mpc/preprocessing/reductions.h"
 
 namespace mpc {
@@ -20,7 +20,7 @@ class OneHotShares {
   OneHotShares(const Reductions& reductions, TensorId op, const OpenedLayers& opened);
 
   // The squares to open: layer 0. The views hold until the next call.
-  Claims Squares();
+  Claims Squares() { return random_bits_->Squares(); }
   // The products of a node's children that are not implied: rows and columns from 1.
   Claims Products(const ProductNode& node);
 
@@ -33,8 +33,6 @@ class OneHotShares {
  private:
   static std::size_t Count(const Plan& plan, TensorId op);
   static std::size_t Bits(const Plan& plan, TensorId op);
-  std::vector<Fp> RandomElements() const;
-  const std::vector<Fp>& Bits();
   // count x 2^leaves shares of a node's one-hot vectors. Kept.
   const std::vector<Fp>& OneHot(std::uint32_t node);
   std::vector<Fp> LeafOneHot(std::uint32_t bit);
@@ -45,9 +43,8 @@ class OneHotShares {
   const OpenedLayers& opened_;
   const OpLayers& layers_;
   const std::size_t count_;
-  const std::size_t bit_count_;  // Of one number.
-  std::vector<Fp> elements_;
-  std::vector<Fp> bits_;  // count x bit_count.
+  const std::size_t bit_count_;            // Of one number.
+  std::optional<RandomBits> random_bits_;  // count x bit_count; none where there are no bits.
   std::vector<std::vector<Fp>> one_hots_;
 };
 

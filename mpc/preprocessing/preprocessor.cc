@@ -65,7 +65,7 @@ std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& o
     const Reduction& reduction = layers().reduction(id);
     const std::span<Fp> values = std::span(message).subspan(reduction.first, reduction.claims);
     ComputeClaims(claims, values);
-    std::vector<Fp>* dropped = nullptr;
+    std::vector<Fp>* dropped = kept != nullptr && KeepsMask(id) ? &kept->uniform_[id] : nullptr;
     if (kept != nullptr && claims.complex) {
       const std::vector<ProductNode>& nodes = layers().of(reduction.op).nodes;
       const auto node = std::ranges::find(nodes, id, &ProductNode::reduction);
@@ -78,6 +78,22 @@ std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& o
   return message;
 }
 
+bool Preprocessor::KeepsMask(ReductionId id) const {
+  const Reduction& reduction = layers().reduction(id);
+  return reduction.masking == Masking::kUniform && layers().of(reduction.op).direct == id;
+}
+
+std::vector<Fp> Preprocessor::Claimed(ReductionId id, const OpenedLayers& opened,
+                                      KeptShares* kept) const {
+  if (kept == nullptr || !KeepsMask(id)) return reductions_.Claimed(id, opened);
+  std::vector<Fp>& mask = kept->uniform_[id];
+  if (mask.empty()) {
+    mask = reductions_.prss().Random(reductions_.LabelOf(id, Purpose::kProduct),
+                                     layers().reduction(id).claims);
+  }
+  return reductions_.Claimed(id, opened, mask);
+}
+
 void Preprocessor::ForEachReduction(const OpenedLayers& opened,
                                     std::optional<std::uint32_t> only_layer,
                                     const VisitClaims& visit, KeptShares* kept) const {
@@ -87,7 +103,7 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
   // Products of wires' masks lie in one layer, all of them.
   const bool masks_wanted = only_layer.value_or(layers().first()) == layers().first();
   const Plan& plan = reductions_.plan();
-  WireMasks masks(reductions_);
+  WireMasks masks(reductions_, kept == nullptr ? nullptr : &kept->opens_);
   for (TensorId id = 0; id < plan.ops.size(); ++id) {
     if (masks_wanted) masks.Make(id);
     const OpLayers& op_layers = layers().of(id);
@@ -100,12 +116,22 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
         if (!node.leaf() && wanted(node.reduction)) visit(node.reduction, one_hots.Products(node));
       }
     } else {
-      if (op_layers.direct && masks_wanted) VisitMaskProducts(id, masks, visit);
       std::optional<SeriesShares> own;
       SeriesShares& series = Series(id, opened, kept, own);
+      const bool bits = op_layers.bits > 0;
+      if (bits && wanted(op_layers.squares)) visit(op_layers.squares, series.Squares());
+      if (op_layers.direct && masks_wanted) {
+        bits ? VisitSquare(*op_layers.direct, series.Mask(), visit)
+             : VisitMaskProducts(id, masks, visit);
+      }
       const ProductNode* before = nullptr;
-      for (const ProductNode& node : op_layers.nodes) {
-        if (node.leaf() || !wanted(node.reduction)) continue;
+      for (std::uint32_t i = 0; i < op_layers.nodes.size(); ++i) {
+        const ProductNode& node = op_layers.nodes[i];
+        if (node.reduction == kNone || !wanted(node.reduction)) continue;
+        if (node.leaf()) {
+          visit(node.reduction, series.PairProduct(i));
+          continue;
+        }
         Claims products = series.Products(node);
         products.same_left = before != nullptr && before->left == node.left;
         visit(node.reduction, products);
@@ -114,6 +140,11 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
     }
     if (masks_wanted) masks.Release(id);
   }
+}
+
+void Preprocessor::VisitSquare(ReductionId id, std::span<const Fp> mask, const VisitClaims& visit) {
+  const Claims::View view{.values = mask, .stride = {0, 0, 1}};
+  visit(id, {.a = view, .b = view, .extent = {1, 1, mask.size()}});
 }
 
 void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
@@ -135,9 +166,7 @@ void Preprocessor::VisitMaskProducts(TensorId id, const WireMasks& masks,
       return visit(reduction, claims);
     }
     case OpKind::kSeries:
-      claims.extent = {1, 1, op.size()};
-      claims.a.stride = claims.b.stride = {0, 0, 1};
-      return visit(reduction, claims);
+      return VisitSquare(reduction, claims.a.values, visit);
     case OpKind::kRowDot:
       claims.extent = {1, 1, rows};
       claims.a.stride = claims.b.stride = {0, 0, claims.terms};
@@ -210,6 +239,13 @@ Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLa
       Append(slot, one_hots.Indicators());
       Append(slot, one_hots.Masks());
       if (kept != nullptr) kept->one_hots_[id].reset();
+    } else if (const TensorId reader = layers().SeriesOf(id); reader != kNone) {
+      std::optional<SeriesShares> own;
+      SeriesShares& series = Series(reader, opened, kept, own);
+      slot = series.OpeningMask();
+      Append(slot, series.Mask());
+    } else if (kept != nullptr && id < kept->opens_.size() && !kept->opens_[id].empty()) {
+      slot = std::move(kept->opens_[id]);
     } else if (op.kind == OpKind::kOpen) {
       const Label label = reductions_.MaskLabel(id);
       for (const auto& shares :
@@ -221,7 +257,11 @@ Bundle Preprocessor::MakeBundle(const proto::Digest& plan_digest, const OpenedLa
     } else if (op.kind == OpKind::kOutput) {
       slot = prss.Random(reductions_.LabelOf(id, Purpose::kOutput), op.size());
     } else {
-      if (op_layers.direct) Append(slot, reductions_.Result(*op_layers.direct, opened));
+      if (op_layers.direct) {
+        std::vector<Fp> mask;
+        if (kept != nullptr) mask = std::exchange(kept->uniform_[*op_layers.direct], {});
+        Append(slot, reductions_.Result(*op_layers.direct, opened, std::move(mask)));
+      }
       std::optional<SeriesShares> own;
       SeriesShares& series = Series(id, opened, kept, own);
       for (const std::uint32_t harmonic : op_layers.results) Append(slot, series.Phases(harmonic));

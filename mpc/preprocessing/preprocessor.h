@@ -32,6 +32,8 @@ class KeptShares {
   friend class Preprocessor;
   std::vector<std::unique_ptr<SeriesShares>> series_;  // By operation.
   std::map<TensorId, std::unique_ptr<OneHotShares>> one_hots_;
+  OpenSlots opens_;
+  std::map<ReductionId, std::vector<Fp>> uniform_;  // Masks of products of wires' masks.
 };
 
 class Preprocessor {
@@ -70,6 +72,9 @@ class Preprocessor {
   void ForEachReduction(const OpenedLayers& opened, std::optional<std::uint32_t> only_layer,
                         const VisitClaims& visit, KeptShares* kept = nullptr) const;
 
+  // Reductions::Claimed.
+  std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened, KeptShares* kept) const;
+
   // `plan_digest` names the plan in the bundle. Needs all product layers. Slots of operations
   // outside the segment are empty.
   // Takes what is kept with it, operation by operation.
@@ -78,11 +83,14 @@ class Preprocessor {
 
  private:
   std::vector<Fp> Noise(TensorId id) const;
+  // Whether a reduction's mask is kept.
+  bool KeepsMask(ReductionId id) const;
   // An operation's shares: the kept ones, or others that live as long as `own`.
   SeriesShares& Series(TensorId id, const OpenedLayers& opened, KeptShares* kept,
                        std::optional<SeriesShares>& own) const;
   OneHotShares& OneHots(TensorId id, const OpenedLayers& opened, KeptShares* kept,
                         std::optional<OneHotShares>& own) const;
+  static void VisitSquare(ReductionId id, std::span<const Fp> mask, const VisitClaims& visit);
   void VisitMaskProducts(TensorId id, const WireMasks& masks, const VisitClaims& visit) const;
 
   const Reductions reductions_;

@@ -69,7 +69,12 @@ void Reductions::Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dro
     case Masking::kPublic:
       return prss_.AddZero(LabelOf(id, Purpose::kBitZero), values);
     case Masking::kUniform:
-      prss_.AddRandom(LabelOf(id, Purpose::kProduct), values);
+      if (dropped == nullptr) {
+        prss_.AddRandom(LabelOf(id, Purpose::kProduct), values);
+        break;
+      }
+      *dropped = prss_.Random(LabelOf(id, Purpose::kProduct), values.size());
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] += (*dropped)[i];
       break;
     case Masking::kBounded: {
       const Label label = LabelOf(id, Purpose::kProduct);
@@ -95,10 +100,13 @@ std::span<const Fp> Reductions::Opened(ReductionId id, const OpenedLayers& opene
   return std::span(layer).subspan(reduction.first, reduction.claims);
 }
 
-std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) const {
+std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened,
+                                    std::vector<Fp> mask) const {
   const Reduction& reduction = layers_.reduction(id);
   const Label label = LabelOf(id, Purpose::kProduct);
-  std::vector<Fp> shares(reduction.claims);  // Of r, then of c - offset - r.
+  std::vector<Fp> shares = std::move(mask);  // Of r, then of c - offset - r.
+  const bool known = !shares.empty();
+  shares.resize(reduction.claims);
   Fp offset;
   switch (reduction.masking) {
     case Masking::kPublic: {
@@ -106,9 +114,10 @@ std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) 
       return {c.begin(), c.end()};
     }
     case Masking::kUniform:
-      prss_.AddRandom(label, shares);
+      if (!known) prss_.AddRandom(label, shares);
       break;
     case Masking::kBounded:
+      CHECK(!known);
       prss_.AddBounded(label, {{0, shares}});
       offset = Fp::FromSigned(kOpenOffset);
       break;
@@ -124,7 +133,7 @@ std::vector<Fp> Reductions::Claimed(ReductionId id, const OpenedLayers& opened) 
 std::vector<Fp> Reductions::Result(ReductionId id, const OpenedLayers& opened,
                                    std::vector<Fp> dropped) const {
   const Reduction& reduction = layers_.reduction(id);
-  if (reduction.masking != Masking::kBounded) return Claimed(id, opened);
+  if (reduction.masking != Masking::kBounded) return Claimed(id, opened, std::move(dropped));
   std::vector<Fp> shares = std::move(dropped);
   if (shares.empty()) {
     shares.resize(reduction.claims);

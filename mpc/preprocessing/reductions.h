@@ -53,12 +53,14 @@ class Reductions {
 
   // Adds to this member's summands of y, one a claim, what hides y: a mask and a sharing of zero,
   // both of degree 2t together. `dropped`, where it is given, gets what Result will need of the
-  // mask: shares of the bounded integer's parts without their dropped bits.
+  // mask: its shares, of a bounded integer without the parts' dropped bits.
   void Hide(ReductionId id, std::span<Fp> values, std::vector<Fp>* dropped = nullptr) const;
   // The opened values of one reduction, which are there.
   std::span<const Fp> Opened(ReductionId id, const OpenedLayers& opened) const;
-  // Shares of y as c claims it, before truncation: [c - offset] - [r].
-  std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened) const;
+  // Shares of y as c claims it, before truncation: [c - offset] - [r]. `mask`: what Hide gave of a
+  // uniform one, or empty.
+  std::vector<Fp> Claimed(ReductionId id, const OpenedLayers& opened,
+                          std::vector<Fp> mask = {}) const;
   // [y], truncated where the reduction says so. `dropped`: what Hide gave, or empty.
   std::vector<Fp> Result(ReductionId id, const OpenedLayers& opened,
                          std::vector<Fp> dropped = {}) const;

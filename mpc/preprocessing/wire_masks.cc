@@ -34,9 +34,10 @@ std::size_t BroadcastAt(const Op& b, std::size_t cols, std::size_t at) {
 
 }  // namespace
 
-WireMasks::WireMasks(const Reductions& reductions)
+WireMasks::WireMasks(const Reductions& reductions, OpenSlots* kept)
     : reductions_(reductions),
       plan_(reductions.plan()),
+      kept_(kept),
       last_use_(plan_.ops.size(), kNone),
       masks_(plan_.ops.size()) {
   for (TensorId id = static_cast<TensorId>(plan_.ops.size()); id-- > 0;) {
@@ -47,18 +48,33 @@ WireMasks::WireMasks(const Reductions& reductions)
       if (last_use_[input] == kNone) last_use_[input] = id;
     }
   }
+  std::size_t wires = 0;
+  for (TensorId id = 0; id < plan_.ops.size(); ++id) {
+    if (plan_.ops[id].kind == OpKind::kOpen && last_use_[id] != kNone)
+      wires += plan_.ops[id].size();
+  }
+  if (wires > kKeptMasksMax) kept_ = nullptr;
+  if (kept_ != nullptr) kept_->resize(plan_.ops.size());
 }
 
 void WireMasks::Make(TensorId id) {
-  if (last_use_[id] == kNone) return;
+  if (last_use_[id] == kNone || reductions_.layers().SeriesOf(id) != kNone) return;
   const Op& op = plan_.ops[id];
   if (op.kind != OpKind::kOpen) {
     masks_[id] = Linear(op);
     return;
   }
   const Label label = reductions_.MaskLabel(id);
-  masks_[id] =
-      std::move(reductions_.mask_prss().BoundedShares(label, op.size(), {op.drop}).front());
+  if (kept_ == nullptr) {
+    masks_[id] =
+        std::move(reductions_.mask_prss().BoundedShares(label, op.size(), {op.drop}).front());
+    return;
+  }
+  std::vector<Fp>& slot = (*kept_)[id];
+  if (!slot.empty()) return;
+  slot.resize(2 * op.size());
+  reductions_.mask_prss().AddBounded(label, {{0, std::span(slot).first(op.size())},
+                                             {op.drop, std::span(slot).subspan(op.size())}});
 }
 
 void WireMasks::Release(TensorId id) {
@@ -67,13 +83,18 @@ void WireMasks::Release(TensorId id) {
   }
 }
 
-const std::vector<Fp>& WireMasks::Of(TensorId op) const {
-  CHECK(masks_[op].size() == plan_.ops[op].size());
-  return masks_[op];
+std::span<const Fp> WireMasks::Of(TensorId id) const {
+  const Op& op = plan_.ops[id];
+  if (kept_ != nullptr && op.kind == OpKind::kOpen) {
+    CHECK((*kept_)[id].size() == 2 * op.size());
+    return std::span((*kept_)[id]).subspan(op.size());
+  }
+  CHECK(masks_[id].size() == op.size());
+  return masks_[id];
 }
 
 std::vector<Fp> WireMasks::Linear(const Op& op) const {
-  const std::vector<Fp>& a = Of(op.inputs[0]);
+  const std::span<const Fp> a = Of(op.inputs[0]);
   const std::size_t cols = op.cols;
   std::vector<Fp> out(op.size());
   switch (op.kind) {
@@ -81,7 +102,7 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
       Multiply(Fp(op.scale[0]), a.data(), out.size(), out.data());
       if (op.inputs.size() < 2) return out;
       const Op& second = plan_.ops[op.inputs[1]];
-      const std::vector<Fp>& b = Of(op.inputs[1]);
+      const std::span<const Fp> b = Of(op.inputs[1]);
       if (b.size() == out.size()) {
         const Fp scale(op.scale[1]);
         const UInt128* const integers = Integers(b.data());
@@ -94,7 +115,7 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
       return out;
     }
     case OpKind::kAddPerColumn: {
-      const std::vector<Fp>& b = Of(op.inputs[1]);
+      const std::span<const Fp> b = Of(op.inputs[1]);
       for (std::size_t i = 0; i < out.size(); ++i) out[i] = a[i] + Fp(op.scale[0]) * b[i % cols];
       return out;
     }
@@ -114,11 +135,12 @@ std::vector<Fp> WireMasks::Linear(const Op& op) const {
       return out;
     case OpKind::kAddConstant:
     case OpKind::kReshape:
-      return a;
+      return {a.begin(), a.end()};
     case OpKind::kConcat: {
       auto next = out.begin();
       for (const TensorId input : op.inputs) {
-        next = std::copy(Of(input).begin(), Of(input).end(), next);
+        const std::span<const Fp> part = Of(input);
+        next = std::copy(part.begin(), part.end(), next);
       }
       return out;
     }

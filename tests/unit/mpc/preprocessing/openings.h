@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "mpc/functions/trig.h"
 #include "mpc/preprocessing/compression.h"
 #include "mpc/preprocessing/preprocessor.h"
 #include "tests/unit/mpc/dealer.h"
@@ -130,11 +132,45 @@ inline std::vector<Fp> Reveal(const proto::Committee& committee,
   return decoder.values();
 }
 
+// Masks with known bits are not the dealer's: an opening's r is the wire's L, shifted, and what is
+// dropped of the parts.
+inline void ExpectOpeningMask(const std::vector<Fp>& values, unsigned drop, std::size_t sets) {
+  const std::size_t size = values.size() / 2;
+  const Fp shift = Fp::FromUnsigned(UInt128{1} << drop);
+  for (std::size_t i = 0; i < size; ++i) {
+    const UInt128 low = (values[i] - values[size + i] * shift).value();
+    EXPECT_LT(low, UInt128{sets} << drop);
+    EXPECT_GT(values[size + i].value(), UInt128{1} << 64);
+    EXPECT_LT(values[size + i].value(), UInt128{1} << (126 - drop));
+  }
+}
+
+// A series' slot for the masks L.
+inline void ExpectPhases(const Op& op, const std::vector<Fp>& masks, const std::vector<Fp>& values,
+                         Int128 error_max) {
+  auto value = values.begin();
+  if (op.series.poly.size() > 2) {
+    for (const Fp mask : masks) EXPECT_EQ(*value++, mask * mask);
+  }
+  for (std::size_t k = 1; k <= op.series.cosine.size(); ++k) {
+    for (const auto part : {&CosSin::cos, &CosSin::sin}) {
+      for (const Fp mask : masks) {
+        const Int128 multiple = mask.ToSigned() * static_cast<Int128>(k);
+        const CosSin phase = IntegerCosSin(multiple, op.series.period, op.series.phase_bits);
+        const Int128 error = (*value++ - Fp(phase.*part)).ToSigned();
+        EXPECT_LE(error < 0 ? -error : error, error_max) << "harmonic " << k;
+      }
+    }
+  }
+}
+
 // Bundles of one attempt (those of absent parties without slots) against the dealer's, which
 // derives the same masks from the same keys and multiplies them in the clear.
 inline void ExpectRightBundles(Dealer& dealer, const Plan& plan, const std::vector<Bundle>& bundles,
                                std::uint64_t attempt, Int128 phase_error_max) {
   const Dealer::Dealt dealt = dealer.Deal(plan, attempt);
+  const Layers layers(plan, dealer.sets().count());
+  std::map<TensorId, std::vector<Fp>> known_bits;  // L of wires.
   for (TensorId id = 0; id < plan.ops.size(); ++id) {
     const Op& op = plan.ops[id];
     SCOPED_TRACE("operation " + std::to_string(id) + " of kind " +
@@ -148,6 +184,15 @@ inline void ExpectRightBundles(Dealer& dealer, const Plan& plan, const std::vect
     const std::vector<Fp> values = Reveal(dealer.committee(), shares);
     const std::vector<Fp> expected = Reveal(dealer.committee(), expected_shares);
     ASSERT_EQ(values.size(), SlotSize(plan, id));
+    if (layers.SeriesOf(id) != kNone) {
+      ExpectOpeningMask(values, op.drop, dealer.sets().count());
+      known_bits[id].assign(values.begin() + static_cast<std::ptrdiff_t>(op.size()), values.end());
+      continue;
+    }
+    if (layers.of(id).bits > 0) {
+      ExpectPhases(op, known_bits.at(op.inputs[0]), values, phase_error_max);
+      continue;
+    }
     switch (op.kind) {
       case OpKind::kEmbed: {
         const std::size_t padded = plan.vocabulary_padded();

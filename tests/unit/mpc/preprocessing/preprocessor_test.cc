@@ -12,6 +12,25 @@
 namespace mpc {
 namespace {
 
+// With two series more whose wires' masks have known bits: as many as are cheaper than the
+// committee's sets, and one fewer.
+Plan PlanWithBits(std::size_t sets) {
+  Plan plan = EveryKindPlan();
+  const Op series = *std::ranges::find(plan.ops, OpKind::kSeries, &Op::kind);
+  const Op open = plan.ops[series.inputs[0]];
+  unsigned bits = 2;
+  while (bits + bits / 2 + 2 * ((bits + 1) / 2 - 1) < 2 * (sets - 1) && bits < 12) ++bits;
+  for (const unsigned fewer : {1u, 2u}) {
+    plan.ops.push_back(open);
+    plan.ops.push_back(series);
+    plan.ops.back().inputs = {static_cast<TensorId>(plan.ops.size() - 2)};
+    plan.ops.back().series.period = std::int64_t{1} << (bits - fewer);
+    plan.ops.back().series.cosine.resize(3);
+    plan.ops.back().series.sine.resize(3);
+  }
+  return plan;
+}
+
 class Members : public testing::TestWithParam<std::uint16_t> {};
 
 // The pairs of a batch are as many as the plan's reading says, and sum to its random combination.
@@ -39,7 +58,7 @@ void ExpectPairs(const Claims& claims, std::size_t pairs, const std::vector<Fp>&
 
 TEST_P(Members, BundlesHideTheRightValues) {
   Dealer dealer(GetParam(), 5);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   Openings openings(dealer, plan, 3);
   openings.OpenAll();
   const proto::Digest name = PlanDigest(EncodePlan(plan));
@@ -55,7 +74,7 @@ TEST_P(Members, BundlesHideTheRightValues) {
 
 TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
   Dealer dealer(GetParam(), 6);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   Openings openings(dealer, plan, 1);
   openings.OpenAll();
   const std::size_t reductions = openings.layers().reductions();
@@ -88,7 +107,7 @@ TEST_P(Members, EveryOpenedValueIsWhatItsClaimSays) {
 TEST_P(Members, SegmentsMakeOneBundle) {
   constexpr std::uint64_t kMasks = 50;
   Dealer dealer(GetParam(), 5);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   const auto segments = CutPlan(plan, dealer.sets().count(), 30, kMasks);
   ASSERT_GT(segments.size(), 2u);
   std::vector<Bundle> bundles(dealer.committee().size());
@@ -116,7 +135,7 @@ TEST_P(Members, SegmentsMakeOneBundle) {
 
 TEST_P(Members, KeptSharesChangeNothing) {
   Dealer dealer(GetParam(), 8);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   Openings openings(dealer, plan, 1);
   openings.OpenAll();
   for (std::uint16_t i = 0; i < openings.size(); ++i) {
@@ -134,7 +153,7 @@ TEST_P(Members, KeptSharesChangeNothing) {
 // A message vector says nothing but what it opens to: its degree-2t polynomial is fresh.
 TEST_P(Members, MessagesOfTwoAttemptsAreUnrelated) {
   Dealer dealer(GetParam(), 7);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   Openings one(dealer, plan, 1);
   Openings two(dealer, plan, 2);
   EXPECT_EQ(one.Messages(0), Openings(dealer, plan, 1).Messages(0));  // Trap 2: never a new one.
@@ -149,7 +168,7 @@ TEST_P(Members, MessagesOfTwoAttemptsAreUnrelated) {
 // polynomial beside its value (of a square, the shares of its root).
 TEST_P(Members, ProductsAreHiddenByAFreshPolynomial) {
   Dealer dealer(GetParam(), 8);
-  const Plan plan = EveryKindPlan();
+  const Plan plan = PlanWithBits(dealer.sets().count());
   Openings openings(dealer, plan, 1);
   for (ReductionId id = 0; id < openings.layers().reductions(); ++id) {
     const Reduction& reduction = openings.layers().reduction(id);
@@ -226,16 +245,48 @@ TEST(Layers, DepthOfALargeModel) {
             2u * 10 * 14 + 128u * (15 + 7 * 1 + 3 * 9 + 1 * 3 + 15 * 15 + 15 * 7 + 255 * 127));
 }
 
+// Bits take the place of the sets where that is less, and where nothing else reads the mask.
+TEST(Layers, PhasesAreOfBitsWhereTheseAreFewer) {
+  constexpr std::size_t kSets = 120;
+  Plan plan = EveryKindPlan();
+  const auto first = std::ranges::find(plan.ops, OpKind::kSeries, &Op::kind);
+  const Op series = *first, open = plan.ops[series.inputs[0]];
+  EXPECT_EQ(Layers(plan, kSets).of(static_cast<TensorId>(first - plan.ops.begin())).bits, 0u);
+  plan.ops = {open, series};
+  plan.ops[1].inputs = {0};
+  const auto bits = [&](std::int64_t period, std::size_t sets) {
+    plan.ops[1].series.period = period;
+    return Layers(plan, sets).of(1).bits;
+  };
+  EXPECT_EQ(bits(1 << 20, kSets), 20u);
+  EXPECT_EQ(bits((1 << 20) + 2, kSets), 0u);
+  EXPECT_EQ(bits(1 << 20, 21), 0u);  // 20 + 10 + 18 against 40.
+  EXPECT_EQ(bits(1 << 16, 21), 16u);
+  EXPECT_EQ(bits(std::int64_t{1} << 41, kSets), 0u);
+  // 20 squares; L^2 and 10 products of pairs; 9 complex products of phases and one more.
+  const Layers layers(plan, (bits(1 << 20, kSets), kSets));
+  std::size_t claims = 0;
+  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) claims += layers.size(layer);
+  EXPECT_EQ(claims, open.size() * (20u + 1 + 10 + 2 * (9 + 1)));
+  EXPECT_TRUE(layers.Public(0));
+  EXPECT_EQ(layers.SeriesOf(0), 1u);
+  EXPECT_EQ(CutPlan(plan, kSets, 1, 0).size(), 1u);  // The two stay together.
+}
+
 // The cost counter is another reader of the same plan.
 TEST(Layers, AreWhatTheCostCounterCounts) {
   for (const int n : {4, 7, 10}) {
     const proto::Committee committee(static_cast<std::uint16_t>(n));
-    const Layers layers(EveryKindPlan(), ReplicatedSets(committee).count());
+    const std::size_t sets = ReplicatedSets(committee).count();
+    const Plan plan = PlanWithBits(sets);
+    const Layers layers(plan, sets);
+    EXPECT_GT(layers.of(static_cast<TensorId>(plan.ops.size() - 1)).bits, 0u);
+    EXPECT_GT(layers.of(static_cast<TensorId>(plan.ops.size() - 3)).bits, 0u);
     std::vector<std::uint64_t> sizes;
     for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) {
       sizes.push_back(layers.size(layer));
     }
-    EXPECT_EQ(sizes, CountCost(EveryKindPlan(), committee).products);
+    EXPECT_EQ(sizes, CountCost(plan, committee).products);
   }
 }
 
