@@ -549,24 +549,22 @@ Result<Plan> CompileDecoder(const FloatModel& model, const Length& length,
   const std::vector<Text> texts =
       CalibrationTexts(calibration, length.tokens, all, PadToken(config),
                        std::min(options.texts_max, kCalibrationTextsMax));
-  BuilderOptions tried = options.builder;
-  for (unsigned tries = 0;; ++tries) {
+  const auto compile = [&](const BuilderOptions& tried) -> Result<Compiled> {
+    CompileOptions with = options;
+    with.builder = tried;
     PlanBuilder measured(HeadOf(config, all), texts, tried);
-    Compiler calibrating(model, length, options, measured, {});
+    Compiler calibrating(model, length, with, measured, {});
     calibrating.Calibrate();
-    if (!measured.ok()) return measured.Finish();
-    const auto next =
-        NextByteError(model, measured, calibrating.difference(), options.weight_error, tries);
-    if (next) {
-      tried.byte_error = *next;
-      continue;
-    }
+    if (!measured.ok()) return tl::unexpected(measured.Finish().error());
     PlanBuilder builder(HeadOf(config, length.tokens), measured.decisions(), measured.maps(),
-                        options.builder);
-    Compiler compiling(model, length, options, builder, calibrating.softenings());
+                        tried);
+    Compiler compiling(model, length, with, builder, calibrating.softenings());
     compiling.Generate();
-    return builder.Finish();
-  }
+    auto plan = builder.Finish();
+    if (!plan) return tl::unexpected(plan.error());
+    return Compiled{std::move(*plan), measured.byte_error(), calibrating.difference()};
+  };
+  return CompileWithinError(model, options.builder, options.weight_error, compile);
 }
 
 }  // namespace mpc

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "mpc/model/compile.h"
 
@@ -11,8 +12,7 @@ namespace {
 
 constexpr std::size_t kTexts = 16;
 constexpr std::size_t kTextsOfLarge = 1;  // Of a model that is read from its files.
-constexpr unsigned kTriesMax = 2;
-constexpr double kShy = 0.8;  // The next try aims at so much of what is allowed.
+constexpr double kShy = 0.8;              // The next try aims at so much of what is allowed.
 
 }  // namespace
 
@@ -41,12 +41,29 @@ double ResultDifference(const FloatModel& model, const PlanBuilder& built, Tenso
   return std::sqrt(differences / (config.task == Task::kEmbed ? squares : elements));
 }
 
-std::optional<double> NextByteError(const FloatModel& model, const PlanBuilder& built,
-                                    double difference, double most, unsigned tries) {
-  if (built.byte_error() == 0 || difference <= most) return std::nullopt;
-  // A large model leaves as much in its file at each try.
-  return tries < kTriesMax && !model.words_source ? built.byte_error() * kShy * most / difference
-                                                  : 0;
+proto::Result<Plan> CompileWithinError(
+    const FloatModel& model, const BuilderOptions& options, double weight_error,
+    const std::function<proto::Result<Compiled>(const BuilderOptions&)>& compile) {
+  auto first = compile(options);
+  if (!first) return tl::unexpected(first.error());
+  if (first->byte_error == 0 || first->difference <= weight_error) return std::move(first->plan);
+  BuilderOptions other = options;
+  other.byte_error = 0;
+  auto without = compile(other);
+  if (!without) return tl::unexpected(without.error());
+  // Of the weights, as errors of weights and functions are independent.
+  const auto effect = [&](const Compiled& compiled) {
+    const double difference = compiled.difference, functions = without->difference;
+    return std::sqrt(std::max(0.0, difference * difference - functions * functions));
+  };
+  if (effect(*first) <= weight_error) return std::move(first->plan);
+  if (!model.words_source) {
+    other.byte_error = first->byte_error * kShy * weight_error / effect(*first);
+    auto fewer = compile(other);
+    if (!fewer) return tl::unexpected(fewer.error());
+    if (effect(*fewer) <= weight_error) return std::move(fewer->plan);
+  }
+  return std::move(without->plan);
 }
 
 }  // namespace mpc

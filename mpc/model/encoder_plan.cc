@@ -401,15 +401,15 @@ Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
   head.labels = config.labels;
   const std::vector<Text> texts =
       CalibrationTexts(calibration, tokens, config.pad_token_id, options.texts_max);
-  CompileOptions tried = options;
-  for (unsigned tries = 0;; ++tries) {
+  const auto compile = [&](const BuilderOptions& builder) -> Result<Compiled> {
+    CompileOptions tried = options;
+    tried.builder = builder;
     Compiler compiler(model, tokens, texts, tried, head);
     auto plan = compiler.Run();
-    const auto next =
-        NextByteError(model, compiler.built(), compiler.difference(), options.weight_error, tries);
-    if (!plan || !next) return plan;
-    tried.builder.byte_error = *next;
-  }
+    if (!plan) return tl::unexpected(plan.error());
+    return Compiled{std::move(*plan), compiler.built().byte_error(), compiler.difference()};
+  };
+  return CompileWithinError(model, options.builder, options.weight_error, compile);
 }
 
 }  // namespace mpc

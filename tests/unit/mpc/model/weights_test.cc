@@ -10,6 +10,7 @@
 #include "mpc/model/builder.h"
 #include "mpc/model/columns.h"
 #include "mpc/plan/evaluate.h"
+#include "tests/unit/mpc/private_run.h"
 
 namespace mpc {
 namespace {
@@ -200,9 +201,8 @@ Plan ColumnsPlan(double byte_error, std::size_t maps = 1) {
 }
 
 std::size_t BytesIn(const Plan& plan) {
-  return static_cast<std::size_t>(std::ranges::count_if(plan.constants, [](const Constant& c) {
-    return c.rows == kSide && c.values.width() == 1;
-  }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      plan.constants, [](const Constant& c) { return c.rows == kSide && c.values.width() == 1; }));
 }
 
 TEST(ByteColumns, ComeWithTheirFactors) {
@@ -227,6 +227,20 @@ TEST(ByteColumns, ComeWithTheirFactors) {
   }
   EXPECT_LT(std::sqrt(differences / squares), 0.01);
   EXPECT_GT(differences, 0);
+}
+
+// On shares, from masked tokens to the client's result: to the last bit, as nothing here is
+// dropped.
+TEST(ByteColumns, AreExactOnShares) {
+  const Plan plan = ColumnsPlan(0.02);
+  std::vector<std::uint32_t> ids(64);
+  for (std::uint32_t i = 0; i < 64; ++i) ids[i] = (7 * i + 1) % 64;
+  const auto want = EvaluateFixed(plan, ids, 1, 4).outputs;
+  const auto got = RunPrivately(plan, ids, 4, 1);
+  ASSERT_EQ(got.size(), want.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(static_cast<double>(got[i]), std::ldexp(want[i], plan.ops.back().frac));
+  }
 }
 
 // Maps share what they may change: one that takes more than its part leaves the next without.
