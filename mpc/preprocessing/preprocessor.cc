@@ -35,6 +35,19 @@ std::vector<Fp> ForAllHeads(std::span<const Fp> values, std::size_t rows, std::s
   return out;
 }
 
+// Masks are kept where expanding them again costs more than memory: for committees with many sets,
+// and for attempts of few values.
+constexpr std::size_t kManySets = 5;
+constexpr std::size_t kFewValues = std::size_t{1} << 22;
+
+bool KeepsMasks(const Reductions& reductions) {
+  if (reductions.prss().sets().count() >= kManySets) return true;
+  const Layers& layers = reductions.layers();
+  std::size_t values = 0;
+  for (std::uint32_t layer = 0; layer < layers.depth(); ++layer) values += layers.size(layer);
+  return values <= kFewValues;
+}
+
 void Append(std::vector<Fp>& out, std::span<const Fp> values) {
   out.insert(out.end(), values.begin(), values.end());
 }
@@ -80,7 +93,8 @@ std::vector<Fp> Preprocessor::Message(std::uint32_t layer, const OpenedLayers& o
 
 bool Preprocessor::KeepsMask(ReductionId id) const {
   const Reduction& reduction = layers().reduction(id);
-  return reduction.masking == Masking::kUniform && layers().of(reduction.op).direct == id;
+  return reduction.masking == Masking::kUniform && layers().of(reduction.op).direct == id &&
+         KeepsMasks(reductions_);
 }
 
 std::vector<Fp> Preprocessor::Claimed(ReductionId id, const OpenedLayers& opened,
@@ -103,7 +117,8 @@ void Preprocessor::ForEachReduction(const OpenedLayers& opened,
   // Products of wires' masks lie in one layer, all of them.
   const bool masks_wanted = only_layer.value_or(layers().first()) == layers().first();
   const Plan& plan = reductions_.plan();
-  WireMasks masks(reductions_, kept == nullptr ? nullptr : &kept->opens_);
+  const bool keep_masks = kept != nullptr && KeepsMasks(reductions_);
+  WireMasks masks(reductions_, keep_masks ? &kept->opens_ : nullptr);
   for (TensorId id = 0; id < plan.ops.size(); ++id) {
     if (masks_wanted) masks.Make(id);
     const OpLayers& op_layers = layers().of(id);
