@@ -61,11 +61,13 @@ std::size_t Evaluator::RoundSize(std::size_t round) const {
   return size + ends_[round].size();
 }
 
-void Evaluator::Load(TensorId op) {
-  std::vector<Fp>& slot = bundle_.slots[op];
+std::span<const Fp> Evaluator::Slot(TensorId op) const {
+  const std::vector<Fp>& kept = bundle_.slots[op];
   const std::size_t size = SlotSize(*plan_, op);
-  if (slot.empty() && size > 0 && bundle_.store) slot = bundle_.store->Load(op);
+  const std::span<const Fp> slot =
+      kept.empty() && size > 0 && bundle_.store ? bundle_.store->Slot(op) : std::span(kept);
   CHECK(slot.size() == size);
+  return slot;
 }
 
 std::size_t Evaluator::OpenedSize(TensorId id) const {
@@ -86,15 +88,14 @@ void Evaluator::ComputeReady() {
       computed_[id] = true;
       continue;
     }
-    Load(is_token ? 0 : id);
     if (op.kind == OpKind::kEmbed) {
-      tensors_[id] = Embed(*plan_, op, bundle_.slots[id], masked_tokens_);
+      tensors_[id] = Embed(*plan_, op, Slot(id), masked_tokens_);
     } else if (is_token) {
-      tensors_[id] = TokenIs(*plan_, op, bundle_.slots[0], masked_tokens_);
+      tensors_[id] = TokenIs(*plan_, op, Slot(0), masked_tokens_);
     } else {
       std::vector<const Tensor*> inputs;
       for (const TensorId input : op.inputs) inputs.push_back(&*tensors_[input]);
-      tensors_[id] = Compute(*plan_, op, inputs, bundle_.slots[id]);
+      tensors_[id] = Compute(*plan_, op, inputs, Slot(id));
       for (const TensorId input : op.inputs) Release(input);
       bundle_.slots[id] = std::vector<Fp>();  // `{}` would keep its memory.
     }
@@ -112,7 +113,7 @@ void Evaluator::ComputeIndicators(TensorId lookup, std::span<const Fp> opened) {
   const std::vector<std::uint32_t> low(parts.begin(), parts.end());
   for (const TensorId id : found->second) {
     if (readers_[id] == 0) continue;  // Asked by nobody.
-    tensors_[id] = TokenIs(*plan_, plan_->ops[id], bundle_.slots[lookup], low);
+    tensors_[id] = TokenIs(*plan_, plan_->ops[id], Slot(lookup), low);
   }
 }
 
@@ -120,9 +121,8 @@ void Evaluator::TakeOutput() {
   const TensorId last = static_cast<TensorId>(plan_->ops.size() - 1);
   for (; next_part_ < parts_.size() && computed_[parts_[next_part_].tensor]; ++next_part_) {
     const Part& part = parts_[next_part_];
-    Load(last);
     const std::vector<Fp>& share = tensors_[part.tensor]->share;
-    const Fp* const mask = bundle_.slots[last].data() + (part.end - share.size());
+    const Fp* const mask = Slot(last).data() + (part.end - share.size());
     for (std::size_t i = 0; i < share.size(); ++i) partial_.push_back(share[i] + mask[i]);
     Release(part.tensor);
   }
@@ -147,12 +147,11 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
   std::vector<Fp> shares(RoundSize(round_));
   auto next = shares.begin();
   for (const TensorId id : rounds_[round_]) {
-    Load(id);
     const TensorId input = plan_->ops[id].inputs[0];
     const std::vector<Fp>& share = tensors_[input]->share;
     // kOpen: [r], then [L]; the others' masks come last.
     const Op& op = plan_->ops[id];
-    const std::vector<Fp>& slot = bundle_.slots[id];
+    const std::span<const Fp> slot = Slot(id);
     const std::size_t first = op.kind == OpKind::kOpen ? 0 : slot.size() - share.size();
     const Fp offset = OpeningOffset(op);
     for (std::size_t i = 0; i < share.size(); ++i) {
@@ -174,7 +173,7 @@ void Evaluator::Opened(std::span<const Fp> values) {
     const Op& op = plan_->ops[id];
     const std::size_t count = OpenedSize(id);
     if (op.kind == OpKind::kLookup) ComputeIndicators(id, values.first(count));
-    tensors_[id] = FromOpened(*plan_, op, values.first(count), bundle_.slots[id], sets_);
+    tensors_[id] = FromOpened(*plan_, op, values.first(count), Slot(id), sets_);
     values = values.subspan(count);
     bundle_.slots[id] = std::vector<Fp>();
     computed_[id] = true;

@@ -53,7 +53,7 @@ class Evaluator {
     std::size_t end;  // Of its elements in the output.
   };
 
-  void Load(TensorId op);  // Its slot, if the bundle keeps it elsewhere.
+  std::span<const Fp> Slot(TensorId op) const;  // Wherever the bundle keeps it.
   std::size_t OpenedSize(TensorId id) const;
   void ComputeReady();
   void ComputeIndicators(TensorId lookup, std::span<const Fp> opened);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "mpc/field/fp.h"
@@ -25,7 +26,8 @@ namespace mpc {
 class SlotStore {
  public:
   virtual ~SlotStore() = default;
-  virtual std::vector<Fp> Load(TensorId op) const = 0;
+  // Its shares, in place for as long as the store lives: a mapped file needs no copy.
+  virtual std::span<const Fp> Slot(TensorId op) const = 0;
 };
 
 struct Bundle {

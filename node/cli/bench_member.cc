@@ -18,6 +18,7 @@
 #include "mpc/online/client.h"
 #include "mpc/online/session.h"
 #include "mpc/preprocessing/attempt.h"
+#include "node/store/mapped_file.h"
 #include "proto/base/overloaded.h"
 
 namespace node {
@@ -95,17 +96,15 @@ class SlotFile : public mpc::SlotStore {
     places_[op] = {size_, slot.size()};
     size_ += static_cast<off_t>(size);
   }
-  std::vector<mpc::Fp> Load(mpc::TensorId op) const override {
-    const Place& place = places_.at(op);
-    std::vector<mpc::Fp> slot(place.count);
-    const std::size_t size = slot.size() * sizeof(mpc::Fp);
-    for (std::size_t done = 0; done < size;) {
-      const ssize_t got = pread(file_, reinterpret_cast<char*>(slot.data()) + done, size - done,
-                                place.offset + static_cast<off_t>(done));
-      CHECK(got > 0);
-      done += static_cast<std::size_t>(got);
+  std::span<const mpc::Fp> Slot(mpc::TensorId op) const override {
+    if (mapped_.size() != static_cast<std::size_t>(size_)) {
+      auto mapped = MapFile(file_, static_cast<std::size_t>(size_));
+      CHECK(mapped.has_value());
+      mapped_ = std::move(*mapped);
     }
-    return slot;
+    const Place& place = places_.at(op);
+    const auto* const first = mapped_.span().data() + place.offset;
+    return {reinterpret_cast<const mpc::Fp*>(first), place.count};
   }
 
  private:
@@ -117,6 +116,7 @@ class SlotFile : public mpc::SlotStore {
   const int file_;
   off_t size_ = 0;
   std::map<mpc::TensorId, Place> places_;
+  mutable proto::SharedBytes mapped_;  // Once it is read.
 };
 
 // A bundle as its segments come: in memory while it is one, else in a file.
@@ -141,7 +141,8 @@ class BundleStore {
     if (bundle_.slots.back().empty()) return {};
     mpc::Bundle ends;
     ends.slots.resize(plan.ops.size());
-    ends.slots.front() = file_ ? file_->Load(0) : bundle_.slots.front();
+    const std::span<const mpc::Fp> first = file_ ? file_->Slot(0) : bundle_.slots.front();
+    ends.slots.front().assign(first.begin(), first.end());
     ends.slots.back() = bundle_.slots.back();
     return mpc::EncodeElements(mpc::ClientMaskShares(plan, ends));
   }
