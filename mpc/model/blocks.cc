@@ -12,6 +12,9 @@ namespace {
 
 using Reals = std::vector<double>;
 
+// Of a row's factor, at least: an error of 1e-4.
+constexpr int kRowPrecisionMin = 12;
+
 double ActivationAt(Activation activation, double v) {
   switch (activation) {
     case Activation::kGelu:
@@ -44,23 +47,41 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
   if (rms) {
     spread = b_.Add(squares, 1, std::nullopt, 0, epsilon * width, 2 * frac, Name("mean squares"));
   } else {
-    // d = h x - sum(x), and h^2 variance = h sum(x^2) - sum(x)^2: exact.
+    // h^2 variance = h sum(x^2) - sum(x)^2: exact. The mean is opened beside it.
     const TensorId sum = b_.RowSum(x, Name("sums"));
-    centred = b_.Add(x, width, sum, -1, 0, frac, Name("centred"));
     const TensorId square = b_.Mul(sum, sum, Name("squared sums"));
     spread =
         b_.Add(squares, width, square, -1, epsilon * width * width, 2 * frac, Name("variances"));
+    centred = b_.Add(x, 1, Mean(sum, width), -1, 0, frac, Name("centred"));
   }
   Range range = b_.WidenedPositive(spread);
   if (variance) range = {variance->low * width * width, variance->high * width * width};
   const TensorId z =
       b_.Open(spread, PlanBuilder::FracFor(range.low, kPrecision, 2 * frac), Name("variance"));
-  const TensorId root = InverseRoot(z, range);
-  const TensorId normal = b_.Mul(centred, root, Name("normalised"));
-  // x / sqrt(sum of squares) is too small by sqrt(h).
-  const double scale = rms ? std::sqrt(width) : 1;
-  const auto more = static_cast<unsigned>(std::ilogb(scale));
-  return {b_.Open(normal, wire_frac() + more, Name("normal")), norm, scale};
+  // What the root is too small by: a power of two of it costs nothing.
+  double scale = rms ? std::sqrt(width) : width;
+  const int bits = std::clamp(static_cast<int>(kNormalFrac - frac) + std::ilogb(scale) -
+                                  std::ilogb(std::sqrt(range.high)),
+                              kRowPrecisionMin, kRowPrecision);
+  const TensorId root = InverseRoot(z, range, bits);
+  const unsigned power = std::min<unsigned>(b_.op(root).frac, std::ilogb(scale));
+  const TensorId scaled = b_.Add(root, std::exp2(power), std::nullopt, 0, 0,
+                                 b_.op(root).frac - power, Name("scaled root"));
+  return {b_.Mul(centred, scaled, Name("normalised")), norm, scale / std::exp2(power)};
+}
+
+TensorId Blocks::Mean(TensorId sum, double width) {
+  const unsigned frac = b_.op(sum).frac;
+  // As exact as an opening allows.
+  const unsigned bits = std::clamp<int>(int(b_.options().open_bits_max) - b_.op(sum).bits, 8, 30);
+  const double part = std::round(std::exp2(bits) / width) / std::exp2(bits);
+  return b_.Open(b_.Add(sum, part, std::nullopt, 0, 0, frac + bits, Name("means")), frac,
+                 Name("means"));
+}
+
+Hidden Blocks::Opened(Hidden hidden) {
+  hidden.normal = b_.Open(hidden.normal, wire_frac(), Name("normal"));
+  return hidden;
 }
 
 SeriesGoal Blocks::RowGoal(Range range, double largest) const {
@@ -72,12 +93,12 @@ SeriesGoal Blocks::RowGoal(Range range, double largest) const {
   return goal;
 }
 
-TensorId Blocks::InverseRoot(TensorId z, Range range) {
+TensorId Blocks::InverseRoot(TensorId z, Range range, int precision) {
   SeriesGoal goal = RowGoal(range, 1 / std::sqrt(range.low));
   goal.function = [](double x) { return 1 / std::sqrt(x); };
   goal.weight = [](double x) { return std::sqrt(x); };
   goal.error_max = 0.2;
-  const unsigned frac = PlanBuilder::FracFor(1 / std::sqrt(range.high), kPrecision, goal.out_frac);
+  const unsigned frac = PlanBuilder::FracFor(1 / std::sqrt(range.high), precision, goal.out_frac);
   const TensorId rough = b_.Series(z, goal, Name("1/sqrt"));
   TensorId r = b_.Open(rough, frac, Name("inverse root"));
   // z r = sqrt(z): the larger, the fewer fraction bits, or z r^2 would not fit.
@@ -103,12 +124,12 @@ TensorId Blocks::InverseRoot(TensorId z, Range range) {
   return r;
 }
 
-TensorId Blocks::Inverse(TensorId z, Range range) {
+TensorId Blocks::Inverse(TensorId z, Range range, int precision) {
   SeriesGoal goal = RowGoal(range, 1 / range.low);
   goal.function = [](double x) { return 1 / x; };
   goal.weight = [](double x) { return x; };
   goal.error_max = 0.3;
-  const unsigned frac = PlanBuilder::FracFor(1 / range.high, kPrecision, goal.out_frac);
+  const unsigned frac = PlanBuilder::FracFor(1 / range.high, precision, goal.out_frac);
   const TensorId rough = b_.Series(z, goal, Name("1/sum"));
   TensorId r = b_.Open(rough, frac, Name("inverse sum"));
   const double rough_error = b_.SeriesError(rough);

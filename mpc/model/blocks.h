@@ -18,7 +18,14 @@ namespace mpc {
 inline constexpr int kPrecision = 21;
 inline constexpr int kHalvingsMax = 8;
 
-// A hidden state before its norm's gamma and beta: gamma * scale * normal + beta.
+// The same for factors of whole rows, whose relative error is all that matters.
+inline constexpr int kRowPrecision = 16;
+// Fraction bits of a normalised row that is not opened: with them and 16 of a weight a linear map
+// still fits in an opening.
+inline constexpr unsigned kNormalFrac = 33;
+
+// A hidden state before its norm's gamma and beta: gamma * scale * normal + beta. A sharing; what
+// reads it is linear, so it is not opened.
 struct Hidden {
   TensorId normal = 0;
   const NormWeights* norm = nullptr;
@@ -45,10 +52,13 @@ class Blocks {
   // LayerNorm or RMSNorm of the rows of a wire.
   Hidden NormOf(TensorId wire, const NormWeights* norm, double epsilon, bool rms,
                 std::optional<Range> variance = {});
+  // The same hidden state on a wire, of fewer fraction bits.
+  Hidden Opened(Hidden hidden);
 
-  // Wires of 1/sqrt(z) and 1/z, z a fresh wire of positive values in the range.
-  TensorId InverseRoot(TensorId z, Range range);
-  TensorId Inverse(TensorId z, Range range);
+  // Wires of 1/sqrt(z) and 1/z, z a fresh wire of positive values in the range; the least has so
+  // many bits.
+  TensorId InverseRoot(TensorId z, Range range, int precision);
+  TensorId Inverse(TensorId z, Range range, int precision = kPrecision);
   // `numerator` / z within a third or so; a wire.
   TensorId CoarseInverse(TensorId z, Range range, double numerator);
 
@@ -73,6 +83,7 @@ class Blocks {
 
  private:
   SeriesGoal RowGoal(Range range, double largest) const;
+  TensorId Mean(TensorId sum, double width);  // Wire of sum / width.
   // Watches that x stays as near to 1 as a series with that error leaves it.
   void WatchOne(TensorId x, double error, const char* what);
   // Newton steps are worth their rounds while the error is clearly beyond the target.

@@ -72,8 +72,10 @@ struct Guard {
   double centre = 0;
   double radius = 1;
   std::uint32_t group = 1;  // Values whose squares are opened together.
-  std::uint8_t levels = 1;  // The sum's terms are m to the 2^levels.
-  double seen = 0;          // The sum, at most, on the calibration texts.
+  std::uint32_t join = 1;   // Squares that are opened together.
+  std::uint8_t levels = 1;  // How often a sum is squared.
+  double seen = 0;          // The flag, at most, on the calibration texts.
+  double cost = 0;          // Openings a value.
 
   Range interval() const { return {centre - radius, centre + radius}; }
 };

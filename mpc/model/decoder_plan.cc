@@ -235,7 +235,9 @@ class Compiler {
     const double epsilon = config_.layer_norm_eps;
     const std::string prefix = blocks_.prefix();
     blocks_.set_prefix(prefix + "attention norm ");
-    const Hidden in = blocks_.NormOf(x, &weights.attention_norm, epsilon, config_.llama());
+    Hidden in = blocks_.NormOf(x, &weights.attention_norm, epsilon, config_.llama());
+    // The angles need the bits of the product.
+    if (!config_.rope.frequencies.empty()) in = blocks_.Opened(in);
     blocks_.set_prefix(prefix);
     const TensorId own_keys = Keys(in, weights, first, rows);
     const TensorId own_values = blocks_.OpenLinear(in, weights.value, 1, "value");

@@ -23,6 +23,16 @@ using proto::Result;
 using Text = std::vector<std::uint32_t>;
 using Reals = std::vector<double>;
 
+constexpr int kGammaFracMin = 8;
+constexpr int kPadFracMax = 20;
+// Of pads' values nothing is left but noise; their weights may be e^3 times the text's.
+constexpr double kPadWeightMax = 3;
+// Exponents that need no halving, and how far their sums may lie apart.
+constexpr double kPlainExponentMax = 5;
+constexpr double kPlainSumRatio = 64;
+// Sums that far apart leave the bits that the next map's weights need.
+constexpr double kMixedSumRatio = 128;
+
 // The embedding tables, scaled so that the sums have variance about 1 (LayerNorm divides the scale
 // out again), and the exact range of that variance over all tokens and positions.
 struct Embeddings {
@@ -64,7 +74,7 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
 }
 
 // Calibration texts of exactly `tokens` ids: every one cut and padded, some joined with those that
-// follow to fill the length, some cut to their first word.
+// follow to fill the length, some cut to their first word, one to none.
 std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
                                    std::uint32_t pad, std::size_t at_most) {
   std::vector<Text> texts;
@@ -92,6 +102,8 @@ std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t 
     }
     if (i % 8 == 2 && from[i].size() > 3) add({from[i][0], from[i][1], from[i].back()});
   }
+  // Every place but the first two is a pad's once.
+  add(tokens > 2 ? Text{from[0][0], from[0].back()} : Text{from[0][0]});
   return texts;
 }
 
@@ -134,22 +146,51 @@ class Compiler {
     const Embeddings tables = ScaledEmbeddings(model_, tokens_);
     blocks_.set_prefix("embedding ");
     const TensorId words = b_.Embed(tables.words, config_.hidden_size, wire_frac(), Name("words"));
-    const TensorId sum = b_.AddConstant(words, tables.positions, Name("positions"));
+    TensorId sum = b_.AddConstant(words, tables.positions, Name("positions"));
     const TensorId pads = b_.TokenIs(config_.pad_token_id, Name("pads"));
+    if (weighs()) sum = SamePositions(sum, pads, tables.positions);
     const TensorId text = b_.Add(pads, -1, std::nullopt, 0, 1, 0, Name("no pads"));
     text_ = b_.Open(text, 0, Name("text"));
     return blocks_.LayerNorm(sum, &model_.embeddings_norm, tables.epsilon, tables.variance);
   }
 
+  // Whether pads are left out of attention by weights: not in the published approximations.
+  bool weighs() const {
+    return options_.approximation == Approximation::kExact && !config_.quad_softmax;
+  }
+
+  // All pads get the last position.
+  TensorId SamePositions(TensorId sum, TensorId pads, const Reals& positions) {
+    const std::size_t width = config_.hidden_size;
+    const auto ones = [&] { return Affine{Reals(width, 1.0), Reals(width)}; };
+    pads_ = b_.Linear(pads, ones, std::nullopt, Name("pads' rows"));
+    b_.Pin(pads_);
+    Reals change = positions;
+    for (std::size_t i = 0; i < change.size(); ++i) {
+      change[i] = positions[positions.size() - width + i % width] - positions[i];
+    }
+    const unsigned frac = b_.op(sum).frac;
+    const TensorId moved = b_.ScaleAll(pads_, change, tokens_, frac, Name("pads' positions"));
+    const unsigned both = b_.op(moved).frac;
+    return b_.Add(sum, 1, moved, 1, 0, both, Name("positions"));
+  }
+
   // A linear map's sharing plus the hidden state itself.
   TensorId Residual(TensorId sharing, const Hidden& hidden) {
-    const Reals gamma(hidden.norm->gamma.begin(), hidden.norm->gamma.end());
-    const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
-    const unsigned frac = b_.op(sharing).frac;
-    const unsigned weight_frac = std::min(16u, frac - b_.op(hidden.normal).frac);
-    const TensorId scaled =
-        b_.ScaleColumns(hidden.normal, gamma, beta, weight_frac, Name("gamma, beta"));
+    const TensorId scaled = WithGamma(hidden, b_.op(sharing).frac);
+    const unsigned frac = std::max(b_.op(sharing).frac, b_.op(scaled).frac);
     return b_.Add(sharing, 1, scaled, 1, 0, frac, Name("residual sum"));
+  }
+
+  // The hidden state itself, of about so many fraction bits.
+  TensorId WithGamma(const Hidden& hidden, unsigned frac) {
+    Reals gamma(hidden.norm->gamma.begin(), hidden.norm->gamma.end());
+    for (double& value : gamma) value *= hidden.scale;
+    const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
+    const int room = static_cast<int>(frac) - b_.op(hidden.normal).frac;
+    return b_.ScaleColumns(hidden.normal, gamma, beta,
+                           static_cast<unsigned>(std::clamp(room, kGammaFracMin, 16)),
+                           Name("gamma, beta"));
   }
 
   // A norm whose operations' names say which.
@@ -166,14 +207,13 @@ class Compiler {
     Hidden queries = in;
     if (last && first_alone()) queries.normal = b_.Rows(in.normal, 0, 1, Name("first token"));
     const TensorId q = blocks_.OpenLinear(queries, weights.query, root, "query");
-    const TensorId all_keys = blocks_.OpenLinear(in, weights.key, 1, "key");
-    const TensorId v = blocks_.OpenLinear(in, weights.value, 1, "value");
-    const TensorId k =
-        b_.Open(b_.Mul(all_keys, text_, Name("keys")), wire_frac(), Name("text keys"));
+    TensorId k = blocks_.OpenLinear(in, weights.key, 1, "key");
+    if (!weighs()) k = b_.Open(b_.Mul(k, text_, Name("keys")), wire_frac(), Name("text keys"));
+    const TensorId v = Values(in, weights.value);
     const TensorId s = b_.Scores(q, k, config_.num_attention_heads, Name("scores"));
     b_.KeepOnly({text_, queries.normal, s, v});
-    const TensorId p = Softmax(s);
-    const TensorId mixed = b_.Mix(p, v, config_.num_attention_heads, Name("mix"));
+    const TensorId mixed = weighs() ? Attended(s, v)
+                                    : b_.Mix(Approximated(s), v, heads(), Name("mix"));
     const TensorId attended =
         blocks_.Plain(mixed, weights.attention_output, true, "attention output");
     const TensorId sum = Residual(attended, queries);
@@ -193,6 +233,32 @@ class Compiler {
     return hidden;
   }
 
+  std::uint32_t heads() const { return config_.num_attention_heads; }
+
+  // Wire of the values. A pad's are those of every other pad and text, so they are taken off.
+  TensorId Values(const Hidden& in, const DenseWeights& dense) {
+    TensorId v = blocks_.Linear(in, dense, 1, kResidualHeadroom, "value");
+    if (weighs() && b_.ok()) {
+      Reals pad = PadRow(v);
+      for (double& value : pad) value = -value;
+      const auto weight_frac = static_cast<unsigned>(
+          std::clamp<int>(int{b_.op(v).frac} - b_.op(pads_).frac, 0, kPadFracMax));
+      const TensorId off = b_.ScaleAll(pads_, pad, 1, weight_frac, Name("pads' values"));
+      const unsigned frac = std::max(b_.op(v).frac, b_.op(off).frac);
+      v = b_.Add(v, 1, off, 1, 0, frac, Name("text values"));
+    }
+    return b_.Open(v, wire_frac(), Name("value"));
+  }
+
+  Reals PadRow(TensorId x) const {
+    for (std::size_t text = 0; text < b_.texts().size(); ++text) {
+      if (b_.texts()[text].back() != config_.pad_token_id) continue;
+      const Reals values = b_.Values(x, text);
+      return {values.end() - b_.op(x).cols, values.end()};
+    }
+    return Reals(b_.op(x).cols);
+  }
+
   struct Masking {
     double bias = 0;   // By how much the scores of pads are lowered.
     int halvings = 0;  // Of the exponents.
@@ -201,33 +267,35 @@ class Compiler {
   };
 
   Masking MaskingFor(TensorId s) {
-    double pads = 0;  // The most by which a pad's score exceeds the log of the text's weight.
+    double pads = -std::numeric_limits<double>::infinity();  // Log of pads' weight over the text's.
     Range deviation{0, 0};
+    Range sums{std::numeric_limits<double>::infinity(), 0};
     for (std::size_t text = 0; text < b_.texts().size(); ++text) {
       const Text& ids = b_.texts()[text];
       const Reals values = b_.Values(s, text);
+      const std::size_t rows = values.size() / tokens_ / heads();
       for (std::size_t row = 0; row < values.size(); row += tokens_) {
-        double mean = 0, weight = 0;
-        double pad = -std::numeric_limits<double>::infinity();
+        double mean = 0, of_text = 0, of_pads = 0;
+        for (std::size_t j = 0; j < tokens_; ++j) mean += values[row + j] / tokens_;
         for (std::size_t j = 0; j < tokens_; ++j) {
-          mean += values[row + j] / tokens_;
-          if (ids[j] != config_.pad_token_id) {
-            weight += std::exp(values[row + j]);
-          } else {
-            pad = std::max(pad, values[row + j]);
-          }
+          const double x = values[row + j] - mean;
+          (ids[j] == config_.pad_token_id ? of_pads : of_text) += std::exp(x);
+          deviation.low = std::min(deviation.low, x);
+          deviation.high = std::max(deviation.high, x);
         }
-        pads = std::max(pads, pad - std::log(weight));
-        for (std::size_t j = 0; j < tokens_; ++j) {
-          deviation.low = std::min(deviation.low, values[row + j] - mean);
-          deviation.high = std::max(deviation.high, values[row + j] - mean);
-        }
+        sums = {std::min(sums.low, of_text), std::max(sums.high, of_text)};
+        if (ids[row / tokens_ % rows] == config_.pad_token_id) continue;
+        if (of_pads > 0) pads = std::max(pads, std::log(of_pads / of_text));
       }
     }
     const double margin = options_.builder.margin;
     Masking m;
-    m.bias = std::ceil(std::log(1e6) + pads * margin);
-    m.halvings = 1;
+    m.bias = std::max(0.0, weighs() ? std::ceil(pads * margin - kPadWeightMax)
+                                    : std::ceil(std::log(1e6) + std::max(pads, 0.0) * margin));
+    // A halving costs two openings a score; without one, all must be small.
+    const bool plain = weighs() && deviation.high * margin <= kPlainExponentMax &&
+                       sums.high < kPlainSumRatio * sums.low;
+    m.halvings = plain ? 0 : 1;
     while (m.halvings < kHalvingsMax &&
            std::ldexp(deviation.high * margin, -m.halvings) > options_.exponent_max) {
       ++m.halvings;
@@ -255,14 +323,17 @@ class Compiler {
     return blocks_.Activate(config_.activation, x);
   }
 
-  TensorId Softmax(TensorId s) {
+  // Wire of probabilities, as published.
+  TensorId Approximated(TensorId s) {
     if (options_.approximation == Approximation::kMpcformer || config_.quad_softmax) {
       return QuadSoftmax(b_, blocks_, s, text_, Name("2Quad"));
     }
+    return PumaSoftmax(b_, blocks_, s, text_, MaskingFor(s).bias, Name("softmax"));
+  }
+
+  // Sharing of the values' mean by the weights exp(s); of a pad's row, 0.
+  TensorId Attended(TensorId s, TensorId v) {
     const Masking m = MaskingFor(s);
-    if (options_.approximation == Approximation::kPuma) {
-      return PumaSoftmax(b_, blocks_, s, text_, m.bias, Name("softmax"));
-    }
     const double scale = std::exp2(-m.halvings);
     // x = (s - mean - bias * pad) / 2^halvings; a mean that is off by a little moves all of a row
     // alike, and cancels.
@@ -280,21 +351,76 @@ class Compiler {
     TensorId u = b_.Open(powers, 18, Name("powers"));
     for (int i = 0; i < m.halvings; ++i) {
       const TensorId begin = u + 1;
-      const TensorId c = CoarseInverse(powers);
+      const TensorId c = CoarseInverse(u);
       const TensorId n = b_.Mul(u, c, Name("levelled"));
-      // Squares of up to (1.5 tokens)^2 must fit in an opening.
-      const unsigned n_frac = std::min(18u, b_.FracThatFits(2.5 * tokens_ * tokens_) / 2);
+      // Squares of up to (1.5 tokens)^2 must fit in an opening, and those of pads.
+      const double most = std::max<double>(tokens_, b_.ok() ? b_.Seen(n).high : 0);
+      const unsigned n_frac = std::min(18u, b_.FracThatFits(2.5 * most * most) / 2);
       const TensorId levelled = b_.Open(n, n_frac, Name("levelled"));
       powers = b_.Mul(levelled, levelled, Name("squares"));
       u = b_.Open(powers, 18, Name("powers"));
       b_.KeepOnly({powers, u}, begin);
     }
-    const TensorId sums = b_.RowSum(powers, Name("sums"));
-    Range range = b_.WidenedPositive(sums);
+    return MixesFirst(u, v) ? MixedThenDivided(u, v) : DividedThenMixed(u, v);
+  }
+
+  // Whether it costs less to divide what was mixed, and leaves the next map's weights their bits.
+  bool MixesFirst(TensorId u, TensorId v) const {
+    if (!b_.ok() || tokens_ <= config_.head_width) return false;
+    Range sums{std::numeric_limits<double>::infinity(), 0};
+    for (std::size_t text = 0; text < b_.texts().size(); ++text) {
+      const Text& ids = b_.texts()[text];
+      const Reals values = b_.Values(u, text);
+      for (std::size_t row = 0; row < values.size(); row += tokens_) {
+        double weight = 0;
+        for (std::size_t j = 0; j < tokens_; ++j) {
+          if (ids[j] != config_.pad_token_id) weight += values[row + j];
+        }
+        sums = {std::min(sums.low, weight), std::max(sums.high, weight)};
+      }
+    }
+    const Range seen = b_.Seen(v);
+    const double largest = std::max(std::abs(seen.low), std::abs(seen.high)) * sums.high;
+    const double margin = options_.builder.margin;
+    return b_.FracThatFits(largest) >= unsigned{b_.op(u).frac} + b_.op(v).frac + 1 &&
+           sums.high * margin * margin < kMixedSumRatio * sums.low;
+  }
+
+  // Wire of 1 / z for the sums of text's weights.
+  TensorId InverseOf(TensorId sums, int precision) {
+    const Range range = b_.WidenedPositive(sums);
     const TensorId z =
         b_.Open(sums, PlanBuilder::FracFor(range.low, kPrecision, b_.op(sums).frac), Name("sums"));
-    const TensorId r = blocks_.Inverse(z, range);
-    return b_.Open(b_.Mul(u, r, Name("probabilities")), 20, Name("probabilities"));
+    return blocks_.Inverse(z, range, precision);
+  }
+
+  // By rows (token, head).
+  TensorId MixedThenDivided(TensorId u, TensorId v) {
+    const std::uint32_t width = config_.head_width, rows = b_.op(u).rows / heads();
+    const TensorId sums = b_.Mix(u, text_, heads(), Name("sums"), heads());
+    const Range range = b_.WidenedPositive(sums);
+    TensorId r = InverseOf(sums, kRowPrecision);
+    if (rows == tokens_) {
+      const TensorId text = b_.Add(r, 0, text_, 1, 0, 0, Name("text"));
+      r = b_.Open(b_.Mul(r, text, Name("text's")), b_.op(r).frac, Name("text's"));
+    }
+    const TensorId mix = b_.Mix(u, v, heads(), Name("mix"));
+    const TensorId mixed = b_.Open(
+        mix, PlanBuilder::FracFor(range.low, kRowPrecision, b_.op(mix).frac), Name("mix"));
+    const TensorId divided = b_.Mul(b_.Reshape(mixed, rows * heads(), width, Name("mix")),
+                                    b_.Reshape(r, rows * heads(), 1, Name("mix")), Name("mixed"));
+    return b_.Reshape(divided, rows, heads() * width, Name("mixed"));
+  }
+
+  // By rows (head, token).
+  TensorId DividedThenMixed(TensorId u, TensorId v) {
+    TensorId r = InverseOf(TextSums(u, "sums"), kPrecision);
+    if (b_.op(u).rows == heads() * tokens_) {
+      const TensorId all = b_.Concat(std::vector<TensorId>(heads(), text_), Name("text"));
+      r = b_.Open(b_.Mul(r, all, Name("text's")), b_.op(r).frac, Name("text's"));
+    }
+    const TensorId p = b_.Open(b_.Mul(u, r, Name("probabilities")), 20, Name("probabilities"));
+    return b_.Mix(p, v, heads(), Name("mix"));
   }
 
   // With the pads raised again, all exponents lie around 0.
@@ -305,9 +431,14 @@ class Compiler {
     blocks_.ranges().Watch(raised, blocks_.ranges().Within(raised, m.text), Name("exp range"));
   }
 
+  // Of each row of weights, (head, token), the sum over text.
+  TensorId TextSums(TensorId u, const char* name) {
+    return b_.Scores(u, b_.Reshape(text_, 1, tokens_, Name("text")), 1, Name(name));
+  }
+
   // tokens / sum within a third or so.
-  TensorId CoarseInverse(TensorId sharing) {
-    const TensorId sums = b_.RowSum(sharing, Name("level sums"));
+  TensorId CoarseInverse(TensorId u) {
+    const TensorId sums = TextSums(u, "level sums");
     const Range seen = b_.WidenedPositive(sums);
     const Range range{seen.low / 1.3, seen.high * 1.3};
     const TensorId z =
@@ -317,16 +448,14 @@ class Compiler {
 
   void Finish(const Hidden& hidden) {
     if (config_.task == Task::kClassify) return Classify(hidden);
-    const std::uint32_t heads = 1;
     blocks_.set_prefix("");
-    const Reals gamma(hidden.norm->gamma.begin(), hidden.norm->gamma.end());
-    const Reals beta(hidden.norm->beta.begin(), hidden.norm->beta.end());
-    const TensorId state = b_.ScaleColumns(hidden.normal, gamma, beta, 16, Name("gamma, beta"));
+    const TensorId state = WithGamma(hidden, b_.op(hidden.normal).frac + 16u);
     if (config_.pooling == Pooling::kFirst) {
       result_ = state;
     } else {  // The sum over the text's tokens: the client knows their number.
       const TensorId weights = b_.Reshape(text_, 1, tokens_, "text");
-      result_ = b_.Mix(weights, state, heads, "sum over the text");
+      const TensorId wire = b_.Open(state, wire_frac(), "state");
+      result_ = b_.Mix(weights, wire, 1, "sum over the text");
     }
     blocks_.ranges().Output(result_, "embedding");
   }
@@ -358,6 +487,7 @@ class Compiler {
   PlanBuilder b_;
   Blocks blocks_;
   TensorId text_ = 0;  // Wire [tokens x 1]: 1 for text, 0 for padding.
+  TensorId pads_ = 0;  // Sharing [tokens x hidden]: rows of 1 for padding, 0 for text.
   TensorId result_ = 0;
   double difference_ = 0;
 };

@@ -13,7 +13,8 @@ namespace mpc {
 namespace {
 
 constexpr std::array<std::uint32_t, 7> kGroups = {64, 32, 16, 8, 4, 2, 1};
-constexpr unsigned kLevelsMax = 3;
+constexpr std::array<std::uint32_t, 5> kJoins = {16, 8, 4, 2, 1};
+constexpr unsigned kLevelsMax = 4;
 constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
 constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
 constexpr double kFlagMax = 0.5;       // Of a flag, on the calibration texts.
@@ -28,9 +29,27 @@ std::uint32_t Dividing(std::uint32_t group, std::size_t size) {
   return group;
 }
 
-double Power(double x, unsigned levels) {
-  for (unsigned i = 0; i < levels; ++i) x *= x;
-  return x;
+// What a flag takes for `values` sums, and the openings.
+struct Squared {
+  double flag = 0;
+  std::size_t openings = 0;
+};
+
+Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) {
+  Squared result{0, values.size()};
+  for (unsigned level = 1; level < levels; ++level) {
+    const std::uint32_t joined = Dividing(join, values.size());
+    const std::size_t count = values.size() / joined;
+    for (std::size_t i = 0; i < count; ++i) {
+      double sum = 0;
+      for (std::size_t j = i * joined; j < (i + 1) * joined; ++j) sum += values[j] * values[j];
+      values[i] = sum;
+    }
+    values.resize(count);
+    result.openings += count;
+  }
+  for (const double value : values) result.flag += value * value;
+  return result;
 }
 
 // 1 / radius^2 as integer * 2^-shift, rounded up.
@@ -54,13 +73,14 @@ Scale ScaleOf(double radius, unsigned frac, unsigned open_bits_max) {
 }  // namespace
 
 Guard Ranges::Choose(TensorId x, double centre, double radius) const {
-  Guard best{centre, radius, 1, kLevelsMax, 1};
-  double best_cost = std::numeric_limits<double>::infinity();
+  Guard best{centre, radius, 1, 1, kLevelsMax, 1, std::numeric_limits<double>::infinity()};
   const std::size_t size = b_.op(x).size();
   std::vector<std::vector<double>> values;
   for (std::size_t t = 0; t < b_.texts().size(); ++t) {
     values.push_back(b_.Values(x, t));
-    for (double& value : values.back()) value = (value - centre) * (value - centre);
+    for (double& value : values.back()) {
+      value = (value - centre) * (value - centre) / (radius * radius);
+    }
   }
   // The smallest groups watch best; there can be kSideMax of them.
   std::uint32_t least = 1;
@@ -70,23 +90,25 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
   }
   for (const std::uint32_t wanted : kGroups) {
     const std::uint32_t group = Dividing(wanted, size);
-    if (size / group > kSideMax) continue;
+    if (size / group > kSideMax || 1.0 / group >= best.cost) continue;
+    std::vector<std::vector<double>> sums;
+    for (const std::vector<double>& text : values) {
+      std::vector<double>& of_text = sums.emplace_back(size / group);
+      for (std::size_t i = 0; i < size; ++i) of_text[i / group] += text[i];
+    }
     for (unsigned levels = 1; levels <= kLevelsMax; ++levels) {
-      double seen = 0;
-      for (const std::vector<double>& text : values) {
-        double sum = 0;
-        for (std::size_t i = 0; i < size; i += group) {
-          double m = 0;
-          for (std::size_t j = i; j < i + group; ++j) m += text[j];
-          sum += Power(m / (radius * radius), levels);
+      for (const std::uint32_t join : kJoins) {
+        if (levels == 1 && join > 1) continue;  // Nothing is joined.
+        Squared most;
+        for (const std::vector<double>& of_text : sums) {
+          const Squared squared = Square(of_text, join, levels);
+          most = {std::max(most.flag, squared.flag), squared.openings};
         }
-        seen = std::max(seen, sum);
+        const double cost = static_cast<double>(most.openings) / static_cast<double>(size);
+        const bool last = group == least && levels == kLevelsMax && join == 1;
+        if ((most.flag > kSeenMax && !last) || cost >= best.cost) continue;
+        best = {centre, radius, group, join, static_cast<std::uint8_t>(levels), most.flag, cost};
       }
-      const double cost = static_cast<double>(levels) / group;
-      const bool last = group == least && levels == kLevelsMax;
-      if ((seen > kSeenMax && !last) || cost >= best_cost) continue;
-      best_cost = cost;
-      best = {centre, radius, group, static_cast<std::uint8_t>(levels), seen};
     }
   }
   return best;
@@ -117,7 +139,7 @@ Guard Ranges::Around(TensorId x) const {
     const double radius = std::max(std::max(seen.high - centre, centre - seen.low) * margin, least);
     const Guard guard = Choose(x, centre, radius);
     const double cost =
-        kOpening * guard.levels / guard.group + kSeriesOpenings * (radius / least - 1);
+        kOpening * guard.cost + kSeriesOpenings * (radius / least - 1);
     if (cost >= best_cost) continue;
     best_cost = cost;
     best = guard;
@@ -153,12 +175,16 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   TensorId power = b_.Open(scaled, kFlagFrac, name + " moments");
   b_.SetBits(power, kFlagFrac + 2);
   for (unsigned level = 1; level < guard.levels; ++level) {
-    const TensorId square = b_.Mul(power, power, name + " powers");
-    b_.SetBits(square, 2 * kFlagFrac + 2);
-    power = b_.Open(square, kFlagFrac, name + " powers");
+    const auto count = static_cast<std::uint32_t>(b_.op(power).size());
+    const std::uint32_t joined = Dividing(guard.join, count);
+    const TensorId rows = b_.Reshape(power, count / joined, joined, name + " powers");
+    const TensorId squares = b_.RowDot(rows, rows, name + " powers");
+    b_.SetBits(squares, 2 * kFlagFrac + 2);
+    power = b_.Open(squares, kFlagFrac, name + " powers");
     b_.SetBits(power, kFlagFrac + 2);
   }
-  const TensorId row = b_.Reshape(power, 1, groups, name + " powers");
+  const auto left = static_cast<std::uint32_t>(b_.op(power).size());
+  const TensorId row = b_.Reshape(power, 1, left, name + " powers");
   const TensorId sum = b_.RowDot(row, row, name + " watched");
   b_.SetBits(sum, 2 * b_.op(row).frac + 2);
   b_.Pin(sum);

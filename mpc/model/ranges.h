@@ -5,13 +5,15 @@
 // these read, with operations of its own on wires that are there:
 //
 //   m = sum over g neighbours of (x - centre)^2 / radius^2     a row's product, opened
-//   flag = sum over all groups of m^2, m^4 or m^8
+//   m <- sum over h neighbours of m^2                          likewise, 0 to 3 times
+//   flag = sum of all m^2
 //
-// Every term is at least 0: a flag of at most 1 says that every m is at most 1, and so that every x
-// lies within the radius. That is no estimate; what calibration decides is only how often a value
-// that is in range raises the flag: g and the power are chosen so that on the calibration texts a
-// flag stays below 1/2. Inverses are watched by their result: z r against 1 before a Newton step,
-// or after all of them.
+// Every term is at least 0: a flag of at most 1 says that every m is at most 1, so every m before
+// it, and so that every x lies within the radius. That is no estimate; what calibration decides is
+// only how often a value that is in range raises the flag: g, h and the number of squares are
+// chosen so that on the calibration texts a flag stays below 1/2. The squares make what is well
+// inside negligible, so that more and more of it fits into one opening. Inverses are watched by
+// their result: z r against 1 before a Newton step, or after all of them.
 //
 // The flags are the last elements of the output, or of each of its steps, under masks that the
 // client alone has. They tell it how

@@ -80,7 +80,7 @@ enum class OpKind : std::uint8_t {
   kRowSum = 12,
   // y = a[begin .. begin + rows). Kind kept (a slice of a wire is not fresh).
   kRows = 13,
-  // Sharing in, fresh wire out: one robust opening, the low `drop` bits dropped.
+  // Sharing or wire in, fresh wire out: one robust opening, the low `drop` bits dropped.
   kOpen = 14,
   // The result for the client: y + mu with mu uniform in F_p, posted share by share; y a sharing or
   // a wire. Last operation.

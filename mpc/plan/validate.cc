@@ -321,7 +321,6 @@ class Checker {
   Result<> CheckOpen() const {
     if (auto ok = NeedInputs(1, false); !ok) return ok;
     if (auto ok = Expect(1, in(0).rows, in(0).cols, true); !ok) return ok;
-    if (in(0).wire) return Bad("opens a sharing, not a wire");
     if (in(0).bits > kOpenBits) return Bad("the opened value may exceed the offset of 2^59");
     if (op().drop > in(0).frac) return Bad("drops more than the fraction");
     return ExpectFrac(unsigned{in(0).frac} - op().drop);
