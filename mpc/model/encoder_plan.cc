@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "mpc/model/approximations.h"
@@ -25,6 +26,7 @@ using Reals = std::vector<double>;
 
 constexpr int kGammaFracMin = 8;
 constexpr int kPadFracMax = 20;
+constexpr unsigned kLengthFrac = 20;  // Of the inverse.
 // Of pads' values nothing is left but noise; their weights may be e^3 times the text's.
 constexpr double kPadWeightMax = 3;
 // Exponents that need no halving, and how far their sums may lie apart.
@@ -151,12 +153,30 @@ class Compiler {
     if (weighs()) sum = SamePositions(sum, pads, tables.positions);
     const TensorId text = b_.Add(pads, -1, std::nullopt, 0, 1, 0, Name("no pads"));
     text_ = b_.Open(text, 0, Name("text"));
+    if (weighs()) {
+      inverse_length_ = InverseLength();
+      b_.Pin(inverse_length_);
+    }
     return blocks_.LayerNorm(sum, &model_.embeddings_norm, tables.epsilon, tables.variance);
   }
 
   // Whether pads are left out of attention by weights: not in the published approximations.
   bool weighs() const {
     return options_.approximation == Approximation::kExact && !config_.quad_softmax;
+  }
+
+  // Wire of 1 / n for a text of n tokens, which come first: the sum of 1/j - 1/(j - 1) over them.
+  TensorId InverseLength() {
+    const auto affine = [this] {
+      Affine map{Reals(tokens_), Reals(1)};
+      for (std::uint32_t j = 0; j < tokens_; ++j) {
+        map.weight[j] = 1.0 / (j + 1) - (j == 0 ? 0 : 1.0 / j);
+      }
+      return map;
+    };
+    const TensorId row = b_.Reshape(text_, 1, tokens_, Name("text"));
+    return b_.Open(b_.Linear(row, affine, std::nullopt, Name("1/length")), kLengthFrac,
+                   Name("1/length"));
   }
 
   // All pads get the last position.
@@ -207,9 +227,9 @@ class Compiler {
     Hidden queries = in;
     if (last && first_alone()) queries.normal = b_.Rows(in.normal, 0, 1, Name("first token"));
     const TensorId q = blocks_.OpenLinear(queries, weights.query, root, "query");
-    TensorId k = blocks_.OpenLinear(in, weights.key, 1, "key");
+    TensorId k = OpenText(in, weights.key, "key");
     if (!weighs()) k = b_.Open(b_.Mul(k, text_, Name("keys")), wire_frac(), Name("text keys"));
-    const TensorId v = Values(in, weights.value);
+    const TensorId v = OpenText(in, weights.value, "value");
     const TensorId s = b_.Scores(q, k, config_.num_attention_heads, Name("scores"));
     b_.KeepOnly({text_, queries.normal, s, v});
     const TensorId mixed = weighs() ? Attended(s, v)
@@ -235,19 +255,19 @@ class Compiler {
 
   std::uint32_t heads() const { return config_.num_attention_heads; }
 
-  // Wire of the values. A pad's are those of every other pad and text, so they are taken off.
-  TensorId Values(const Hidden& in, const DenseWeights& dense) {
-    TensorId v = blocks_.Linear(in, dense, 1, kResidualHeadroom, "value");
+  // Wire of keys or values. A pad's are those of every other pad and text, so they are taken off.
+  TensorId OpenText(const Hidden& in, const DenseWeights& dense, const char* name) {
+    TensorId x = blocks_.Linear(in, dense, 1, kResidualHeadroom, name);
     if (weighs() && b_.ok()) {
-      Reals pad = PadRow(v);
+      Reals pad = PadRow(x);
       for (double& value : pad) value = -value;
       const auto weight_frac = static_cast<unsigned>(
-          std::clamp<int>(int{b_.op(v).frac} - b_.op(pads_).frac, 0, kPadFracMax));
-      const TensorId off = b_.ScaleAll(pads_, pad, 1, weight_frac, Name("pads' values"));
-      const unsigned frac = std::max(b_.op(v).frac, b_.op(off).frac);
-      v = b_.Add(v, 1, off, 1, 0, frac, Name("text values"));
+          std::clamp<int>(int{b_.op(x).frac} - b_.op(pads_).frac, 0, kPadFracMax));
+      const TensorId off = b_.ScaleAll(pads_, pad, 1, weight_frac, Name("pads' ") + name);
+      const unsigned frac = std::max(b_.op(x).frac, b_.op(off).frac);
+      x = b_.Add(x, 1, off, 1, 0, frac, Name("text's ") + name);
     }
-    return b_.Open(v, wire_frac(), Name("value"));
+    return b_.Open(x, wire_frac(), Name(name));
   }
 
   Reals PadRow(TensorId x) const {
@@ -266,17 +286,19 @@ class Compiler {
     Range exponent;    // and after.
   };
 
-  Masking MaskingFor(TensorId s) {
+  // `mean` of the text's scores, a column; none: of all.
+  Masking MaskingFor(TensorId s, std::optional<TensorId> means) {
     double pads = -std::numeric_limits<double>::infinity();  // Log of pads' weight over the text's.
     Range deviation{0, 0};
     Range sums{std::numeric_limits<double>::infinity(), 0};
     for (std::size_t text = 0; text < b_.texts().size(); ++text) {
       const Text& ids = b_.texts()[text];
       const Reals values = b_.Values(s, text);
+      const Reals known = means ? b_.Values(*means, text) : Reals();
       const std::size_t rows = values.size() / tokens_ / heads();
       for (std::size_t row = 0; row < values.size(); row += tokens_) {
-        double mean = 0, of_text = 0, of_pads = 0;
-        for (std::size_t j = 0; j < tokens_; ++j) mean += values[row + j] / tokens_;
+        double mean = means ? known[row / tokens_] : 0, of_text = 0, of_pads = 0;
+        for (std::size_t j = 0; !means && j < tokens_; ++j) mean += values[row + j] / tokens_;
         for (std::size_t j = 0; j < tokens_; ++j) {
           const double x = values[row + j] - mean;
           (ids[j] == config_.pad_token_id ? of_pads : of_text) += std::exp(x);
@@ -328,21 +350,22 @@ class Compiler {
     if (options_.approximation == Approximation::kMpcformer || config_.quad_softmax) {
       return QuadSoftmax(b_, blocks_, s, text_, Name("2Quad"));
     }
-    return PumaSoftmax(b_, blocks_, s, text_, MaskingFor(s).bias, Name("softmax"));
+    return PumaSoftmax(b_, blocks_, s, text_, MaskingFor(s, {}).bias, Name("softmax"));
   }
 
   // Sharing of the values' mean by the weights exp(s); of a pad's row, 0.
   TensorId Attended(TensorId s, TensorId v) {
-    const Masking m = MaskingFor(s);
+    // x = (s - mean of the text's - bias * pad) / 2^halvings. The mean cancels, so it may be off.
+    const TensorId sum = b_.Open(b_.RowSum(s, Name("score sums")), wire_frac(), Name("score sums"));
+    const TensorId length =
+        b_.Add(sum, 0, inverse_length_, 1, 0, b_.op(inverse_length_).frac, Name("1/length"));
+    const TensorId mean = b_.Mul(sum, length, Name("means"));
+    const Masking m = MaskingFor(s, mean);
     const double scale = std::exp2(-m.halvings);
-    // x = (s - mean - bias * pad) / 2^halvings; a mean that is off by a little moves all of a row
-    // alike, and cancels.
-    constexpr double kMeanUnit = 0x1p12;
-    const TensorId sum = b_.RowSum(s, Name("score sums"));
-    const double per_column = -std::round(kMeanUnit / tokens_) / kMeanUnit;
-    const unsigned frac = b_.op(s).frac + 12u + static_cast<unsigned>(m.halvings);
+    const unsigned frac =
+        std::max(b_.op(s).frac, b_.op(mean).frac) + static_cast<unsigned>(m.halvings);
     const TensorId centred =
-        b_.Add(s, scale, sum, per_column * scale, -m.bias * scale, frac, Name("centred scores"));
+        b_.Add(s, scale, mean, -scale, -m.bias * scale, frac, Name("centred scores"));
     const TensorId masked = b_.AddPerColumn(centred, text_, m.bias * scale, Name("masked scores"));
     const TensorId x = b_.Open(masked, 18, Name("exponents"));
     WatchExponents(x, m);
@@ -487,6 +510,7 @@ class Compiler {
   PlanBuilder b_;
   Blocks blocks_;
   TensorId text_ = 0;  // Wire [tokens x 1]: 1 for text, 0 for padding.
+  TensorId inverse_length_ = 0;  // Wire of one element.
   TensorId pads_ = 0;  // Sharing [tokens x hidden]: rows of 1 for padding, 0 for text.
   TensorId result_ = 0;
   double difference_ = 0;

@@ -17,6 +17,8 @@ constexpr std::array<std::uint32_t, 5> kJoins = {16, 8, 4, 2, 1};
 constexpr unsigned kLevelsMax = 4;
 constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
 constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
+// Sums of squares may be so many times the calibration texts' before they raise a flag.
+constexpr double kSlack = 1.7;
 constexpr double kFlagMax = 0.5;       // Of a flag, on the calibration texts.
 // An online opening costs 192 bytes of all members, one in preprocessing 80; a series of an element
 // takes some 17 of those, in proportion to its interval.
@@ -32,11 +34,12 @@ std::uint32_t Dividing(std::uint32_t group, std::size_t size) {
 // What a flag takes for `values` sums, and the openings.
 struct Squared {
   double flag = 0;
+  double slack_flag = 0;  // If all were kSlack times as large.
   std::size_t openings = 0;
 };
 
 Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) {
-  Squared result{0, values.size()};
+  Squared result{0, 0, values.size()};
   for (unsigned level = 1; level < levels; ++level) {
     const std::uint32_t joined = Dividing(join, values.size());
     const std::size_t count = values.size() / joined;
@@ -49,6 +52,7 @@ Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) 
     result.openings += count;
   }
   for (const double value : values) result.flag += value * value;
+  result.slack_flag = result.flag * std::pow(kSlack, std::ldexp(1.0, static_cast<int>(levels)));
   return result;
 }
 
@@ -102,11 +106,13 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
         Squared most;
         for (const std::vector<double>& of_text : sums) {
           const Squared squared = Square(of_text, join, levels);
-          most = {std::max(most.flag, squared.flag), squared.openings};
+          most = {std::max(most.flag, squared.flag), std::max(most.slack_flag, squared.slack_flag),
+                  squared.openings};
         }
         const double cost = static_cast<double>(most.openings) / static_cast<double>(size);
         const bool last = group == least && levels == kLevelsMax && join == 1;
-        if ((most.flag > kSeenMax && !last) || cost >= best.cost) continue;
+        const bool quiet = most.flag <= kSeenMax && most.slack_flag <= 1;
+        if ((!quiet && !last) || cost >= best.cost) continue;
         best = {centre, radius, group, join, static_cast<std::uint8_t>(levels), most.flag, cost};
       }
     }
