@@ -34,6 +34,34 @@ WAXSEAL_IFMA void IfmaMultiply(const Fp* a, const Fp* b, std::size_t count, Fp* 
   }
 }
 
+// A negative factor is its size times p - x, the complement of x.
+WAXSEAL_IFMA void IfmaSigned(const std::int64_t* factors, std::size_t factor_row, const Fp* x,
+                             std::size_t x_row, std::size_t terms, std::size_t count, Fp* out) {
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    Sum sum = From(out + i);
+    for (std::size_t k = 0; k < terms; ++k) {
+      const lanes::Lanes factor = lanes::Load(factors + k * factor_row + i);
+      const lanes::Lanes sign = -(factor >> 63);  // All ones of a negative one.
+      const auto size = reinterpret_cast<__m512i>((factor ^ sign) - sign);
+      Limbs y = lanes::Split(x + k * x_row + i);
+      y.limb[0] ^= sign;
+      y.limb[1] ^= sign;
+      y.limb[2] ^= sign & lanes::kTop;
+#pragma GCC unroll 3
+      for (std::size_t j = 0; j < 3; ++j) {
+        const auto limb = reinterpret_cast<__m512i>(y.limb[j]);
+        lanes::Lanes& low = sum.limb[j];
+        lanes::Lanes& high = sum.limb[j + 1];
+        low = reinterpret_cast<lanes::Lanes>(
+            _mm512_madd52lo_epu64(reinterpret_cast<__m512i>(low), limb, size));
+        high = reinterpret_cast<lanes::Lanes>(
+            _mm512_madd52hi_epu64(reinterpret_cast<__m512i>(high), limb, size));
+      }
+    }
+    lanes::Store(sum, out + i);
+  }
+}
+
 WAXSEAL_IFMA void IfmaScale(Fp a, const Fp* b, std::size_t count, Fp* out) {
   const Limbs factor = lanes::SplitOne(a);
   for (std::size_t i = 0; i < count; i += kLanes) {
@@ -123,6 +151,20 @@ void AddProducts(const Fp* a, const Fp* b, std::size_t count, Fp* out, GemmPath 
   const std::size_t whole = Whole(count, path);
   if (whole > 0) IfmaMultiply(a, b, whole, out, true);
   for (std::size_t i = whole; i < count; ++i) out[i] += a[i] * b[i];
+}
+
+// NOLINTNEXTLINE(readability-function-size): as many arguments as a sum of products has.
+void AddSignedProducts(const std::int64_t* factors, std::size_t factor_row, const Fp* x,
+                       std::size_t x_row, std::size_t terms, std::size_t count, Fp* out,
+                       GemmPath path) {
+  CHECK(terms <= lanes::kTerms);
+  const std::size_t whole = Whole(count, path);
+  if (whole > 0) IfmaSigned(factors, factor_row, x, x_row, terms, whole, out);
+  for (std::size_t k = 0; k < terms; ++k) {
+    for (std::size_t i = whole; i < count; ++i) {
+      out[i] += Fp(factors[k * factor_row + i]) * x[k * x_row + i];
+    }
+  }
 }
 
 void MultiplyComplex(ComplexView a, ComplexView b, std::size_t count, Fp* re, Fp* im, bool add,

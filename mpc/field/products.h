@@ -29,6 +29,12 @@ struct ComplexView {
 void MultiplyComplex(ComplexView a, ComplexView b, std::size_t count, Fp* re, Fp* im, bool add,
                      GemmPath path = BestPath());
 
+// out[i] += sum over k < terms of factors[k * factor_row + i] * x[k * x_row + i], i < count: public
+// factors of less than 2^51 in size.
+void AddSignedProducts(const std::int64_t* factors, std::size_t factor_row, const Fp* x,
+                       std::size_t x_row, std::size_t terms, std::size_t count, Fp* out,
+                       GemmPath path = BestPath());
+
 // The sum of a[i] * b[i].
 Fp InnerProduct(const Fp* a, const Fp* b, std::size_t count, GemmPath path = BestPath());
 

@@ -60,9 +60,9 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
       b_.Open(spread, PlanBuilder::FracFor(range.low, kPrecision, 2 * frac), Name("variance"));
   // What the root is too small by: a power of two of it costs nothing.
   double scale = rms ? std::sqrt(width) : width;
-  const int bits = std::clamp(static_cast<int>(kNormalFrac - frac) + std::ilogb(scale) -
-                                  std::ilogb(std::sqrt(range.high)),
-                              kRowPrecisionMin, kRowPrecision);
+  const int bits = std::clamp(
+      static_cast<int>(kNormalFrac - frac) + std::ilogb(scale) - std::ilogb(std::sqrt(range.high)),
+      kRowPrecisionMin, kRowPrecision);
   const TensorId root = InverseRoot(z, range, bits);
   const unsigned power = std::min<unsigned>(b_.op(root).frac, std::ilogb(scale));
   const TensorId scaled = b_.Add(root, std::exp2(power), std::nullopt, 0, 0,

@@ -25,7 +25,7 @@ using Text = std::vector<std::uint32_t>;
 using Reals = std::vector<double>;
 
 constexpr int kGammaFracMin = 8;
-constexpr int kPadFracMax = 20;
+constexpr int kPadFracMax = 17;
 constexpr unsigned kLengthFrac = 20;  // Of the inverse.
 // Of pads' values nothing is left but noise; their weights may be e^3 times the text's.
 constexpr double kPadWeightMax = 3;
@@ -76,7 +76,8 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
 }
 
 // Calibration texts of exactly `tokens` ids: every one cut and padded, some joined with those that
-// follow to fill the length, some cut to their first word, one to none.
+// follow to fill the length, some cut to their first word; the first
+// of them has a pad.
 std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
                                    std::uint32_t pad, std::size_t at_most) {
   std::vector<Text> texts;
@@ -104,8 +105,13 @@ std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t 
     }
     if (i % 8 == 2 && from[i].size() > 3) add({from[i][0], from[i][1], from[i].back()});
   }
-  // Every place but the first two is a pad's once.
-  add(tokens > 2 ? Text{from[0][0], from[0].back()} : Text{from[0][0]});
+  // The first is always kept, and shows what a pad's row is.
+  if (texts[0].back() != pad) {
+    Text shorter = texts[0];
+    shorter[tokens - 2] = shorter.back();
+    shorter.back() = pad;
+    texts.insert(texts.begin(), std::move(shorter));
+  }
   return texts;
 }
 
@@ -232,8 +238,8 @@ class Compiler {
     const TensorId v = OpenText(in, weights.value, "value");
     const TensorId s = b_.Scores(q, k, config_.num_attention_heads, Name("scores"));
     b_.KeepOnly({text_, queries.normal, s, v});
-    const TensorId mixed = weighs() ? Attended(s, v)
-                                    : b_.Mix(Approximated(s), v, heads(), Name("mix"));
+    const TensorId mixed =
+        weighs() ? Attended(s, v) : b_.Mix(Approximated(s), v, heads(), Name("mix"));
     const TensorId attended =
         blocks_.Plain(mixed, weights.attention_output, true, "attention output");
     const TensorId sum = Residual(attended, queries);
@@ -271,12 +277,8 @@ class Compiler {
   }
 
   Reals PadRow(TensorId x) const {
-    for (std::size_t text = 0; text < b_.texts().size(); ++text) {
-      if (b_.texts()[text].back() != config_.pad_token_id) continue;
-      const Reals values = b_.Values(x, text);
-      return {values.end() - b_.op(x).cols, values.end()};
-    }
-    return Reals(b_.op(x).cols);
+    const Reals values = b_.Values(x, 0);
+    return {values.end() - b_.op(x).cols, values.end()};
   }
 
   struct Masking {
@@ -428,8 +430,8 @@ class Compiler {
       r = b_.Open(b_.Mul(r, text, Name("text's")), b_.op(r).frac, Name("text's"));
     }
     const TensorId mix = b_.Mix(u, v, heads(), Name("mix"));
-    const TensorId mixed = b_.Open(
-        mix, PlanBuilder::FracFor(range.low, kRowPrecision, b_.op(mix).frac), Name("mix"));
+    const TensorId mixed =
+        b_.Open(mix, PlanBuilder::FracFor(range.low, kRowPrecision, b_.op(mix).frac), Name("mix"));
     const TensorId divided = b_.Mul(b_.Reshape(mixed, rows * heads(), width, Name("mix")),
                                     b_.Reshape(r, rows * heads(), 1, Name("mix")), Name("mixed"));
     return b_.Reshape(divided, rows, heads() * width, Name("mixed"));
@@ -509,9 +511,9 @@ class Compiler {
   const CompileOptions& options_;
   PlanBuilder b_;
   Blocks blocks_;
-  TensorId text_ = 0;  // Wire [tokens x 1]: 1 for text, 0 for padding.
+  TensorId text_ = 0;            // Wire [tokens x 1]: 1 for text, 0 for padding.
   TensorId inverse_length_ = 0;  // Wire of one element.
-  TensorId pads_ = 0;  // Sharing [tokens x hidden]: rows of 1 for padding, 0 for text.
+  TensorId pads_ = 0;            // Sharing [tokens x hidden]: rows of 1 for padding, 0 for text.
   TensorId result_ = 0;
   double difference_ = 0;
 };

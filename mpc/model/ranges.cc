@@ -19,7 +19,7 @@ constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
 constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
 // Sums of squares may be so many times the calibration texts' before they raise a flag.
 constexpr double kSlack = 1.7;
-constexpr double kFlagMax = 0.5;       // Of a flag, on the calibration texts.
+constexpr double kFlagMax = 0.5;  // Of a flag, on the calibration texts.
 // An online opening costs 192 bytes of all members, one in preprocessing 80; a series of an element
 // takes some 17 of those, in proportion to its interval.
 constexpr double kOpening = 192.0 / 80 + 1;
@@ -144,8 +144,7 @@ Guard Ranges::Around(TensorId x) const {
     const double centre = mean + part * (middle - mean);
     const double radius = std::max(std::max(seen.high - centre, centre - seen.low) * margin, least);
     const Guard guard = Choose(x, centre, radius);
-    const double cost =
-        kOpening * guard.cost + kSeriesOpenings * (radius / least - 1);
+    const double cost = kOpening * guard.cost + kSeriesOpenings * (radius / least - 1);
     if (cost >= best_cost) continue;
     best_cost = cost;
     best = guard;

@@ -7,7 +7,7 @@
 #include "mpc/field/combine.h"
 #include "mpc/field/gemm.h"
 #include "mpc/field/products.h"
-#include "mpc/functions/trig.h"
+#include "mpc/online/harmonics.h"
 #include "mpc/opening/digits.h"
 #include "mpc/opening/masked.h"
 #include "mpc/plan/rotate.h"
@@ -128,32 +128,8 @@ Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp
   return z;
 }
 
-// Of a harmonic k of a few elements: what [cos kwL] and [sin kwL] are multiplied by, kBlock each.
+// Elements whose harmonics are computed together.
 constexpr std::size_t kBlock = 64;
-constexpr unsigned kPublicBits = 40;
-
-// Integer: wide enough for the coefficients times 2^kPublicBits.
-template <class Integer>
-void HarmonicFactors(const Series& series, std::span<const CosSin> angles, std::size_t i,
-                     Fp* factors) {
-  constexpr Integer kHalf = Integer{1} << (kPublicBits - 1);
-  for (std::size_t k = 0; k < angles.size(); ++k) {
-    const auto [cos, sin] = angles[k];
-    const Integer cosine = series.cosine[k];
-    const Integer sine = series.sine[k];
-    const Integer of_cos = (cosine * cos + sine * sin + kHalf) >> kPublicBits;
-    const Integer of_sin = (cosine * sin - sine * cos + kHalf) >> kPublicBits;
-    factors[2 * k * kBlock + i] = Fp::FromSigned(of_cos);
-    factors[(2 * k + 1) * kBlock + i] = Fp::FromSigned(of_sin);
-  }
-}
-
-// Whether sums of two coefficients times 2^kPublicBits fit in 64 bits.
-bool SmallCoefficients(const Series& series) {
-  constexpr std::int64_t kMost = std::int64_t{1} << (61 - kPublicBits);
-  const auto small = [](std::int64_t c) { return -kMost < c && c < kMost; };
-  return std::ranges::all_of(series.cosine, small) && std::ranges::all_of(series.sine, small);
-}
 
 // poly[0] + poly[1] x + poly[2] x^2, with x^2 = M (2 x - M) + L^2.
 void AddPolynomial(const Series& series, const Tensor& x, std::span<const Fp> squares,
@@ -178,38 +154,14 @@ void AddPolynomial(const Series& series, const Tensor& x, std::span<const Fp> sq
   }
 }
 
-// cos kwx = cos kwM cos kwL + sin kwM sin kwL, sin kwx = sin kwM cos kwL - cos kwM sin kwL. The
-// factors of [cos kwL] and [sin kwL] keep the coefficients' fraction bits.
 Tensor EvaluateSeries(const Op& op, const Tensor& x, std::span<const Fp> slot) {
   const Series& series = op.series;
   const std::size_t size = op.size();
-  const std::size_t harmonics = series.cosine.size();
   const std::size_t squares = series.poly.size() > 2 ? size : 0;
-  CHECK(slot.size() == size * 2 * harmonics + squares);
-
+  CHECK(slot.size() == size * 2 * series.cosine.size() + squares);
   Tensor y = Empty(op);
   AddPolynomial(series, x, slot.first(squares), y.share);
-  // The factors of a few elements, harmonic by harmonic, then their products with the shares.
-  const std::span<const Fp> phases = slot.subspan(squares);
-  const bool small = SmallCoefficients(series);
-  std::array<CosSin, kHarmonicsMax> all_angles;
-  const auto angles = std::span(all_angles).first(harmonics);
-  std::vector<Fp> factors(2 * harmonics * kBlock);
-  for (std::size_t first = 0; harmonics > 0 && first < size; first += kBlock) {
-    const std::size_t count = std::min(kBlock, size - first);
-    for (std::size_t i = 0; i < count; ++i) {
-      IntegerHarmonics(x.masked[first + i].ToSigned(), series.period, kPublicBits, angles);
-      if (small) {
-        HarmonicFactors<std::int64_t>(series, angles, i, factors.data());
-      } else {
-        HarmonicFactors<Int128>(series, angles, i, factors.data());
-      }
-    }
-    for (std::size_t part = 0; part < 2 * harmonics; ++part) {
-      AddProducts(factors.data() + part * kBlock, phases.data() + part * size + first, count,
-                  y.share.data() + first);
-    }
-  }
+  AddHarmonics(series, x.masked, slot.subspan(squares), y.share);
   return y;
 }
 

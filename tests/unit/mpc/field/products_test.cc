@@ -58,6 +58,32 @@ TEST_P(Products, TermByTerm) {
   }
 }
 
+TEST_P(Products, BySignedIntegers) {
+  constexpr std::int64_t kMost = (std::int64_t{1} << 51) - 1;
+  for (const std::size_t count : {0u, 1u, 8u, 27u}) {
+    for (const std::size_t terms : {0u, 1u, 3u, 64u}) {
+      const std::size_t row = count + 2, factor_row = count + 5;  // Rows may lie apart.
+      const auto x = Draw(terms * row), before = Draw(count);
+      std::vector<std::int64_t> factors(terms * factor_row);
+      for (std::int64_t& factor : factors) {
+        factor = static_cast<std::int64_t>(random_()) >> 12;
+        if (random_() % 4 == 0) factor = random_() % 2 == 0 ? kMost : -kMost;
+        if (random_() % 8 == 0) factor = 0;
+      }
+      auto sums = before;
+      AddSignedProducts(factors.data(), factor_row, x.data(), row, terms, count, sums.data(),
+                        GetParam());
+      for (std::size_t i = 0; i < count; ++i) {
+        Fp expected = before[i];
+        for (std::size_t k = 0; k < terms; ++k) {
+          expected += Fp(factors[k * factor_row + i]) * x[k * row + i];
+        }
+        ASSERT_EQ(sums[i], expected) << count << " " << terms;
+      }
+    }
+  }
+}
+
 TEST_P(Products, Summed) {
   for (const std::size_t count : {0u, 1u, 8u, 2047u, 2048u, 5003u}) {
     const auto a = Draw(count), b = Draw(count);
