@@ -76,8 +76,8 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
 }
 
 // Calibration texts of exactly `tokens` ids: every one cut and padded, some joined with those that
-// follow to fill the length, some cut to their first word; the first
-// of them has a pad.
+// follow to fill the length, some cut to their first word; the first of
+// all has a pad.
 std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
                                    std::uint32_t pad, std::size_t at_most) {
   std::vector<Text> texts;

@@ -4,13 +4,18 @@
 // The text is padded with [PAD] to `tokens`; its length stays hidden. What the plan computes, and
 // where it differs from the model:
 //   embedding   one linear map of the one-hot tokens; LayerNorm by rows as below
-//   attention   1/sqrt(d) is in W_q; keys of pads are multiplied by 0, and their scores lowered by
-//   a
-//               bias that leaves each less than 1e-6 of the text's weight
-//   softmax     no maximum: x = (score - row's mean) / 2^j, u = exp(x), then j times u <- (u c)^2
-//               with c a coarse tokens / sum(u), which cancels; at the end u / sum(u)
-//   LayerNorm   d = h x - sum(x) and h^2 variance = h sum(x^2) - sum(x)^2 exactly, then d / sqrt of
-//               it; gamma and beta go into the weights of what reads it
+//   pads        all get one position, and their rows' attention is multiplied by 0: so in every
+//               layer a pad's row is one public vector, whatever the text. Taken off the keys and
+//               values of pads, it leaves them 0 (up to noise), at no opening
+//   attention   1/sqrt(d) is in W_q; x = (score - mean of the text's scores) / 2^j, u = exp(x), then
+//               j times u <- (u c)^2 with c a coarse tokens / sum(u), which cancels; sums are of the
+//               text's columns alone. j = 0 where scores lie near their mean. Pads are lowered where
+//               their weights would exceed the text's by e^3, for their values' noise
+//               the mean of the values is divided by sum(u) before it is mixed, or after: whichever
+//               opens less (tokens against the heads' width) and leaves the weights to come enough
+//               bits
+//   LayerNorm   d = x - mean and h^2 variance = h sum(x^2) - sum(x)^2, then d / sqrt of it; not
+//               opened, since what reads it is linear; gamma and beta go into the weights of that
 //   exp, 1/x, 1/sqrt, GELU, tanh   series on calibrated intervals; where 1/x or 1/sqrt is not good
 //               enough over its interval, a Newton step
 //   last layer  only the first row, where that is all that is read
