@@ -76,8 +76,8 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
 }
 
 // Calibration texts of exactly `tokens` ids: every one cut and padded, some joined with those that
-// follow to fill the length, some cut to their first word; the first of
-// all has a pad.
+// follow to fill the length, some cut to their first word, one to none;
+// the first of all has a pad.
 std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
                                    std::uint32_t pad, std::size_t at_most) {
   std::vector<Text> texts;
@@ -105,6 +105,7 @@ std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t 
     }
     if (i % 8 == 2 && from[i].size() > 3) add({from[i][0], from[i][1], from[i].back()});
   }
+  add({from[0][0], from[0].back()});  // As short as a text can be.
   // The first is always kept, and shows what a pad's row is.
   if (texts[0].back() != pad) {
     Text shorter = texts[0];

@@ -19,8 +19,8 @@
 // client alone has. They tell it how
 // near its own text came to the intervals; weights are open, so it could compute that itself.
 //
-// Catches: any value beyond its interval, at any place and step. (From 7 radii on, a sixteenth power
-// goes around the field and looks random: it reads as small with probability 2^-90 or so.)
+// Catches: any value beyond its interval, at any place and step. (From 7 radii on, a sixteenth
+// power goes around the field and looks random: it reads as small with probability 2^-90 or so.)
 // Misses: nothing by itself wrong; an answer is as good as the plan is on its intervals.
 // Raises without need: for texts whose values crowd near an interval's end though none leaves it.
 // Cost: 0.1 to 0.5 openings and products a value; 2 to 4 rounds at the end, none before.
