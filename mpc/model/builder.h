@@ -106,8 +106,8 @@ using Maps = std::map<std::string, MapConstants>;
 class PlanBuilder {
  public:
   using Text = std::vector<std::uint32_t>;
-  // `texts`: calibration texts of exactly plan.tokens ids each, at least one; fewer may be used. `plan` has its head
-  // filled in (architecture, tokens, vocabulary, digits, labels).
+  // `texts`: calibration texts of exactly plan.tokens ids each, at least one; fewer may be used.
+  // `plan` has its head filled in (architecture, tokens, vocabulary, digits, labels).
   PlanBuilder(Plan plan, std::vector<Text> texts, const BuilderOptions& options);
   // Without texts: bounds, fraction bits and functions are those decided before. Operations whose
   // key is not there need SetBits before Finish (CHECKed).

@@ -27,7 +27,7 @@ struct CompileOptions {
   // What weights of 8 bits may change of a logit, as ResultDifference says (mpc/model/effect.h);
   // for kExact. Beyond it, fewer of them have 8 bits.
   double weight_error = 1.0 / 512;
-  double exponent_max = 7;      // Of exp; larger exponents are halved before and squared after.
+  double exponent_max = 7;  // Of exp; larger exponents are halved before and squared after.
 };
 
 // What a plan is compiled for.

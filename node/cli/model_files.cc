@@ -112,12 +112,17 @@ Result<mpc::TokenizerFiles> ReadTokenizer(const std::string& directory,
     const std::string name = BaseName(vocabulary);
     const auto known = mpc::TokenizerFileNames();
     const bool as_named = std::ranges::find(known, name) != known.end();
-    if (auto ok = read(as_named ? name : "vocab.txt", vocabulary); !ok) {
+    const char* const kind = name.ends_with(".model") ? "tokenizer.model" : "vocab.txt";
+    if (auto ok = read(as_named ? name : kind, vocabulary); !ok) {
       return tl::unexpected(ok.error());
     }
     return files;
   }
-  // What one of them says suffices: the first of each.
+  // What one of them says suffices: the first of each. XLM-RoBERTa's has a name of its own.
+  if (const std::string name = "/sentencepiece.bpe.model"; FileExists(directory + name)) {
+    if (auto ok = read("tokenizer.model", directory + name); !ok) return tl::unexpected(ok.error());
+    return files;
+  }
   const std::vector<std::vector<std::string>> choices = {{"tokenizer.model"},
                                                          {"vocab.txt"},
                                                          {"tokenizer.json"},

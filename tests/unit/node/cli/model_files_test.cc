@@ -84,6 +84,20 @@ TEST_F(ModelDirectory, IsReadWholeOrInShards) {
   EXPECT_TRUE(model) << model.error().message;
 }
 
+// SentencePiece's file under the name that XLM-RoBERTa gives it, and under any with --vocab.
+TEST_F(ModelDirectory, FindsSentencePiecesFile) {
+  fs::remove(directory_ + "/vocab.txt");
+  ExpectRefused("no tokenizer");
+  const fs::path vectors = fs::path(SOURCE_DIR) / "tests/vectors/tokenizers";
+  fs::copy(vectors / "sp-bpe.model", directory_ + "/sentencepiece.bpe.model");
+  ExpectRefused("the tokenizer has");  // Many more pieces than the small model.
+  const auto named = ReadModel(directory_, (vectors / "sp-bpe.model").string(), "");
+  ASSERT_FALSE(named);
+  EXPECT_NE(named.error().message.find("the tokenizer has"), std::string::npos);
+  Write("sentencepiece.bpe.model", std::string("no model"));
+  ExpectRefused("tokenizer.model: ");
+}
+
 TEST_F(ModelDirectory, NamesAnExtraTensor) {
   auto tensors = SmallTensors();
   tensors.push_back({"bert.encoder.layer.7.surplus.weight", {2, 2}, {1, 2, 3, 4}});
