@@ -129,6 +129,7 @@ void Cluster::ScheduleTick(std::size_t i) {
 
 void Cluster::Submit(std::size_t i, std::uint32_t number) {
   Node& node = nodes_[i];
+  if (i + options_.silent >= nodes_.size()) return;  // It will not come.
   if (!node.core) return Schedule(20, [=, this] { Submit(i, number); });
   const std::uint64_t life = node.life;
   Bytes transaction = Secret("sim/transaction", number);
@@ -136,7 +137,9 @@ void Cluster::Submit(std::size_t i, std::uint32_t number) {
   if (!step) return Fail("a transaction is refused: " + step.error().message);
   Carry(i, std::move(*step));
   // Acknowledged only if the node lives: the step's writes are durable then.
-  if (Lives(i, life) && node.honest) acknowledged_.insert(std::move(transaction));
+  if (!Lives(i, life) || !node.honest) return;
+  arrived_.try_emplace(transaction, now_);
+  acknowledged_.insert(std::move(transaction));
 }
 
 // 0: none. Otherwise where in this step the validator crashes.
@@ -252,6 +255,10 @@ void Cluster::Execute(std::size_t i, const consensus::Commit& commit) {
     for (const auto& transaction : commit.transactions) {
       if (node.executed.insert(transaction).second) {
         hasher.AddSized(transaction);
+        const auto arrived = arrived_.find(transaction);
+        if (!node.honest || quiet() || arrived == arrived_.end()) continue;
+        ++latency_.transactions;
+        latency_.transaction_sum += now_ - arrived->second;
       } else if (node.honest) {
         ++faults_["transactions ordered again"];
       }

@@ -62,8 +62,10 @@ class Cluster {
   const Faults& faults() const { return faults_; }
   bool any_halted() const { return halted_ > 0; }
   // From a header's first sending to its commit at each honest validator, summed: leaders, and all.
+  // From a transaction's arrival at a validator to its execution at each honest one, likewise.
   struct Latency {
     std::uint64_t leaders = 0, leader_sum = 0, vertices = 0, vertex_sum = 0;
+    std::uint64_t transactions = 0, transaction_sum = 0;
   };
   const Latency& latency() const { return latency_; }
 
@@ -173,6 +175,7 @@ class Cluster {
   std::uint64_t synced_writes_ = 0;
   std::uint32_t halted_ = 0;
   std::map<std::pair<std::uint64_t, PartyId>, std::uint64_t> first_sent_;
+  std::map<Bytes, std::uint64_t> arrived_;  // Transactions that were acknowledged.
   Latency latency_;
   Faults faults_;
   std::string failure_;

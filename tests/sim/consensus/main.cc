@@ -1,7 +1,7 @@
-// sim_ledger [--runs N] [--seed S] [--scenario NAME] [--latency]: seeded runs of whole clusters,
-// and what happened in them. Exit status 1 if a run fails; its seed and command are printed. How
-// far it is goes to the standard error every kProgressEvery runs, so a stop loses no more than
-// that.
+// sim_ledger [--runs N] [--seed S] [--scenario NAME] [--latency] [--latency-ms MS]: seeded runs of
+// whole clusters, and what happened in them. Exit status 1 if a run fails; its seed and command are
+// printed. How far it is goes to the standard error every kProgressEvery runs, so a stop loses no
+// more than that.
 
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +21,7 @@ struct Arguments {
   std::uint64_t seed = 1;
   const sim::Scenario* scenario = nullptr;  // All.
   bool latency = false;
+  std::uint64_t link_ms = 0;  // Of the links, to tell the latencies in; 0: in message delays.
   bool usage = false;
 };
 
@@ -37,6 +38,9 @@ Arguments Parse(int count, char** texts) {
       arguments.runs = std::strtoull(value, nullptr, 10);
     } else if (name == "--seed" && value) {
       arguments.seed = std::strtoull(value, nullptr, 10);
+    } else if (name == "--latency-ms" && value) {
+      arguments.latency = true;
+      arguments.link_ms = std::strtoull(value, nullptr, 10);
     } else if (name == "--scenario" && value && sim::FindScenario(value)) {
       arguments.scenario = sim::FindScenario(value);
     } else {
@@ -50,11 +54,12 @@ struct Sum {
   std::uint64_t runs = 0, simulated = 0, rounds = 0, commits = 0, convicted = 0, waves = 0;
 };
 
-// Delay from a header's sending to its commit at every validator, in message delays: of the
-// leaders, and of all vertices. No computation, no disk, no batching. A validator ticks ten times
-// in three delays (as with 15 ms and links of 50); in the constant models all tick at once, when
-// all certificates have come.
-int PrintLatency() {
+// Delay from a header's sending to its commit at every validator, of the leaders and of all
+// vertices; and from a transaction's arrival at a validator, at a time of its own, to its execution
+// at every validator: it waits for the next header besides. No computation, no disk. A validator
+// ticks ten times in three delays (as with 15 ms and links of 50); in the constant models all tick
+// at once, when all certificates have come.
+int PrintLatency(std::uint64_t link_ms) {
   constexpr std::uint64_t kDelay = 1'000;
   struct Model {
     const char* name;
@@ -70,8 +75,10 @@ int PrintLatency() {
       {"constant, f silent", kDelay, kDelay, 0, true, true},
       {"exponential, f silent", 0, 0, kDelay, true, false},
   };
-  std::printf("%-24s %4s %7s %8s %8s %8s %16s\n", "delays", "n", "commits", "leader", "vertex",
-              "waves", "rounds / 3 delays");
+  const double unit = link_ms == 0 ? 1 : static_cast<double>(link_ms);
+  std::printf("in %s\n", link_ms == 0 ? "message delays" : "ms");
+  std::printf("%-24s %4s %7s %8s %8s %11s %8s %16s\n", "delays", "n", "commits", "leader", "vertex",
+              "transaction", "waves", "rounds / 3 delays");
   for (const auto& model : kModels) {
     for (const int size : {4, 7, 10, 16, 50}) {
       const auto n = static_cast<std::uint16_t>(size);
@@ -88,8 +95,8 @@ int PrintLatency() {
       options.duplicates_percent = 0;
       options.link_breaks = 0;
       options.crashes = 0;
-      options.transactions = 0;
       options.quiet_after = (n == 50 ? 60 : n > 7 ? 300 : 1'000) * kDelay;
+      options.transactions = static_cast<std::uint32_t>(options.quiet_after / kDelay);
       options.time_max = options.quiet_after + 1'000 * kDelay;
       sim::Cluster cluster(options);
       if (!cluster.Run()) {
@@ -97,14 +104,15 @@ int PrintLatency() {
         return 1;
       }
       const auto& latency = cluster.latency();
-      const auto mean = [](std::uint64_t sum, std::uint64_t count) {
-        return static_cast<double>(sum) / static_cast<double>(count) / kDelay;
+      const auto mean = [unit](std::uint64_t sum, std::uint64_t count) {
+        return unit * static_cast<double>(sum) / static_cast<double>(count) / kDelay;
       };
       const auto rounds = static_cast<double>(cluster.highest_round());
-      std::printf("%-24s %4d %7llu %8.1f %8.1f %8.2f %16.2f\n", model.name, n,
+      std::printf("%-24s %4d %7llu %8.1f %8.1f %11.1f %8.2f %16.2f\n", model.name, n,
                   static_cast<unsigned long long>(cluster.commits()),
                   mean(latency.leader_sum, latency.leaders),
                   mean(latency.vertex_sum, latency.vertices),
+                  mean(latency.transaction_sum, latency.transactions),
                   rounds / 2 / static_cast<double>(cluster.commits()),
                   rounds / (static_cast<double>(cluster.now()) / (3 * kDelay)));
       std::fflush(stdout);
@@ -115,7 +123,8 @@ int PrintLatency() {
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: waxseal sim ledger [--real] [--runs N] [--seed S] [--scenario NAME]\n\n");
+               "usage: waxseal sim ledger [--real] [--runs N] [--seed S] [--scenario NAME]\n"
+               "       waxseal sim ledger --latency | --latency-ms MS\n\n");
   for (const auto& scenario : sim::Scenarios()) {
     std::fprintf(stderr, "  %-10s %s\n", std::string(scenario.name).c_str(),
                  std::string(scenario.what).c_str());
@@ -128,7 +137,7 @@ int Usage() {
 int main(int count, char** texts) {
   const Arguments arguments = Parse(count, texts);
   if (arguments.usage || arguments.runs == 0) return Usage();
-  if (arguments.latency) return PrintLatency();
+  if (arguments.latency) return PrintLatency(arguments.link_ms);
   std::map<std::string_view, Sum> sums;
   sim::Faults faults;
   std::uint64_t simulated = 0;
