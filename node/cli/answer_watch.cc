@@ -5,17 +5,18 @@
 #include <thread>
 #include <utility>
 
-#include "node/rpc/client.h"
+#include "node/rpc/subscriber.h"
 
 namespace node {
 
+using proto::ErrorCode;
 using proto::PartyId;
 
 namespace {
 
-// Between two questions to a validator.
-constexpr std::chrono::milliseconds kPause{100};
-// The same to one that gave no good answer.
+// So soon a thread notices that nobody waits any more.
+constexpr std::chrono::milliseconds kLook{1000};
+// Before a validator that gave no good answer is asked again.
 constexpr std::chrono::milliseconds kPauseAfterError{1000};
 
 }  // namespace
@@ -32,6 +33,32 @@ struct AnswerWatch::Shared {
   bool stopped = false;
 };
 
+// What one validator computes, as it comes; false when no more is wanted.
+bool AnswerWatch::Follow(Shared& shared, PartyId party, const std::string& address,
+                         std::uint64_t request, std::uint32_t& next, std::uint32_t steps) {
+  auto subscriber = Subscriber::Dial(address);
+  bool good =
+      subscriber &&
+      subscriber->Subscribe("request_progress", {{"request", request}, {"from", next}}).has_value();
+  while (good && next < steps) {
+    const auto event = subscriber->Next(kLook);
+    const std::lock_guard lock(shared.mutex);
+    if (shared.stopped) return false;
+    if (!event) {
+      good = event.error().code == ErrorCode::kUnavailable && subscriber->is_open();
+      continue;
+    }
+    good = shared.stream.Add(party, event->value("answer", nlohmann::json())).has_value();
+    next = shared.stream.next_step(party);
+    const auto decoded = shared.stream.decoded();
+    for (; shared.given < decoded.size(); shared.given += shared.group) {
+      shared.on_step(decoded.subspan(shared.given, shared.group));
+    }
+  }
+  const std::lock_guard lock(shared.mutex);
+  return !shared.stopped;
+}
+
 AnswerWatch::AnswerWatch(const Computing& computing, const proto::Digest& chain,
                          std::uint64_t request, std::uint32_t steps, std::size_t group,
                          OnStep on_step)
@@ -43,20 +70,8 @@ AnswerWatch::AnswerWatch(const Computing& computing, const proto::Digest& chain,
                  address = computing.validators[i].rpc_address] {
       std::uint32_t next = 0;
       while (next < steps) {
-        const auto answer =
-            Call(address, "request_progress", {{"request", request}, {"from", next}});
-        bool good = answer.has_value();
-        {
-          const std::lock_guard lock(shared->mutex);
-          if (shared->stopped) return;
-          if (good) good = shared->stream.Add(party, *answer).has_value();
-          next = shared->stream.next_step(party);
-          const auto decoded = shared->stream.decoded();
-          for (; shared->given < decoded.size(); shared->given += shared->group) {
-            shared->on_step(decoded.subspan(shared->given, shared->group));
-          }
-        }
-        std::this_thread::sleep_for(good ? kPause : kPauseAfterError);
+        if (!Follow(*shared, party, address, request, next, steps)) return;
+        std::this_thread::sleep_for(kPauseAfterError);
       }
     }).detach();
   }

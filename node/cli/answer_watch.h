@@ -1,4 +1,4 @@
-// Asks the validators again and again for what they have computed of an answer, until stopped.
+// Subscribes with the validators to what they compute of an answer, until stopped.
 //
 // A thread each, so that one that is slow or silent holds up nobody; they may outlive the watch.
 #pragma once
@@ -34,6 +34,8 @@ class AnswerWatch {
 
  private:
   struct Shared;
+  static bool Follow(Shared& shared, proto::PartyId party, const std::string& address,
+                     std::uint64_t request, std::uint32_t& next, std::uint32_t steps);
   std::shared_ptr<Shared> shared_;
 };
 

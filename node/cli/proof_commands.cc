@@ -13,6 +13,7 @@
 #include "node/rpc/client.h"
 #include "node/rpc/method_table.h"
 #include "node/rpc/proof_json.h"
+#include "node/rpc/subscriber.h"
 
 namespace node {
 
@@ -24,6 +25,7 @@ using proto::Result;
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
+constexpr std::chrono::hours kEventPatience{24};
 
 struct VerifyOptions {
   Access access;
@@ -40,6 +42,8 @@ struct QueryOptions {
   std::string save;
   bool plain = false;
   bool binary = false;
+  bool follow = false;
+  std::size_t count = 0;  // Events to wait for; 0: all there will be.
 };
 
 // What the block is, and who says so.
@@ -166,6 +170,48 @@ Result<> Save(const QueryOptions& options, const json& given, const CheckedAnswe
   return bytes ? WriteFile(options.save, *bytes) : tl::unexpected(bytes.error());
 }
 
+// Each event checked, and printed on a line.
+Result<> FollowMethod(const QueryOptions& options, const proto::Genesis& genesis,
+                      const MethodSpec& spec, const std::string& address, json params) {
+  const bool prove = spec.provable && !options.plain;
+  json question = params;
+  if (!spec.place.empty()) question.erase(spec.place);
+  std::uint64_t next = 0;
+  if (prove) params["prove"] = true;
+  auto subscriber = Subscriber::Dial(address);
+  if (!subscriber) return tl::unexpected(subscriber.error());
+  if (const auto number = subscriber->Subscribe(spec.name, params); !number) {
+    return tl::unexpected(number.error());
+  }
+  LightClient client(genesis);
+  for (std::size_t told = 0; options.count == 0 || told < options.count; ++told) {
+    auto event = subscriber->Next(kEventPatience);
+    if (!event) return tl::unexpected(event.error());
+    if (prove) {
+      const auto checked = VerifyAnswer(client, (*event)["answer"]);
+      if (!checked) {
+        return Fail(ErrorCode::kDenied, "the proof does not hold: " + checked.error().message);
+      }
+      json asked = checked->params;
+      bool fits = true;
+      if (!spec.place.empty()) {  // One item of several: the one that is next.
+        asked.erase(spec.place);
+        fits = checked->answer.value(spec.place, next) >= next;
+        next = event->value("next", next);
+        fits = fits && checked->answer.value(spec.place, next) + 1 == next;
+      }
+      if (!fits || checked->method != spec.name || asked != question) {
+        return Fail(ErrorCode::kDenied, "the validator answers another question");
+      }
+      (*event)["answer"] = checked->answer;
+    }
+    event->erase("subscription");
+    std::printf("%s\n", FormatJson(*event).c_str());
+    std::fflush(stdout);
+  }
+  return {};
+}
+
 Result<> Query(const QueryOptions& options) {
   const auto genesis = ReadGenesis(options.access.GenesisPath());
   if (!genesis) return tl::unexpected(genesis.error());
@@ -180,6 +226,7 @@ Result<> Query(const QueryOptions& options) {
   if (!params) return tl::unexpected(params.error());
   const std::string address =
       options.rpc.empty() ? genesis->validators.front().rpc_address : options.rpc;
+  if (options.follow) return FollowMethod(options, *genesis, *spec, address, *std::move(params));
   if (options.plain || !spec->provable) {
     if (!options.save.empty()) {
       return Fail(ErrorCode::kInvalidArgument, "there is no proof to save");
@@ -237,6 +284,9 @@ void AddProofCommands(CLI::App& app, Command& run) {
   query_command->add_option("--prove", query->save, "Save the answer with its proof in this file");
   query_command->add_flag("--binary", query->binary, "Save the proof alone, in its short form");
   query_command->add_flag("--plain", query->plain, "Ask for the newest state, without a proof");
+  query_command->add_flag("--follow", query->follow,
+                          "Subscribe: print what comes, a line each, until interrupted");
+  query_command->add_option("--count", query->count, "With --follow: end after so many");
   query_command->callback([&run, query] { run = [query] { return Query(*query); }; });
 }
 

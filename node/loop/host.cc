@@ -310,6 +310,7 @@ void Host::Dispatch(LedgerMachine::Step step) {
       if (questions_.size() < kQuestionsMax) questions_.push_back(std::move(question));
     }
   }
+  rpc_->Notify();
   if (is_new || follows_ || !step.forwards.empty() || !step.questions.empty()) {
     follow_wakes_.notify_all();
   }

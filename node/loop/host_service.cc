@@ -9,6 +9,7 @@
 #include "node/inference/names.h"
 #include "node/ledger/epochs.h"
 #include "node/loop/host.h"
+#include "node/rpc/server.h"
 #include "proto/base/overloaded.h"
 
 namespace node {
@@ -192,6 +193,7 @@ void Host::Dispatch(EpochMember& part, Service::Step step) {
     for (std::size_t i = known.size(); i < steps.size(); ++i) known.push_back(steps[i]);
   }
   while (answers_.size() > kAnswersMax) answers_.erase(answers_.begin());
+  rpc_->Notify();
 }
 
 }  // namespace node

@@ -28,6 +28,15 @@ constexpr std::size_t kThreadsPerPeer = 16;  // Two a channel, and some that are
 
 using Stream = grpc::ServerReaderWriter<wire::Nothing, wire::Frame>;
 
+// Whoever links the library for reflection gives it to every server of the process.
+class WithoutPlugins final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->clear();
+  }
+};
+
 }  // namespace
 
 class Listener::Service final : public wire::Peer::Service {
@@ -165,6 +174,7 @@ proto::Result<> Listener::Start(const std::string& address) {
   options.pem_key_cert_pairs.push_back({identity_.key_pem, identity_.certificate_pem});
 
   grpc::ServerBuilder builder;
+  builder.SetOption(std::make_unique<WithoutPlugins>());
   builder.AddListeningPort(address, grpc::SslServerCredentials(options), &port_);
   builder.RegisterService(service_.get());
   builder.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax + kFrameOverheadMax));

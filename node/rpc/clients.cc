@@ -21,6 +21,7 @@ Clients::Client& Clients::Find(const std::string& name, Time now) {
 }
 
 bool Clients::Enter(const std::string& name, Time now) {
+  const std::lock_guard lock(mutex_);
   Client& client = Find(name, now);
   if (client.connections >= limits_.connections_max) return false;
   ++client.connections;
@@ -28,12 +29,14 @@ bool Clients::Enter(const std::string& name, Time now) {
 }
 
 void Clients::Leave(const std::string& name) {
+  const std::lock_guard lock(mutex_);
   const auto client = clients_.find(name);
   CHECK(client != clients_.end() && client->second.connections > 0);
   --client->second.connections;
 }
 
 bool Clients::MayAsk(const std::string& name, Time now) {
+  const std::lock_guard lock(mutex_);
   Client& client = Find(name, now);
   const std::chrono::duration<double> passed = now - client.filled;
   client.filled = now;
@@ -42,6 +45,11 @@ bool Clients::MayAsk(const std::string& name, Time now) {
   if (client.tokens < 1) return false;
   client.tokens -= 1;
   return true;
+}
+
+std::size_t Clients::size() const {
+  const std::lock_guard lock(mutex_);
+  return clients_.size();
 }
 
 }  // namespace node

@@ -1,12 +1,13 @@
 // Who asks, and how much each may: connections at a time, and requests a second.
 //
 // A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
-// Requests are paid from a bucket that fills at a steady rate. Not thread-safe: the I/O thread's.
+// Requests are paid from a bucket that fills at a steady rate. Thread-safe.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <mutex>
 #include <string>
 
 namespace node {
@@ -35,7 +36,7 @@ class Clients {
   // False: the client asks too often.
   bool MayAsk(const std::string& client, Time now);
 
-  std::size_t size() const { return clients_.size(); }
+  std::size_t size() const;
 
  private:
   struct Client {
@@ -44,9 +45,10 @@ class Clients {
     Time filled;
   };
 
-  Client& Find(const std::string& client, Time now);
+  Client& Find(const std::string& client, Time now);  // Holding the mutex.
 
   const ClientLimits limits_;
+  mutable std::mutex mutex_;
   std::map<std::string, Client> clients_;
 };
 

@@ -224,6 +224,12 @@ void JsonRpc::Add(MethodSpec spec, Method method) {
   specs_.push_back(std::move(spec));
 }
 
+Result<Json> JsonRpc::Call(const std::string& name, const Json& params) const {
+  const auto method = methods_.find(name);
+  if (method != methods_.end()) return Invoke(method->second, params);
+  return Fail(ErrorCode::kInvalidArgument, "There is no method " + Quote(name) + ".");
+}
+
 std::string JsonRpc::Handle(std::string_view body) const {
   const auto refuse = [](RpcCode code, const std::string& message) {
     return FormatJson(ErrorAnswer(code, message, nullptr));

@@ -74,6 +74,8 @@ class JsonRpc {
   void Add(MethodSpec spec, Method method);
   const std::vector<MethodSpec>& specs() const { return specs_; }
 
+  // One call; as Handle() makes it. kInvalidArgument when there is no such method.
+  proto::Result<Json> Call(const std::string& method, const Json& params) const;
   // The answer to one request or a batch; empty when nothing is to be answered (notifications).
   // Thread-safe as far as the methods are.
   std::string Handle(std::string_view body) const;

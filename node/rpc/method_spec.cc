@@ -71,6 +71,8 @@ json SchemaOf(ParamType type) {
       return Digits("^[0-9a-fA-F]{128}$");
     case ParamType::kFlag:
       return {{"type", "boolean"}};
+    case ParamType::kParams:
+      return {{"type", "object"}};
   }
   return json::object();
 }
@@ -89,6 +91,8 @@ const char* WordsOf(ParamType type) {
       return "64 bytes in hexadecimal digits";
     case ParamType::kFlag:
       return "true or false";
+    case ParamType::kParams:
+      return "an object";
   }
   return "";
 }
@@ -126,6 +130,8 @@ bool IsOf(ParamType type, const json& value) {
       return IsHex(value, 128);
     case ParamType::kFlag:
       return value.is_boolean();
+    case ParamType::kParams:
+      return value.is_object();
   }
   return false;
 }
@@ -201,7 +207,8 @@ json OpenRpcDocument(const std::vector<MethodSpec>& methods) {
          {"params", std::move(params)},
          {"result",
           {{"name", "result"}, {"description", method.result}, {"schema", json::object()}}},
-         {"errors", std::move(errors)}});
+         {"errors", std::move(errors)},
+         {"x-subscribe", method.follow != Follow::kNot}});
   }
   json errors = json::object();
   for (const CodeInfo& info : kCodes) {

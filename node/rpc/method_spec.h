@@ -33,10 +33,11 @@ proto::ErrorCode FromRpcCode(std::int64_t code);
 enum class ParamType : std::uint8_t {
   kNumber,  // From 0 to 2^64 - 1, or its decimal digits in a string.
   kText,
-  kHex,    // An even number of digits of either case.
-  kHex32,  // A hash or key: 64 digits.
-  kHex64,  // A signature: 128 digits.
-  kFlag,   // true or false
+  kHex,     // An even number of digits of either case.
+  kHex32,   // A hash or key: 64 digits.
+  kHex64,   // A signature: 128 digits.
+  kFlag,    // true or false
+  kParams,  // Another call's parameters, by name.
 };
 
 struct ParamSpec {
@@ -46,6 +47,13 @@ struct ParamSpec {
   bool required = true;
 };
 
+// How one subscribes to a method (subscription.h).
+enum class Follow : std::uint8_t {
+  kNot,
+  kChanges,  // Its answer, whenever it is another.
+  kItems,    // Its answers from a place on, each once.
+};
+
 struct MethodSpec {
   std::string name;
   std::string about{};              // What it does, one line.
@@ -53,6 +61,11 @@ struct MethodSpec {
   std::string result{};             // What it answers, one line.
   std::vector<RpcCode> errors{};    // Its own, beyond those that any call may have.
   bool provable = false;            // Takes `prove`: the answer comes with a proof.
+  Follow follow = Follow::kNot;
+  // Of kItems: the parameter that says where to begin, and what of the answer is the list of items;
+  // empty: each answer is one.
+  std::string place{};
+  std::string items{};
 };
 
 // The parameter's own: that `value` is of its type.

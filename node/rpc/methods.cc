@@ -383,6 +383,9 @@ RpcHandlers MakeHandlers(Backend& backend) {
   methods->AddTo(*rpc);
   RpcHandlers handlers;
   handlers.call = [methods, rpc](std::string_view body) { return rpc->Handle(body); };
+  handlers.invoke = [methods, rpc](const std::string& method, const Json& params) {
+    return rpc->Call(method, params);
+  };
   handlers.why_not_ready = [&backend] { return backend.why_not_ready(); };
   handlers.metrics = [&backend] { return Metrics(backend); };
   handlers.submit = [&backend](std::string_view body) { return SubmitBatch(backend, body); };

@@ -1,23 +1,25 @@
 #include "node/rpc/server.h"
 
-#include <atomic>
+#include <array>
 #include <exception>
-#include <set>
+#include <future>
 #include <thread>
 #include <utility>  // Before asio, which forgets it.
 
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 
 #include "node/rpc/address.h"
+#include "node/rpc/grpc_server.h"
+#include "node/rpc/guest.h"
 #include "node/rpc/json_rpc.h"
+#include "node/rpc/websocket.h"
 #include "proto/base/check.h"
 
 namespace node {
@@ -33,6 +35,9 @@ constexpr std::size_t kHandlerThreads = 2;
 constexpr std::size_t kReadBufferMax = std::size_t{64} << 10;
 constexpr std::chrono::milliseconds kAcceptPause{100};  // When there are no descriptors left.
 constexpr std::chrono::milliseconds kLingerMsMax{2000};
+
+// How HTTP/2 begins, as far as it takes to tell it from HTTP/1.1.
+constexpr std::string_view kGreeting = "PRI ";
 
 constexpr char kJson[] = "application/json";
 constexpr char kBlocks[] = "/blocks/";
@@ -55,72 +60,54 @@ std::string ErrorBody(const std::string& sentence) {
 }  // namespace
 
 // Everything of it happens on the I/O thread, but for what Compute() hands to the pool.
-class RpcServer::Server {
+class RpcServer::Server : public RpcShared {
  public:
   Server(std::string where, RpcHandlers what, const RpcLimits& bounds)
-      : address(std::move(where)),
-        handlers(std::move(what)),
-        limits(bounds),
-        clients(bounds.client) {
-    CHECK(handlers.call && handlers.why_not_ready && handlers.metrics);
+      : RpcShared(std::move(what), bounds), address_(std::move(where)) {
+    CHECK(handlers.call && handlers.invoke && handlers.why_not_ready && handlers.metrics);
     CHECK(handlers.submit && handlers.blocks);
   }
 
   proto::Result<> Start();
   void Stop();
-  void Run();
-  void Accept();
+  void Notify();
   int port() const { return port_; }
 
-  const std::string address;
-  const RpcHandlers handlers;
-  const RpcLimits limits;
-
-  Clients clients;
-  std::set<Session*> sessions;   // All that live.
-  std::size_t refusals = 0;      // Of them those that only learn that there is no place.
-  std::size_t bodies_bytes = 0;  // What they have reserved.
-  asio::io_context io{1};
-  asio::executor_work_guard<asio::io_context::executor_type> serving{io.get_executor()};
-  std::unique_ptr<asio::thread_pool> pool;
-  std::atomic<bool> stopping = false;
+  GrpcServer grpc{*this};
 
  private:
+  void Run();
+  void Accept();
+  void WakeGuests();
+
+  const std::string address_;
+  asio::executor_work_guard<asio::io_context::executor_type> serving_{io.get_executor()};
   tcp::acceptor acceptor_{io};
   asio::steady_timer accept_pause_{io};
+  asio::steady_timer wake_pause_{io};
+  std::atomic<bool> notified_ = false;
   int port_ = 0;
   std::thread thread_;
 };
 
-// One connection: header, body, answer, and again. A pending operation holds it alive.
-class RpcServer::Session : public std::enable_shared_from_this<Session> {
+// One connection: header, body, answer, and again. A pending operation holds it alive. It may turn
+// out to be gRPC's before its first request, and become a WebSocket with any.
+class RpcServer::Session final : public Guest, public std::enable_shared_from_this<Session> {
  public:
-  // `client`: as Clients names it; `entered`: it has one connection more by this.
-  Session(Server& server, tcp::socket socket, std::string client, bool entered)
-      : server_(server),
-        client_(std::move(client)),
-        entered_(entered),
+  Session(Server& server, tcp::socket socket, Seat seat)
+      : Guest(server, std::move(seat)),
+        server_(server),
         stream_(std::move(socket)),
-        buffer_(kReadBufferMax) {
-    server_.sessions.insert(this);
-    if (!entered_) server_.refusals += 1;
-  }
-  Session(const Session&) = delete;
-  ~Session() {
-    Release();
-    if (entered_) {
-      server_.clients.Leave(client_);
-    } else {
-      server_.refusals -= 1;
-    }
-    server_.sessions.erase(this);
-  }
+        greeting_timer_(server.io),
+        buffer_(kReadBufferMax) {}
+  ~Session() override { Release(); }
 
-  void ReadHeader();
+  void Greet();
   // `crowded`: by all together; else by this client.
   void Refuse(bool crowded);
-  void Cut() {
+  void Cut() override {
     closed_ = true;
+    greeting_timer_.cancel();
     stream_.close();
   }
 
@@ -128,6 +115,7 @@ class RpcServer::Session : public std::enable_shared_from_this<Session> {
   using Parser = http::request_parser<http::string_body>;
   using Response = http::response<http::string_body>;
 
+  void ReadHeader();
   void OnHeader(error_code error);
   void ReadBody();
   void Route();
@@ -159,9 +147,8 @@ class RpcServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   Server& server_;
-  const std::string client_;
-  const bool entered_;
   beast::tcp_stream stream_;
+  asio::steady_timer greeting_timer_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;  // A fresh one for each request.
   std::optional<Response> response_;
@@ -169,6 +156,32 @@ class RpcServer::Session : public std::enable_shared_from_this<Session> {
   bool keep_alive_ = false;
   bool closed_ = false;
 };
+
+// Looks at the first bytes without taking them: gRPC wants them all.
+void RpcServer::Session::Greet() {
+  error_code ignored;
+  stream_.socket().non_blocking(true, ignored);
+  stream_.socket().set_option(asio::socket_base::receive_low_watermark(kGreeting.size()), ignored);
+  greeting_timer_.expires_after(server_.limits.idle_ms_max);
+  greeting_timer_.async_wait([self = shared_from_this()](error_code cancelled) {
+    if (!cancelled) self->Cut();
+  });
+  stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code) {
+    if (self->closed_) return;
+    self->greeting_timer_.cancel();
+    std::array<char, kGreeting.size()> first{};
+    error_code error;
+    auto& socket = self->stream_.socket();
+    const std::size_t count = socket.receive(asio::buffer(first), tcp::socket::message_peek, error);
+    if (!error && std::string_view(first.data(), count) == kGreeting) {
+      const int fd = socket.release(error);
+      if (!error) self->server_.grpc.Adopt(fd, std::move(self->seat_));
+      return;
+    }
+    socket.set_option(asio::socket_base::receive_low_watermark(1), error);
+    self->ReadHeader();
+  });
+}
 
 void RpcServer::Session::ReadHeader() {
   parser_.emplace();
@@ -195,12 +208,8 @@ void RpcServer::Session::OnHeader(error_code error) {
   if (error) return;  // Gone, or too slow.
 
   keep_alive_ = parser_->get().keep_alive();
-  if (!server_.clients.MayAsk(client_, std::chrono::steady_clock::now())) {
-    return AnswerLast(
-        http::status::too_many_requests,
-        "You ask too often: at most " +
-            std::to_string(static_cast<std::uint64_t>(server_.limits.client.requests_per_second)) +
-            " requests a second for each address; put many transactions in one body.");
+  if (!server_.clients.MayAsk(seat_.client(), std::chrono::steady_clock::now())) {
+    return AnswerLast(http::status::too_many_requests, AsksTooOften(server_.limits));
   }
   const bool has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
   if (parser_->get().method() != http::verb::post) {
@@ -244,6 +253,13 @@ void RpcServer::Session::Route() {
   const bool get = request.method() == http::verb::get;
   const bool post = request.method() == http::verb::post;
   stream_.expires_never();
+  if (target == "/" && get && beast::websocket::is_upgrade(request)) {
+    if (server_.websockets >= server_.limits.websockets_max) {
+      return AnswerLast(http::status::service_unavailable,
+                        "Too many WebSockets are open: try again later.");
+    }
+    return StartWebSocket(server_, std::move(seat_), stream_.release_socket(), parser_->release());
+  }
   if (target == "/" && post) {
     return Compute(kJson, [this, body = std::move(request.body())] {
       std::string answer = server_.handlers.call(body);
@@ -364,7 +380,7 @@ void RpcServer::Session::Release() {
 
 proto::Result<> RpcServer::Server::Start() {
   CHECK(!thread_.joinable() && !stopping);
-  const auto parsed = ParseAddress(address);
+  const auto parsed = ParseAddress(address_);
   if (!parsed) return tl::unexpected(parsed.error());
   error_code error;
   const auto found =
@@ -380,11 +396,12 @@ proto::Result<> RpcServer::Server::Start() {
     error_code ignored;
     acceptor_.close(ignored);
     return proto::Fail(proto::ErrorCode::kUnavailable,
-                       "Cannot listen for JSON-RPC on " + address + " (" + error.message() +
+                       "Cannot listen for JSON-RPC on " + address_ + " (" + error.message() +
                            "): stop what uses the port, or configure another RPC address.");
   }
   port_ = acceptor_.local_endpoint(error).port();
   pool = std::make_unique<asio::thread_pool>(kHandlerThreads);
+  grpc.Start();
   Accept();
   thread_ = std::thread([this] { Run(); });
   return {};
@@ -414,13 +431,13 @@ void RpcServer::Server::Accept() {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     std::string client = NameOfPeer(socket);
-    const bool crowded = sessions.size() - refusals >= limits.connections_max;
+    const bool crowded = guests.size() - refusals >= limits.connections_max;
     const bool entered = !crowded && clients.Enter(client, std::chrono::steady_clock::now());
-    if (entered) {
-      std::make_shared<Session>(*this, std::move(socket), std::move(client), true)->ReadHeader();
-    } else if (refusals < limits.refusals_max) {
-      std::make_shared<Session>(*this, std::move(socket), std::move(client), false)
-          ->Refuse(crowded);
+    if (entered || refusals < limits.refusals_max) {
+      const auto session = std::make_shared<Session>(*this, std::move(socket),
+                                                     Seat(*this, std::move(client), entered));
+      if (entered) session->Greet();
+      if (!entered) session->Refuse(crowded);
     }
     Accept();
   });
@@ -428,16 +445,40 @@ void RpcServer::Server::Accept() {
 
 void RpcServer::Server::Stop() {
   if (!thread_.joinable()) return;
-  asio::post(io, [this] {
+  std::promise<void> cut;
+  asio::post(io, [this, &cut] {
     error_code ignored;
     acceptor_.close(ignored);
     accept_pause_.cancel();
-    for (Session* session : sessions) session->Cut();
+    wake_pause_.cancel();
+    for (Guest* guest : guests) guest->Cut();
+    cut.set_value();
   });
-  stopping = true;  // After the cut is queued: what is skipped has nobody left to answer.
+  stopping = true;          // After the cut is queued: what is skipped has nobody left to answer.
+  cut.get_future().wait();  // Nothing is handed to gRPC from here on.
+  grpc.Stop();
   pool->join();  // Calls in progress end, those that wait are skipped; all post to the I/O thread.
-  serving.reset();
+  serving_.reset();
   thread_.join();  // When no session is left.
+}
+
+void RpcServer::Server::Notify() {
+  if (subscriptions == 0 || notified_.exchange(true)) return;
+  asio::post(io, [this] { WakeGuests(); });
+}
+
+// At once, and then not for a while.
+void RpcServer::Server::WakeGuests() {
+  if (stopping) return;
+  if (wake_pause_.expiry() > std::chrono::steady_clock::now()) {
+    wake_pause_.async_wait([this](error_code cancelled) {
+      if (!cancelled) WakeGuests();
+    });
+    return;
+  }
+  notified_ = false;
+  wake_pause_.expires_after(limits.wake_ms_min);
+  for (Guest* guest : guests) guest->Wake();
 }
 
 RpcServer::RpcServer(std::string address, RpcHandlers handlers, const RpcLimits& limits)
@@ -453,6 +494,10 @@ proto::Result<> RpcServer::Start() {
 
 void RpcServer::Stop() {
   server_->Stop();
+}
+
+void RpcServer::Notify() {
+  server_->Notify();
 }
 
 int RpcServer::port() const {

@@ -82,6 +82,8 @@ struct Server {
       : server("127.0.0.1:0",
                node::RpcHandlers{
                    .call = [](std::string_view body) { return Table().Handle(body); },
+                   .invoke = [](const std::string& method,
+                                const node::Json& params) { return Table().Call(method, params); },
                    .why_not_ready = [] { return std::nullopt; },
                    .metrics = [] { return std::string("m 1\n"); },
                    .submit =

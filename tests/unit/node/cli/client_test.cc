@@ -28,6 +28,7 @@ class Validator {
   RpcHandlers Handlers() {
     RpcHandlers handlers;
     handlers.call = [this](std::string_view body) { return Answer(body); };
+    handlers.invoke = [](const std::string&, const json&) { return json(); };
     handlers.why_not_ready = [] { return std::nullopt; };
     handlers.metrics = [] { return std::string(); };
     handlers.submit = [](std::string_view) { return HttpPage{}; };

@@ -103,6 +103,8 @@ class Rpc : public testing::Test {
     server_ = std::make_unique<RpcServer>(
         "127.0.0.1:0",
         RpcHandlers{.call = [this](std::string_view body) { return rpc_.Handle(body); },
+                    .invoke = [this](const std::string& method,
+                                     const Json& params) { return rpc_.Call(method, params); },
                     .why_not_ready = [this]() -> std::optional<std::string> {
                       if (ready_) return std::nullopt;
                       return "catching up: 3 \"blocks\" behind";
@@ -412,8 +414,11 @@ TEST_F(Rpc, OneClientAsksNotWithoutEnd) {
 
 TEST_F(Rpc, SaysWhichAddressIsOccupied) {
   Start();
-  const RpcHandlers handlers{[](std::string_view) { return ""; }, [] { return std::nullopt; },
-                             [] { return ""; }, [](std::string_view) { return HttpPage(); },
+  const RpcHandlers handlers{[](std::string_view) { return ""; },
+                             [](const std::string&, const Json&) { return Json(); },
+                             [] { return std::nullopt; },
+                             [] { return ""; },
+                             [](std::string_view) { return HttpPage(); },
                              [](std::string_view) { return HttpPage(); }};
   const auto second = RpcServer(address(), handlers).Start();
   ASSERT_FALSE(second.has_value());
@@ -483,10 +488,11 @@ TEST(RpcClient, SaysWhyThereIsNoAnswer) {
 // A node that lies about the protocol gets a clear refusal, not our trust.
 TEST(RpcClient, RefusesAnswersThatAreNone) {
   std::string answer;
-  RpcServer server("127.0.0.1:0",
-                   {[&answer](std::string_view) { return answer; }, [] { return std::nullopt; },
-                    [] { return ""; }, [](std::string_view) { return HttpPage(); },
-                    [](std::string_view) { return HttpPage(); }});
+  RpcServer server("127.0.0.1:0", {[&answer](std::string_view) { return answer; },
+                                   [](const std::string&, const Json&) { return Json(); },
+                                   [] { return std::nullopt; }, [] { return ""; },
+                                   [](std::string_view) { return HttpPage(); },
+                                   [](std::string_view) { return HttpPage(); }});
   ASSERT_TRUE(server.Start().has_value());
   const std::string address = "127.0.0.1:" + std::to_string(server.port());
   for (const std::string wrong :
