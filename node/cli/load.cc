@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -9,17 +10,19 @@
 
 #include "node/rpc/block_reader.h"
 #include "node/rpc/connection.h"
+#include "node/rpc/subscriber.h"
 #include "proto/wire/consensus.h"
 
 namespace node {
 
+using nlohmann::json;
 using proto::Bytes;
 using proto::ByteSpan;
 
 namespace {
 
 constexpr std::chrono::milliseconds kTick{10};
-constexpr std::chrono::milliseconds kPoll{5};
+constexpr std::chrono::milliseconds kLook{200};
 constexpr std::chrono::milliseconds kPause{20};  // After a refusal.
 constexpr double kBehindSecondsMax = 2;          // Beyond it what is due is missed.
 constexpr std::uint64_t kSecondNs = 1'000'000'000;
@@ -153,21 +156,30 @@ void Sender::Run(const std::atomic<bool>& stop) {
   }
 }
 
+// Is told of each block, so that looking costs an idle network nothing.
 void Observer::Run(const std::atomic<bool>& stop) {
   Connection connection(address_);
+  std::optional<Subscriber> subscriber;
   std::uint64_t next = 1;
   std::uint64_t next_proven = 1;
   while (!stop) {
-    const auto head = connection.Get("/blocks/");
-    const std::uint64_t seen = NowNs();
-    if (!head) {
-      last_error_ = head.error().message;
-      std::this_thread::sleep_for(kPause);
-      continue;
+    if (!subscriber || !subscriber->is_open()) {
+      auto dialled = Subscriber::Dial(address_);
+      const auto told = dialled ? dialled->Subscribe("status", json::object())
+                                : proto::Result<std::uint64_t>(tl::unexpected(dialled.error()));
+      if (!told) {
+        last_error_ = told.error().message;
+        std::this_thread::sleep_for(kPause);
+        continue;
+      }
+      subscriber.emplace(*std::move(dialled));
     }
-    const auto heights = ParseAnswer(head->body);
-    const auto height = heights.value("height", std::uint64_t{0});
-    const auto proven = heights.value("proven_height", std::uint64_t{0});
+    const auto event = subscriber->Next(kLook);
+    const std::uint64_t seen = NowNs();
+    if (!event) continue;
+    const json status = event->value("answer", json::object());
+    const auto height = status.value("height", std::uint64_t{0});
+    const auto proven = status.value("proven_height", std::uint64_t{0});
     for (; next <= height && !stop; ++next) {
       const auto page = connection.Get("/blocks/" + std::to_string(next));
       if (!page || page->status != 200) {
@@ -182,7 +194,6 @@ void Observer::Run(const std::atomic<bool>& stop) {
       }
       unproven_.erase(next_proven);
     }
-    std::this_thread::sleep_for(kPoll);
   }
 }
 
