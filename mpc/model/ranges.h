@@ -23,7 +23,7 @@
 // power goes around the field and looks random: it reads as small with probability 2^-90 or so.)
 // Misses: nothing by itself wrong; an answer is as good as the plan is on its intervals.
 // Raises without need: for texts whose values crowd near an interval's end though none leaves it.
-// Cost: 0.1 to 0.5 openings and products a value; 2 to 4 rounds at the end, none before.
+// Cost: an opening and a product for each sum, 2 to 4 rounds at the end, none before.
 #pragma once
 
 #include <string>
