@@ -75,9 +75,13 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
   return out;
 }
 
-// Calibration texts of exactly `tokens` ids: every one cut and padded, some joined with those that
-// follow to fill the length, some cut to their first word, one to none;
-// the first of all has a pad.
+// Words of the calibration texts' beginnings that are calibrated on, too: attention is sharper, and
+// its scores further apart, in short texts.
+constexpr std::size_t kBeginningMax = 5;
+
+// Calibration texts of exactly `tokens` ids: every one cut and padded, its beginning of a few words
+// by itself, some joined with those that follow to fill the length, one without any word; the first
+// of all has a pad.
 std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
                                    std::uint32_t pad, std::size_t at_most) {
   std::vector<Text> texts;
@@ -103,7 +107,11 @@ std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t 
       }
       add(std::move(joined));
     }
-    if (i % 8 == 2 && from[i].size() > 3) add({from[i][0], from[i][1], from[i].back()});
+    if (const std::size_t words = 1 + i % kBeginningMax; from[i].size() > words + 2) {
+      Text beginning(from[i].begin(), from[i].begin() + static_cast<std::ptrdiff_t>(1 + words));
+      beginning.push_back(from[i].back());
+      add(std::move(beginning));
+    }
   }
   add({from[0][0], from[0].back()});  // As short as a text can be.
   // The first is always kept, and shows what a pad's row is.
