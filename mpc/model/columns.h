@@ -27,7 +27,7 @@ struct ByteColumns {
   std::vector<std::int32_t> integers;  // q, row-major as the weights; from -128 to 127.
   std::vector<std::int32_t> factors;   // By column; at least 1.
   // The root mean square of what the map's results move by, relative to theirs, on inputs that the
-  // rounding has not seen: some of the given are kept apart for that.
+  // rounding has not seen: the last quarter of the given is kept apart for that.
   double error = 0;
 };
 
