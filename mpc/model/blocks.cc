@@ -64,7 +64,7 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
       static_cast<int>(kNormalFrac - frac) + std::ilogb(scale) - std::ilogb(std::sqrt(range.high)),
       kRowPrecisionMin, kRowPrecision);
   const TensorId root = InverseRoot(z, range, bits);
-  const unsigned power = std::min<unsigned>(b_.op(root).frac, std::ilogb(scale));
+  const unsigned power = std::min(b_.op(root).frac, static_cast<unsigned>(std::ilogb(scale)));
   const TensorId scaled = b_.Add(root, std::exp2(power), std::nullopt, 0, 0,
                                  b_.op(root).frac - power, Name("scaled root"));
   return {b_.Mul(centred, scaled, Name("normalised")), norm, scale / std::exp2(power)};
@@ -73,7 +73,9 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
 TensorId Blocks::Mean(TensorId sum, double width) {
   const unsigned frac = b_.op(sum).frac;
   // As exact as an opening allows.
-  const unsigned bits = std::clamp<int>(int(b_.options().open_bits_max) - b_.op(sum).bits, 8, 30);
+  const int spare =
+      static_cast<int>(b_.options().open_bits_max) - static_cast<int>(b_.op(sum).bits);
+  const auto bits = static_cast<unsigned>(std::clamp(spare, 8, 30));
   const double part = std::round(std::exp2(bits) / width) / std::exp2(bits);
   return b_.Open(b_.Add(sum, part, std::nullopt, 0, 0, frac + bits, Name("means")), frac,
                  Name("means"));

@@ -15,7 +15,7 @@ namespace {
 using Reals = std::vector<double>;
 
 constexpr double kLargest = 127;
-constexpr std::size_t kTaught = 4;  // Of so many inputs at least one judges, the others teach.
+constexpr std::size_t kJudgesOneOf = 4;  // Of the inputs, the last; the others teach.
 constexpr std::size_t kJudgesMax = 32;
 constexpr std::size_t kTogether = 32;  // Rows of a factorisation that stay in the cache.
 constexpr double kDamping = 0.01;      // Of the mean square of an input.
@@ -93,7 +93,9 @@ class Rounder {
 
  private:
   // The last quarter, which on calibration texts is mostly of other texts than the rest.
-  bool Judges(std::size_t row) const { return row + std::max<std::size_t>(rows_ / 4, 1) >= rows_; }
+  bool Judges(std::size_t row) const {
+    return row + std::max<std::size_t>(rows_ / kJudgesOneOf, 1) >= rows_;
+  }
 
   // The block's inputs, those with the largest squares last: they are rounded first.
   std::vector<std::size_t> Order(std::size_t begin, std::size_t size) const {
@@ -160,7 +162,7 @@ class Rounder {
 
   double Error() const {
     std::vector<std::size_t> judges;
-    const std::size_t step = (rows_ / 4 + kJudgesMax) / kJudgesMax;
+    const std::size_t step = (rows_ / kJudgesOneOf + kJudgesMax) / kJudgesMax;
     for (std::size_t row = rows_; row-- > 0 && Judges(row);) {
       if ((rows_ - 1 - row) % step == 0) judges.push_back(row);
     }

@@ -95,7 +95,7 @@ class Compiler {
     blocks_.ranges().EndStep(next);
     std::vector<std::uint32_t> ends = config_.eos_token_ids;
     std::ranges::sort(ends);
-    ends.erase(std::ranges::unique(ends).begin(), ends.end());
+    ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
     for (std::uint32_t step = 1; step < generated_ && b_.ok(); ++step) {
       const std::uint32_t at = tokens_ + step - 1;
       const TensorId row = b_.Lookup(

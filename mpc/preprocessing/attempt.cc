@@ -110,7 +110,8 @@ std::vector<PartyId> KingsOf(const ReplicatedSets& sets, std::uint64_t attempt,
     if (std::ranges::count(excluded, king) == 0) kings.push_back(king);
   }
   const SetIndex holders = HoldersOf(sets, attempt, excluded);
-  std::ranges::stable_partition(kings, [&](PartyId king) { return sets.Contains(holders, king); });
+  std::stable_partition(kings.begin(), kings.end(),
+                        [&](PartyId king) { return sets.Contains(holders, king); });
   return kings;
 }
 

@@ -113,8 +113,9 @@ void Host::ServiceLoop() {
   while (!stopping_) {
     std::vector<ServiceItem> items = service_queue_.Take(last_tick + kServiceTick);
     // People wait for answers to calls, and these are short.
-    std::ranges::stable_partition(
-        items, [](const ServiceItem& item) { return std::holds_alternative<Call>(item); });
+    std::stable_partition(items.begin(), items.end(), [](const ServiceItem& item) {
+      return std::holds_alternative<Call>(item);
+    });
     for (ServiceItem& item : items) {
       if (stopping_) return;
       std::visit(proto::Overloaded{
