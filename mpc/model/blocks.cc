@@ -64,9 +64,10 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
       static_cast<int>(kNormalFrac - frac) + std::ilogb(scale) - std::ilogb(std::sqrt(range.high)),
       kRowPrecisionMin, kRowPrecision);
   const TensorId root = InverseRoot(z, range, bits);
-  const unsigned power = std::min(b_.op(root).frac, static_cast<unsigned>(std::ilogb(scale)));
-  const TensorId scaled = b_.Add(root, std::exp2(power), std::nullopt, 0, 0,
-                                 b_.op(root).frac - power, Name("scaled root"));
+  const int power = std::min<int>(b_.op(root).frac, std::ilogb(scale));
+  const TensorId scaled =
+      b_.Add(root, std::exp2(power), std::nullopt, 0, 0,
+             static_cast<unsigned>(b_.op(root).frac - power), Name("scaled root"));
   return {b_.Mul(centred, scaled, Name("normalised")), norm, scale / std::exp2(power)};
 }
 
