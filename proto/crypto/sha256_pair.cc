@@ -31,7 +31,7 @@ struct Lane {
 #define WAXSEAL_SHA_INLINE __attribute__((target("sha,sse4.1"), always_inline)) inline
 
 WAXSEAL_SHA_INLINE Lane Begin(const std::array<std::uint32_t, 8>& s) {
-  const auto words = [&](int a, int b, int c, int d) {
+  const auto words = [&](std::size_t a, std::size_t b, std::size_t c, std::size_t d) {
     return _mm_set_epi32(static_cast<int>(s[a]), static_cast<int>(s[b]), static_cast<int>(s[c]),
                          static_cast<int>(s[d]));
   };
