@@ -21,17 +21,21 @@ namespace {
 
 // Tests run side by side: each process begins its search elsewhere.
 std::uint16_t BasePort() {
-  return node::FreeBasePort(static_cast<std::uint16_t>(10'000 + (::getpid() % 200) * 100), 4);
+  return node::FreeBasePort(static_cast<std::uint16_t>(10'000 + (::getpid() % 200) * 100),
+                            kValidatorsMax);
 }
 
 }  // namespace
 
-Result<proto::Genesis> Deal(const std::string& directory, std::uint16_t port) {
-  node::NetworkOptions options;
-  options.directory = directory;
-  options.base_port = port;
-  options.spec = SOURCE_DIR "/chain-spec/devnet.json";
-  return node::CreateNetwork(options);
+Create DealTo(std::uint16_t validators) {
+  return [validators](const std::string& directory, std::uint16_t port) {
+    node::NetworkOptions options;
+    options.directory = directory;
+    options.validators = validators;
+    options.base_port = port;
+    options.spec = SOURCE_DIR "/chain-spec/devnet.json";
+    return node::CreateNetwork(options);
+  };
 }
 
 Result<std::unique_ptr<Network>> Network::Start(const std::string& misbehaviour,

@@ -13,24 +13,27 @@
 
 namespace e2e {
 
-// Makes homes, genesis.json and client.key of four validators in a directory, as `localnet create`.
+inline constexpr std::uint16_t kValidatorsMax = 7;
+
+// Makes homes, genesis.json and client.key of validators, at most kValidatorsMax, in a directory.
 using Create =
     std::function<proto::Result<proto::Genesis>(const std::string& directory, std::uint16_t port)>;
-proto::Result<proto::Genesis> Deal(const std::string& directory, std::uint16_t port);
+// As `localnet create`.
+Create DealTo(std::uint16_t validators);
 
 class Network {
  public:
-  // Four validators with the shipped model compiled for kTokens tokens. `misbehaviour`: how the
+  // Validators with the shipped model compiled for kTokens tokens. `misbehaviour`: how the
   // last one misbehaves (tests/e2e/adversary.cc); empty: not.
   static constexpr std::uint32_t kTokens = 16;
   static proto::Result<std::unique_ptr<Network>> Start(const std::string& misbehaviour,
                                                        std::uint32_t pool_target,
-                                                       const Create& create = Deal);
+                                                       const Create& create = DealTo(4));
   // The same with another model.
   static proto::Result<std::unique_ptr<Network>> Start(const std::string& misbehaviour,
                                                        node::LocalModel model,
                                                        const node::PackageOptions& options,
-                                                       const Create& create = Deal);
+                                                       const Create& create = DealTo(4));
   ~Network();
 
   const node::Client& client() const { return *client_; }
