@@ -1,6 +1,8 @@
 #include "mpc/field/combine.h"
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "mpc/field/lanes.h"
 #include "mpc/field/product_sum.h"
@@ -76,7 +78,63 @@ void IfmaFew(std::span<const Fp> coefficients, const UInt128* const* vectors, En
   }
 }
 
+// An integer factor: of a negative one its size, and the complement of what it multiplies.
+struct SmallFactor {
+  std::uint64_t size;
+  std::uint64_t complement;  // All ones or none.
+};
+constexpr std::int64_t kSmall = 1 << 20;
+
+std::optional<SmallFactor> Small(Fp coefficient) {
+  const Int128 integer = coefficient.ToSigned();
+  if (integer <= -kSmall || integer >= kSmall) return std::nullopt;
+  const auto size = static_cast<std::uint64_t>(integer < 0 ? -integer : integer);
+  return SmallFactor{size, integer < 0 ? ~std::uint64_t{0} : 0};
+}
+
+// Products have few bits above a limb's, so that three limbs hold the sum.
+WAXSEAL_IFMA void IfmaSmall(std::span<const SmallFactor> factors, const Fp* const* vectors,
+                            std::size_t count, Fp* out) {
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    lanes::Lanes sum[3] = {};
+    for (std::size_t k = 0; k < factors.size(); ++k) {
+      const lanes::Lanes complement = lanes::Everywhere(factors[k].complement);
+      const auto size = reinterpret_cast<__m512i>(lanes::Everywhere(factors[k].size));
+      Limbs x = lanes::Split(vectors[k] + i);
+      x.limb[0] ^= complement;
+      x.limb[1] ^= complement;
+      x.limb[2] ^= complement & lanes::kTop;
+#pragma GCC unroll 3
+      for (std::size_t j = 0; j < 3; ++j) {
+        const auto limb = reinterpret_cast<__m512i>(x.limb[j]);
+        sum[j] = reinterpret_cast<lanes::Lanes>(
+            _mm512_madd52lo_epu64(reinterpret_cast<__m512i>(sum[j]), limb, size));
+        if (j == 2) continue;
+        sum[j + 1] = reinterpret_cast<lanes::Lanes>(
+            _mm512_madd52hi_epu64(reinterpret_cast<__m512i>(sum[j + 1]), limb, size));
+      }
+    }
+    lanes::Store(sum[0], sum[1], sum[2], out + i);
+  }
+}
+
 }  // namespace
+
+void Combine(std::span<const Fp> coefficients, std::span<const Fp* const> vectors,
+             std::size_t count, Fp* out, GemmPath path) {
+  CHECK(coefficients.size() == vectors.size() && coefficients.size() <= lanes::kTerms);
+  std::vector<SmallFactor> small;
+  for (const Fp coefficient : coefficients) {
+    if (const auto factor = Small(coefficient)) small.push_back(*factor);
+  }
+  const bool fast = path == GemmPath::kIfma && small.size() == coefficients.size();
+  const std::size_t whole = fast ? count - count % kLanes : 0;
+  if (whole > 0) IfmaSmall(small, vectors.data(), whole, out);
+  std::fill(out + whole, out + count, Fp());
+  std::vector<const UInt128*> rest;
+  for (const Fp* const vector : vectors) rest.push_back(Integers(vector + whole));
+  AddCombination(coefficients, rest, count - whole, out + whole, path);
+}
 
 void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
                     std::size_t count, Fp* out, GemmPath path) {

@@ -27,6 +27,12 @@ struct EntryBits {
 void AddCombination(std::span<const Fp> coefficients, std::span<const UInt128* const> vectors,
                     EntryBits bits, std::size_t count, Fp* out, GemmPath path = BestPath());
 
+// out[i] = the sum over k of coefficients[k] * vectors[k][i], for i < count: at most kTerms
+// elements each. Fastest where all coefficients are integers below 2^20 in size, as those are that
+// evaluate polynomials given at neighbouring points.
+void Combine(std::span<const Fp> coefficients, std::span<const Fp* const> vectors,
+             std::size_t count, Fp* out, GemmPath path = BestPath());
+
 // Elements as the integers they are.
 inline const UInt128* Integers(const Fp* elements) {
   static_assert(sizeof(Fp) == sizeof(UInt128));

@@ -85,16 +85,11 @@ WAXSEAL_IFMA_INLINE void Carry(Lanes* limbs, std::size_t i) {
   limbs[i] &= kLimb;
 }
 
-// The canonical residues of six limbs.
-WAXSEAL_IFMA_INLINE void Store(Sum sum, Fp* out) {
-  for (std::size_t i = 0; i < 5; ++i) Carry(sum.limb, i);
-  // 2^127 = 1: what lies above bit 127 is added below,
-  constexpr unsigned kUp = kLimbBits - kTopBits;
-  const Lanes* const s = sum.limb;
-  Lanes x[3] = {s[0] + (s[2] >> kTopBits | (s[3] << kUp & kLimb)),
-                s[1] + (s[3] >> kTopBits | (s[4] << kUp & kLimb)),
-                (s[2] & kTop) + (s[4] >> kTopBits | s[5] << kUp)};
-  // and again the carries out of the top, twice: the second time nothing ripples.
+// The canonical residues of three limbs, each below 2^63.
+WAXSEAL_IFMA_INLINE void Store(Lanes x0, Lanes x1, Lanes x2, Fp* out) {
+  Lanes x[3] = {x0, x1, x2};
+  // 2^127 = 1: the carries out of the top are added below, twice: the second time nothing ripples.
+#pragma GCC unroll 2
   for (int fold = 0; fold < 2; ++fold) {
     Carry(x, 0);
     Carry(x, 1);
@@ -108,6 +103,19 @@ WAXSEAL_IFMA_INLINE void Store(Sum sum, Fp* out) {
   auto* words = reinterpret_cast<std::uint64_t*>(out);
   StoreLanes(__builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11), words);
   StoreLanes(__builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15), words + kLanes);
+}
+
+// Those of six limbs.
+WAXSEAL_IFMA_INLINE void Store(Sum sum, Fp* out) {
+  // Unrolled, so that limbs stay in registers: -O2 keeps the loop, and the array in memory.
+#pragma GCC unroll 5
+  for (std::size_t i = 0; i < 5; ++i) Carry(sum.limb, i);
+  // What lies above bit 127 is added below.
+  constexpr unsigned kUp = kLimbBits - kTopBits;
+  const Lanes* const s = sum.limb;
+  Store(s[0] + (s[2] >> kTopBits | (s[3] << kUp & kLimb)),
+        s[1] + (s[3] >> kTopBits | (s[4] << kUp & kLimb)),
+        (s[2] & kTop) + (s[4] >> kTopBits | s[5] << kUp), out);
 }
 
 }  // namespace mpc::lanes

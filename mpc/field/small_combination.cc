@@ -48,14 +48,31 @@ WAXSEAL_IFMA_INLINE Limbs LimbsOf(const Words& words) {
 }
 
 // out += scale_low * low words + scale_high * high words + constant, eight elements.
-WAXSEAL_IFMA_INLINE void FinishLanes(const Words& words, const Limbs& scale_low,
-                                     const Limbs& scale_high, const Limbs& constant, Fp* out) {
+WAXSEAL_IFMA_INLINE void FinishScaled(const Words& words, const Limbs& scale_low,
+                                      const Limbs& scale_high, const Limbs& constant, Fp* out) {
   const Limbs start = lanes::Split(out);
   Sum sum{{(start.limb[0] & kLimb) + (constant.limb[0] & kLimb),
            (start.limb[1] & kLimb) + (constant.limb[1] & kLimb), start.limb[2] + constant.limb[2]}};
   lanes::MultiplyAdd(sum, LimbsOf<0>(words), scale_low);
   lanes::MultiplyAdd(sum, LimbsOf<1>(words), scale_high);
   lanes::Store(sum, out);
+}
+
+// out += low words + 2^64 high words + constant: a high limb's bits stand 12 above a limb's, those
+// that reach 2^127 come in below.
+WAXSEAL_IFMA_INLINE void FinishWhole(const Words& words, const Limbs& constant, Fp* out) {
+  constexpr unsigned kUp = kWordBits - kLimbBits;
+  constexpr unsigned kTopOfSecond = lanes::kTopBits - kUp;
+  const Limbs start = lanes::Split(out);
+  const Limbs low = LimbsOf<0>(words), high = LimbsOf<1>(words);
+  const Lanes top = high.limb[1] >> kTopOfSecond | high.limb[2] << (kLimbBits - kTopOfSecond);
+  const Lanes second = high.limb[1] & ((std::uint64_t{1} << kTopOfSecond) - 1);
+  lanes::Store((start.limb[0] & kLimb) + (constant.limb[0] & kLimb) + low.limb[0] + top,
+               (start.limb[1] & kLimb) + (constant.limb[1] & kLimb) + low.limb[1] +
+                   (high.limb[0] << kUp & kLimb),
+               start.limb[2] + constant.limb[2] + low.limb[2] +
+                   (high.limb[0] >> (kLimbBits - kUp)) + (second << kUp),
+               out);
 }
 
 Fp PowerOfTwo(unsigned exponent) {
@@ -124,6 +141,7 @@ WAXSEAL_IFMA void SmallCombination::Accumulate(std::span<const Factor> factors,
 }
 
 WAXSEAL_IFMA void SmallCombination::Finish(std::size_t count, Fp* out) const {
+  const bool whole = scale_ == Fp(1) && bits_.shift == 0;
   const Limbs scale_low = lanes::SplitOne(scale_);
   const Limbs scale_high = lanes::SplitOne(scale_ * PowerOfTwo(kWordBits - bits_.shift));
   const Limbs constant = lanes::SplitOne(correction_);
@@ -134,14 +152,16 @@ WAXSEAL_IFMA void SmallCombination::Finish(std::size_t count, Fp* out) const {
       words.high[v] = lanes::Load(partial_.high.data() + 2 * i + v * kLanes);
       words.top[v] = lanes::Load(partial_.top.data() + 2 * i + v * kLanes);
     }
-    if (count - i >= kLanes) {
-      FinishLanes(words, scale_low, scale_high, constant, out + i);
-      continue;
-    }
     std::array<Fp, kLanes> last{};
-    std::copy_n(out + i, count - i, last.begin());
-    FinishLanes(words, scale_low, scale_high, constant, last.data());
-    std::copy_n(last.begin(), count - i, out + i);
+    const bool short_of_lanes = count - i < kLanes;
+    if (short_of_lanes) std::copy_n(out + i, count - i, last.begin());
+    Fp* const to = short_of_lanes ? last.data() : out + i;
+    if (whole) {
+      FinishWhole(words, constant, to);
+    } else {
+      FinishScaled(words, scale_low, scale_high, constant, to);
+    }
+    if (short_of_lanes) std::copy_n(last.begin(), count - i, out + i);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mpc/field/sums.h"
 #include "mpc/online/operations.h"
 #include "mpc/plan/schedule.h"
 #include "proto/base/check.h"
@@ -123,7 +124,9 @@ void Evaluator::TakeOutput() {
     const Part& part = parts_[next_part_];
     const std::vector<Fp>& share = tensors_[part.tensor]->share;
     const Fp* const mask = Slot(last).data() + (part.end - share.size());
-    for (std::size_t i = 0; i < share.size(); ++i) partial_.push_back(share[i] + mask[i]);
+    const std::size_t before = partial_.size();
+    partial_.resize(before + share.size());
+    Add(share.data(), mask, Fp(), share.size(), partial_.data() + before);
     Release(part.tensor);
   }
   // A step is there only once it is known that none before it was the last.
@@ -145,7 +148,7 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
   CHECK(round_ < rounds_.size());
   opening_ = true;
   std::vector<Fp> shares(RoundSize(round_));
-  auto next = shares.begin();
+  Fp* next = shares.data();
   for (const TensorId id : rounds_[round_]) {
     const TensorId input = plan_->ops[id].inputs[0];
     const std::vector<Fp>& share = tensors_[input]->share;
@@ -153,10 +156,8 @@ std::optional<std::vector<Fp>> Evaluator::Advance() {
     const Op& op = plan_->ops[id];
     const std::span<const Fp> slot = Slot(id);
     const std::size_t first = op.kind == OpKind::kOpen ? 0 : slot.size() - share.size();
-    const Fp offset = OpeningOffset(op);
-    for (std::size_t i = 0; i < share.size(); ++i) {
-      *next++ = share[i] + slot[first + i] + offset;
-    }
+    Add(share.data(), slot.data() + first, OpeningOffset(op), share.size(), next);
+    next += share.size();
     Release(input);
   }
   for (const std::uint32_t step : ends_[round_]) {

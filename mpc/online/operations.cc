@@ -7,6 +7,7 @@
 #include "mpc/field/combine.h"
 #include "mpc/field/gemm.h"
 #include "mpc/field/products.h"
+#include "mpc/field/sums.h"
 #include "mpc/online/harmonics.h"
 #include "mpc/opening/digits.h"
 #include "mpc/opening/masked.h"
@@ -18,6 +19,8 @@ namespace {
 
 // The row of the embedding table for tokens beyond the vocabulary.
 constexpr std::size_t kRowOfUnknown = 1;
+// Elements that pass through several steps together, in the first cache.
+constexpr std::size_t kBlock = 64;
 
 Tensor Empty(const Op& op) {
   Tensor result{op.rows, op.cols, op.wire, {}, std::vector<Fp>(op.size())};
@@ -55,7 +58,7 @@ Tensor Linear(const Plan& plan, const Op& op, const Tensor& x) {
 //   [x y] = M_x ([y] - M_y) + [x] M_y + [L_x L_y].
 std::vector<Fp> Unmasked(const Tensor& y) {
   std::vector<Fp> result(y.size());
-  for (std::size_t i = 0; i < result.size(); ++i) result[i] = y.share[i] - y.masked[i];
+  Subtract(y.share.data(), y.masked.data(), result.size(), result.data());
   return result;
 }
 
@@ -127,9 +130,6 @@ Tensor RowDot(const Op& op, const Tensor& x, const Tensor& y, std::span<const Fp
   }
   return z;
 }
-
-// Elements whose harmonics are computed together.
-constexpr std::size_t kBlock = 64;
 
 // poly[0] + poly[1] x + poly[2] x^2, with x^2 = M (2 x - M) + L^2.
 void AddPolynomial(const Series& series, const Tensor& x, std::span<const Fp> squares,
@@ -346,9 +346,11 @@ Tensor FromOpened(const Plan& plan, const Op& op, std::span<const Fp> opened,
     Tensor wire = Empty(op);
     const std::span<const Fp> mask = slot.subspan(count);
     const PublicPartOf public_part(op.drop, sets);
-    for (std::size_t i = 0; i < count; ++i) {
-      wire.masked[i] = public_part(opened[i]);
-      wire.share[i] = wire.masked[i] - mask[i];
+    for (std::size_t first = 0; first < count; first += kBlock) {
+      const std::size_t size = std::min(kBlock, count - first);
+      ShiftDown(&opened[first], public_part.half(), op.drop, public_part.low(), size,
+                &wire.masked[first]);
+      Subtract(&wire.masked[first], &mask[first], size, &wire.share[first]);
     }
     return wire;
   }

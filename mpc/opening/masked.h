@@ -29,8 +29,9 @@ class PublicPartOf {
 
   // Of any element: a lying king chooses it.
   Fp operator()(Fp opened) const { return Fp::FromUnsigned(Shifted(opened)) - low_; }
-  // The same in two steps, for long vectors: M = Shifted(c) - low().
+  // The same in steps, for long vectors: M = Shifted(c) - low(), Shifted(c) = (c + half()) >> drop.
   UInt128 Shifted(Fp opened) const { return (opened.value() + half_) >> drop_; }
+  UInt128 half() const { return half_; }
   Fp low() const { return low_; }
 
  private:

@@ -127,6 +127,39 @@ TEST(Gemm, FieldProductsOfViewsAreExact) {
 }
 
 // Sums of integers that are no residues, at the ends of what limbs can hold.
+TEST(Combine, OfElements) {
+  std::mt19937_64 random(5);
+  constexpr std::int64_t kMost = (1 << 20) - 1;
+  for (const std::size_t terms : {0, 1, 2, 5, 256}) {
+    for (const bool small : {true, false}) {
+      const std::size_t count = 83;
+      std::vector<Fp> coefficients = RandomElements(terms, random);
+      for (std::size_t k = 0; small && k < terms; ++k) {
+        const auto integer = static_cast<std::int64_t>(random() % (2 * kMost + 1)) - kMost;
+        coefficients[k] = Fp(random() % 4 == 0 ? kMost : random() % 4 == 1 ? -kMost : integer);
+      }
+      std::vector<std::vector<Fp>> values;
+      std::vector<const Fp*> vectors;
+      for (std::size_t k = 0; k < terms; ++k) {
+        values.push_back(RandomElements(count, random));
+        values.back()[0] = Fp();
+        values.back()[1] = Fp(-1);
+      }
+      for (const auto& vector : values) vectors.push_back(vector.data());
+      for (const GemmPath path : {GemmPath::kPortable, GemmPath::kIfma}) {
+        if (!Supported(path)) continue;
+        std::vector<Fp> out(count, Fp(7));
+        Combine(coefficients, vectors, count, out.data(), path);
+        for (std::size_t i = 0; i < count; ++i) {
+          Fp sum;
+          for (std::size_t k = 0; k < terms; ++k) sum += coefficients[k] * values[k][i];
+          ASSERT_EQ(out[i], sum) << "path " << static_cast<int>(path) << ", small " << small;
+        }
+      }
+    }
+  }
+}
+
 TEST(Combine, IsExactOnEveryPath) {
   std::mt19937_64 random(3);
   constexpr UInt128 kAll = ~UInt128{0};
