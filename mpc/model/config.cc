@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
+#include "mpc/model/json.h"
 #include "mpc/model/rope.h"
 
 namespace mpc {
@@ -53,11 +52,6 @@ std::string Shown(const json& value) {
   return value.is_string() ? value.get<std::string>().substr(0, kNameBytesMax) : "(none)";
 }
 
-json Field(const json& config, const char* name) {
-  const auto found = config.find(name);
-  return found == config.end() ? json() : *found;
-}
-
 std::string Joined(const std::vector<std::string>& names) {
   std::string joined;
   for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
@@ -71,7 +65,7 @@ class Fields {
 
   // A whole number from 1 to `max`.
   std::uint32_t Size(const char* name, std::uint32_t max) {
-    const json value = Field(config_, name);
+    const json& value = JsonField(config_, name);
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0 ||
         value.get<std::uint64_t>() > max) {
       Refuse(std::string(name) + " must be a whole number from 1 to " + std::to_string(max));
@@ -80,22 +74,24 @@ class Fields {
     return value.get<std::uint32_t>();
   }
   std::uint32_t SizeOr(const char* name, std::uint32_t max, std::uint32_t otherwise) {
-    return Field(config_, name).is_null() ? otherwise : Size(name, max);
+    return JsonField(config_, name).is_null() ? otherwise : Size(name, max);
   }
   double Epsilon(const char* name, double otherwise) {
-    const json value = Field(config_, name);
-    const double epsilon = value.is_number() ? value.get<double>() : otherwise;
-    if (!(epsilon > 0 && epsilon < 1)) Refuse(std::string(name) + " is not small");
+    const json& value = JsonField(config_, name);
+    const double epsilon = value.is_number() ? value.get<double>()
+                           : value.is_null() ? otherwise
+                                             : 0;
+    if (!(epsilon > 0 && epsilon < 1)) Refuse(std::string(name) + " is no small number above 0");
     return epsilon;
   }
   bool Flag(const char* name, bool otherwise) {
-    const json value = Field(config_, name);
+    const json& value = JsonField(config_, name);
     if (!value.is_null() && !value.is_boolean()) Refuse(std::string(name) + " is no true or false");
     return value.is_boolean() ? value.get<bool>() : otherwise;
   }
   // A variant of which one value alone is supported.
   void Only(const char* name, const json& supported) {
-    const json value = Field(config_, name);
+    const json& value = JsonField(config_, name);
     if (value.is_null() || value == supported) return;
     Refuse(std::string(name) + " " +
            (value.is_string() ? Shown(value) : value.dump().substr(0, 64)) +
@@ -103,7 +99,7 @@ class Fields {
            (supported.is_string() ? Shown(supported) : supported.dump()) + ")");
   }
   std::vector<std::uint32_t> Tokens(const char* name, std::uint32_t vocabulary) {
-    json value = Field(config_, name);
+    json value = JsonField(config_, name);
     if (value.is_null()) return {};
     if (!value.is_array()) value = json::array({value});
     std::vector<std::uint32_t> tokens;
@@ -119,7 +115,7 @@ class Fields {
   }
   // The index of the field's value among those supported; 0 where it is absent.
   std::size_t OneOf(const char* name, const std::vector<std::string>& supported) {
-    const json value = Field(config_, name);
+    const json& value = JsonField(config_, name);
     if (value.is_null()) return 0;
     for (std::size_t i = 0; i < supported.size(); ++i) {
       if (value == supported[i]) return i;
@@ -131,7 +127,7 @@ class Fields {
   Activation ActivationOf(const char* name,
                           const std::vector<std::pair<const char*, Activation>>& of,
                           Activation otherwise) {
-    const json value = Field(config_, name);
+    const json& value = JsonField(config_, name);
     if (value.is_null()) return otherwise;
     std::vector<std::string> names;
     for (const auto& [known, activation] : of) {
@@ -168,8 +164,8 @@ const std::vector<std::pair<const char*, Activation>> kBertActivations = {
 
 Result<std::vector<std::string>> Labels(const json& config) {
   constexpr std::size_t kLabelsMax = 1024;
-  const json names = Field(config, "id2label");
-  const json number = Field(config, "num_labels");
+  const json& names = JsonField(config, "id2label");
+  const json& number = JsonField(config, "num_labels");
   std::size_t count = names.is_object() ? names.size() : 2;  // Two is the library's default.
   if (number.is_number_unsigned()) count = number.get<std::size_t>();
   if (count == 0 || count > kLabelsMax) return Bad("num_labels must be 1 to 1024");
@@ -178,7 +174,7 @@ Result<std::vector<std::string>> Labels(const json& config) {
   for (std::size_t i = 0; i < count; ++i) {
     labels.push_back("LABEL_" + std::to_string(i));
     if (!names.is_object()) continue;
-    const json name = Field(names, std::to_string(i).c_str());
+    const json& name = JsonField(names, std::to_string(i).c_str());
     if (!name.is_string() || name.get_ref<const std::string&>().size() > kNameBytesMax) {
       return Bad("id2label must name 0, 1, ... in at most 64 bytes each");
     }
@@ -257,16 +253,15 @@ void ReadLlama(Fields& in, ModelConfig& out) {
   out.mlp_bias = in.Flag("mlp_bias", false);
   out.tied = in.Flag("tie_word_embeddings", false);
   if (qwen) in.Only("use_sliding_window", false);
-  // Within the window a sliding window is none.
-  const json window = Field(in.config(), "sliding_window");
-  if (!qwen && !window.is_null()) {
-    out.max_position_embeddings =
-        std::min(out.max_position_embeddings, in.Size("sliding_window", kPositionsMax));
-  }
   if (!in.result()) return;
   auto rope = ParseRope(in.config(), out.head_width, out.max_position_embeddings);
   if (!rope) return in.Refuse(rope.error().message);
   out.rope = std::move(*rope);
+  // Within the window a sliding window is none.
+  if (!qwen && !JsonField(in.config(), "sliding_window").is_null()) {
+    out.max_position_embeddings =
+        std::min(out.max_position_embeddings, in.Size("sliding_window", kPositionsMax));
+  }
 }
 
 }  // namespace
@@ -279,11 +274,10 @@ std::vector<std::string> SupportedArchitectures() {
 
 Result<ModelConfig> ParseConfig(proto::ByteSpan config_json) {
   if (config_json.size() > kConfigBytesMax) return Bad("larger than 1 MiB");
-  const std::string_view text = proto::AsText(config_json);
-  const json config = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return Bad("not a JSON object");
+  const json config = ParseJson(config_json);
+  if (!config.is_object()) return Bad("not a JSON object, or nested too deeply");
 
-  const json architectures = Field(config, "architectures");
+  const json& architectures = JsonField(config, "architectures");
   const json architecture =
       architectures.is_array() && !architectures.empty() ? architectures[0] : json();
   const auto known =
@@ -298,8 +292,11 @@ Result<ModelConfig> ParseConfig(proto::ByteSpan config_json) {
   out.task = known->task;
   Fields in(config);
   out.vocab_size = in.Size("vocab_size", kVocabularyMax);
-  const auto pads = in.Tokens("pad_token_id", out.vocab_size);
-  if (!pads.empty()) out.pad_token_id = pads.front();
+  // Of text to be continued no pad is looked up: some say -1, or a token added later.
+  if (out.task != Task::kGenerate) {
+    const auto pads = in.Tokens("pad_token_id", out.vocab_size);
+    if (!pads.empty()) out.pad_token_id = pads.front();
+  }
   switch (known->family) {
     case Family::kBert:
       ReadBert(in, out);

@@ -83,9 +83,11 @@ class Loader {
     dense.bias = Tensor(name + ".bias", {out});
     return dense;
   }
+  // gamma and beta: as TensorFlow's checkpoints named them.
   NormWeights Norm(const std::string& name, std::uint32_t size, bool bias = true) {
-    NormWeights norm{Tensor(name + ".weight", {size}), std::vector<float>(size)};
-    if (bias) norm.beta = Tensor(name + ".bias", {size});
+    const bool old = !Has(name + ".weight") && Has(name + ".gamma");
+    NormWeights norm{Tensor(name + (old ? ".gamma" : ".weight"), {size}), std::vector<float>(size)};
+    if (bias) norm.beta = Tensor(name + (old ? ".beta" : ".bias"), {size});
     return norm;
   }
   static std::vector<float> Transposed(const std::vector<float>& from, std::size_t rows,
@@ -98,7 +100,8 @@ class Loader {
     return to;
   }
 
-  // kInvalidArgument when a tensor was neither read nor is one that may be left alone.
+  // kInvalidArgument when a tensor was neither read nor is one that may be left alone: `unused` are
+  // how their names begin or end.
   Result<> Finish(const std::vector<const char*>& unused) const {
     if (!result_) return result_;
     std::set<std::string> seen;
@@ -332,7 +335,9 @@ Result<FloatModel> LoadFloatModel(const ModelFiles& files) {
       LoadBert(load, model);
       unused.push_back("cls.");
       unused.push_back("lm_head.");
-      if (model.config.task == Task::kEmbed) unused.push_back("pooler.");
+      if (model.config.task == Task::kEmbed) {
+        unused.insert(unused.end(), {"pooler.", "bert.pooler."});
+      }
       if (model.config.family == Family::kRoberta) unused.push_back("roberta.pooler.");
       break;
     case Family::kDistilbert:

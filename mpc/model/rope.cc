@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
-#include <nlohmann/json.hpp>
+#include "mpc/model/json.h"
 
 namespace mpc {
 
@@ -13,16 +14,16 @@ namespace {
 using nlohmann::json;
 using proto::Fail;
 
+// `otherwise` where the field is absent; no number, where it is none.
 double Number(const json& from, const char* name, double otherwise) {
-  const auto found = from.find(name);
-  return found != from.end() && found->is_number() ? found->get<double>() : otherwise;
+  const json& value = JsonField(from, name);
+  if (value.is_null()) return otherwise;
+  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
 // Frequencies of few turns within the original length are divided by the factor, those of many
 // stay, and between them the change is smooth.
-void ScaleLlama3(const json& scaling, double factor, double original, std::vector<double>& f) {
-  const double low = Number(scaling, "low_freq_factor", 1);
-  const double high = Number(scaling, "high_freq_factor", 4);
+void ScaleLlama3(double low, double high, double factor, double original, std::vector<double>& f) {
   for (double& frequency : f) {
     const double turns = original * frequency / (2 * std::numbers::pi);
     const double smooth = std::clamp((turns - low) / (high - low), 0.0, 1.0);
@@ -30,16 +31,15 @@ void ScaleLlama3(const json& scaling, double factor, double original, std::vecto
   }
 }
 
-void ScaleYarn(const json& scaling, double theta, double factor, double original,
-               std::vector<double>& f) {
+void ScaleYarn(double fast, double slow, bool truncate, double theta, double factor,
+               double original, std::vector<double>& f) {
   const double width = 2 * static_cast<double>(f.size());
   const auto pair_of = [&](double turns) {
     return width * std::log(original / (turns * 2 * std::numbers::pi)) / (2 * std::log(theta));
   };
-  double low = pair_of(Number(scaling, "beta_fast", 32));
-  double high = pair_of(Number(scaling, "beta_slow", 1));
-  const auto truncate = scaling.find("truncate");
-  if (truncate == scaling.end() || *truncate != false) {
+  double low = pair_of(fast);
+  double high = pair_of(slow);
+  if (truncate) {
     low = std::floor(low);
     high = std::ceil(high);
   }
@@ -61,14 +61,15 @@ proto::Result<Rope> ParseRope(const json& config, std::uint32_t head_width,
   };
   json scaling = json::object();
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
-    const auto found = config.find(name);
-    if (found == config.end() || found->is_null()) continue;
-    if (!found->is_object()) return bad(std::string(name) + " is no object");
-    scaling = *found;
+    const json& found = JsonField(config, name);
+    if (found.is_null()) continue;
+    if (!found.is_object()) return bad(std::string(name) + " is no object");
+    scaling = found;
   }
   const double theta = Number(scaling, "rope_theta", Number(config, "rope_theta", 10000));
   if (!(theta > 1 && theta < 1e12)) return bad("rope_theta is out of range");
-  if (Number(config, "partial_rotary_factor", 1) != 1) {
+  if (Number(config, "partial_rotary_factor", 1) != 1 ||
+      Number(scaling, "partial_rotary_factor", 1) != 1) {
     return bad("partial_rotary_factor is not supported (supported: 1)");
   }
   Rope rope;
@@ -77,8 +78,10 @@ proto::Result<Rope> ParseRope(const json& config, std::uint32_t head_width,
   }
   std::string kind = "default";
   for (const char* name : {"type", "rope_type"}) {
-    const auto found = scaling.find(name);
-    if (found != scaling.end() && found->is_string()) kind = found->get<std::string>();
+    const json& found = JsonField(scaling, name);
+    if (found.is_null()) continue;
+    if (!found.is_string()) return bad("rope_scaling's type is no text");
+    kind = found.get<std::string>();
   }
   const double factor = Number(scaling, "factor", 1);
   if (!(factor >= 1 && factor < 1e6)) return bad("rope_scaling's factor is out of range");
@@ -90,9 +93,19 @@ proto::Result<Rope> ParseRope(const json& config, std::uint32_t head_width,
   if (kind == "linear") {
     for (double& frequency : rope.frequencies) frequency /= factor;
   } else if (kind == "llama3") {
-    ScaleLlama3(scaling, factor, original, rope.frequencies);
+    const double low = Number(scaling, "low_freq_factor", 1);
+    const double high = Number(scaling, "high_freq_factor", 4);
+    if (!(low > 0 && high > low && high < 1e6)) {
+      return bad("low_freq_factor and high_freq_factor are out of range");
+    }
+    ScaleLlama3(low, high, factor, original, rope.frequencies);
   } else if (kind == "yarn") {
-    ScaleYarn(scaling, theta, factor, original, rope.frequencies);
+    const double fast = Number(scaling, "beta_fast", 32), slow = Number(scaling, "beta_slow", 1);
+    if (!(slow > 0 && fast >= slow && fast < 1e6)) {
+      return bad("beta_fast and beta_slow are out of range");
+    }
+    ScaleYarn(fast, slow, JsonField(scaling, "truncate") != false, theta, factor, original,
+              rope.frequencies);
     const double usual = factor <= 1 ? 1 : 0.1 * std::log(factor) + 1;
     rope.scale = Number(scaling, "attention_factor", usual);
     if (!(rope.scale > 0 && rope.scale < 100)) return bad("attention_factor is out of range");

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
+#include "mpc/model/json.h"
 
 namespace mpc {
 
@@ -32,25 +31,6 @@ std::uint64_t SizeOf(const std::string& dtype) {
   return found == kSizes.end() ? 0 : found->second;
 }
 
-// The JSON header, with every name once and nothing nested deeper than the format's.
-Result<json> ParseHeader(std::string_view text) {
-  constexpr int kDepthMax = 3;
-  std::set<std::string> names;
-  bool repeated = false;
-  bool deep = false;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kDepthMax) deep = true;
-    if (event == json::parse_event_t::key && depth == 1) {
-      repeated = repeated || !names.insert(parsed.get<std::string>()).second;
-    }
-    return depth <= kDepthMax;
-  };
-  json header = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
-  if (header.is_discarded() || deep || !header.is_object()) return Bad("the header is not JSON");
-  if (repeated) return Bad("the header names a tensor twice");
-  return header;
-}
-
 float FromHalf(std::uint16_t half) {
   const int exponent = (half >> 10) & 0x1f;
   const int mantissa = half & 0x3ff;
@@ -74,12 +54,13 @@ Result<Safetensors> Safetensors::Parse(ByteSpan bytes) {
   if (length > bytes.size() - 8) return Bad("truncated inside the header");
   Safetensors file;
   file.data_ = bytes.subspan(8 + length);
-  auto header = ParseHeader(proto::AsText(bytes.subspan(8, length)));
-  if (!header) return tl::unexpected(header.error());
-  if (header->size() > kSafetensorsTensorsMax) return Bad("more than 65536 tensors");
+  const json header = ParseJson(bytes.subspan(8, length));
+  if (!header.is_object()) return Bad("the header is not JSON, or nested too deeply");
+  if (NamesTwice(bytes.subspan(8, length), header)) return Bad("the header has a name twice");
+  if (header.size() > kSafetensorsTensorsMax) return Bad("more than 65536 tensors");
 
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  for (const auto& [name, fields] : header->items()) {
+  for (const auto& [name, fields] : header.items()) {
     if (name == "__metadata__") continue;
     const auto wrong = [&name = name](const char* what) {
       return Bad("tensor " + name.substr(0, 128) + ": " + what);

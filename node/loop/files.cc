@@ -1,5 +1,6 @@
 #include "node/loop/files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -61,7 +62,7 @@ Result<proto::Bytes> ReadFile(const std::string& path, std::size_t bytes_max) {
   proto::Bytes bytes;
   struct stat status {};
   if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) {
-    bytes.reserve(static_cast<std::size_t>(status.st_size));
+    bytes.reserve(std::min(static_cast<std::size_t>(status.st_size), bytes_max));
   }
   std::array<std::uint8_t, 1 << 16> chunk;
   for (;;) {

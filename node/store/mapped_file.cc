@@ -30,7 +30,8 @@ Result<SharedBytes> MapFile(int file, std::size_t size) {
 }
 
 Result<SharedBytes> MapFile(const std::string& path) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(
+      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // Of a pipe: no wait.
   struct stat status {};
   if (!file.valid() || fstat(file.number(), &status) != 0) {
     return tl::unexpected(SystemError("cannot open " + path));

@@ -56,6 +56,7 @@ TEST(Config, RefusesBadFields) {
            {"\"num_attention_heads\": 2", "\"num_attention_heads\": 3"},
            {"\"vocab_size\": 100", "\"vocab_size\": 100, \"pad_token_id\": 100"},
            {"1e-12", "0"},
+           {"1e-12", "\"1e-12\""},
            {"1e-12", "-1"},
            {"{\"0\": \"bad\", \"1\": \"good\"}", "{\"0\": \"bad\", \"2\": \"good\"}"},
            {"{\"0\": \"bad\", \"1\": \"good\"}", "{\"0\": 1, \"1\": 2}"},
@@ -67,6 +68,48 @@ TEST(Config, RefusesBadFields) {
   EXPECT_NE(ErrorOf(""), "");
   EXPECT_NE(ErrorOf("[]"), "");
   EXPECT_NE(ErrorOf(std::string(2000, '[')), "");
+}
+
+// What copies or prints a value calls itself for each level of it.
+TEST(Config, RefusesDeepNesting) {
+  constexpr std::size_t kDepth = 1 << 18;
+  const std::string deep = std::string(kDepth, '[') + std::string(kDepth, ']');
+  for (const char* name : {"position_embedding_type", "architectures", "anything"}) {
+    std::string text = kGood;
+    text.insert(1, "\"" + std::string(name) + "\": " + deep + ",");
+    EXPECT_NE(ErrorOf(text).find("nested too deeply"), std::string::npos) << name;
+  }
+  std::string quoted = kGood;
+  quoted.insert(1, "\"a\\\"b\": \"" + std::string(kDepth, '[') + "\",");
+  EXPECT_EQ(ErrorOf(quoted), "");
+}
+
+const char kLlama[] = R"({"architectures": ["LlamaForCausalLM"], "vocab_size": 100,
+  "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
+  "max_position_embeddings": 32, "pad_token_id": -1, "rope_parameters": PARAMETERS})";
+
+std::string RopeError(const std::string& parameters) {
+  std::string text = kLlama;
+  const std::string hole = "PARAMETERS";
+  return ErrorOf(text.replace(text.find(hole), hole.size(), parameters));
+}
+
+TEST(Config, ReadsRotaryPositions) {
+  for (const char* good :
+       {"null", R"({"rope_type": "default", "rope_theta": 500000.0})",
+        R"({"type": "linear", "factor": 2})", R"({"rope_type": "llama3", "factor": 8})",
+        R"({"rope_type": "yarn", "factor": 4, "truncate": false})"}) {
+    EXPECT_EQ(RopeError(good), "") << good;
+  }
+  EXPECT_NE(RopeError(R"({"rope_type": "longrope"})").find("longrope"), std::string::npos);
+  for (const char* bad :
+       {"[]", R"({"rope_type": 5})", R"({"rope_theta": "10000"})", R"({"rope_theta": 0})",
+        R"({"partial_rotary_factor": 0.5})", R"({"type": "linear", "factor": "2"})",
+        R"({"type": "llama3", "low_freq_factor": 4, "high_freq_factor": 4})",
+        R"({"type": "llama3", "low_freq_factor": 0})", R"({"type": "yarn", "beta_slow": 0})",
+        R"({"type": "yarn", "original_max_position_embeddings": []})"}) {
+    EXPECT_NE(RopeError(bad), "") << bad;
+  }
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {"bytes at the end", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})"},
       {"a name twice",
        R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"},
+      {"a field twice", R"({"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}})"},
       {"deep", R"({"a":{"dtype":"F32","shape":[[[[[2]]]]],"data_offsets":[0,8]}})"},
   };
   for (const auto& [what, header] : cases) {

@@ -1,0 +1,22 @@
+// JSON of strangers.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "proto/base/bytes.h"
+
+namespace mpc {
+
+inline constexpr std::size_t kJsonDepthMax = 32;
+
+// The document, or a discarded value where the bytes are none or nest deeper than kJsonDepthMax:
+// whatever copies, prints or compares a value calls itself for each level.
+nlohmann::json ParseJson(proto::ByteSpan bytes);
+
+// Whether an object in `parsed`, which is what `bytes` say, had a name twice; the last counted.
+bool NamesTwice(proto::ByteSpan bytes, const nlohmann::json& parsed);
+
+// A member of an object, else null.
+const nlohmann::json& JsonField(const nlohmann::json& from, const char* name);
+
+}  // namespace mpc
