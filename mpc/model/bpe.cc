@@ -38,7 +38,11 @@ std::string Cleaned(std::string_view text, const BpeOptions& options) {
     for (const char c : clean) {
       if (c != ' ' || (!single.empty() && single.back() != ' ')) single += c;
     }
-    if (single.ends_with(' ')) single.pop_back();
+    // At the end the mark goes as well, as in SentencePiece.
+    const auto ends = [&](std::string_view space) { return single.ends_with(space); };
+    while (ends(" ") || (options.spaces_marked && ends(kSpaceMark))) {
+      single.resize(single.size() - (ends(" ") ? 1 : sizeof kSpaceMark - 1));
+    }
     clean = std::move(single);
   }
   if (clean.empty()) return clean;
@@ -88,7 +92,8 @@ Result<Bpe> Bpe::From(Vocabulary vocabulary, const Merges& merges, BpeOptions op
     bpe.merges_.emplace(std::pair{a->second, b->second}, Merge{rank, ab->second});
     rank += 1;
   }
-  for (unsigned byte = 0; byte < 256; ++byte) {
+  const bool bytes = bpe.options_.byte_level || bpe.options_.bytes_for_unknown;
+  for (unsigned byte = 0; bytes && byte < 256; ++byte) {
     const auto found =
         bpe.ids_.find(bpe.options_.byte_level ? ByteCharacters()[byte] : ByteName(byte));
     if (found != bpe.ids_.end()) bpe.bytes_[byte] = found->second;

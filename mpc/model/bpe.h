@@ -40,7 +40,8 @@ struct BpeOptions {
   std::vector<std::uint32_t> first, last;  // Around a text.
   std::optional<std::uint32_t> unknown;    // Of a character with no piece.
   bool unknown_fused = false;              // Several in a row are one.
-  std::uint32_t pad = 0;
+  bool bytes_for_unknown = true;           // Its bytes' pieces, <0x00>.., where they are there.
+  std::optional<std::uint32_t> pad;
   std::vector<std::uint32_t> special;  // Left out of decoded text.
 };
 
@@ -67,7 +68,7 @@ class Bpe final : public TokenizerModel {
   std::vector<std::uint32_t> Encode(std::string_view text) const override;
   std::string Decode(std::span<const std::uint32_t> ids) const override;
   std::uint32_t size() const override { return static_cast<std::uint32_t>(pieces_.size()); }
-  std::uint32_t pad() const override { return options_.pad; }
+  std::optional<std::uint32_t> pad() const override { return options_.pad; }
 
  private:
   struct Merge {

@@ -178,7 +178,7 @@ class Shifted final : public TokenizerModel {
     return model_->Decode(inner);
   }
   std::uint32_t size() const override { return model_->size() + 2; }  // And its mask token.
-  std::uint32_t pad() const override { return kPad; }
+  std::optional<std::uint32_t> pad() const override { return kPad; }
 
  private:
   const Model model_;
@@ -187,7 +187,8 @@ class Shifted final : public TokenizerModel {
 
 }  // namespace
 
-Result<Model> ParseSentencePiece(ByteSpan bytes, std::string_view family) {
+Result<Model> ParseSentencePiece(ByteSpan bytes, std::string_view family,
+                                 const SentencePieceEnds& ends) {
   auto contents = ReadContents(bytes);
   if (!contents) return tl::unexpected(contents.error());
   auto map = CharsMap::From(contents->charsmap);
@@ -209,10 +210,13 @@ Result<Model> ParseSentencePiece(ByteSpan bytes, std::string_view family) {
   if (!options.unknown) return Bad("no unknown piece");
   const std::uint32_t unknown = *options.unknown;
   const bool shifted = family == "roberta";
-  if (!shifted && contents->begin >= 0 &&
-      static_cast<std::uint64_t>(contents->begin) < contents->pieces.size()) {
-    options.first = {static_cast<std::uint32_t>(contents->begin)};
-  }
+  const auto around = [&](bool wanted, std::int64_t id) -> std::vector<std::uint32_t> {
+    const bool there = id >= 0 && static_cast<std::uint64_t>(id) < contents->pieces.size();
+    if (shifted || !wanted || !there) return {};
+    return {static_cast<std::uint32_t>(id)};
+  };
+  options.first = around(ends.begin, contents->begin);
+  options.last = around(ends.end, contents->end);
   Model model;
   if (contents->model_type == 1) {
     auto unigram = Unigram::From(std::move(contents->pieces), contents->byte_fallback,

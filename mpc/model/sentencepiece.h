@@ -12,9 +12,15 @@
 
 namespace mpc {
 
+// Which of <s> and </s> go around a text.
+struct SentencePieceEnds {
+  bool begin = true;
+  bool end = false;
+};
+
 // `family`: "roberta" for XLM-RoBERTa, whose ids are shifted by one and whose texts stand between
-// <s> and </s>; else a text follows <s>.
-proto::Result<std::shared_ptr<const TokenizerModel>> ParseSentencePiece(proto::ByteSpan bytes,
-                                                                        std::string_view family);
+// <s> and </s>; else as `ends` says.
+proto::Result<std::shared_ptr<const TokenizerModel>> ParseSentencePiece(
+    proto::ByteSpan bytes, std::string_view family, const SentencePieceEnds& ends);
 
 }  // namespace mpc

@@ -4,9 +4,8 @@
 #include <charconv>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "mpc/model/bpe.h"
+#include "mpc/model/json.h"
 #include "mpc/model/sentencepiece.h"
 #include "mpc/model/tokenizer_json.h"
 #include "mpc/model/wordpiece.h"
@@ -52,8 +51,7 @@ class Numbers final : public TokenizerModel {
 Result<Model> ReadVocabAndMerges(ByteSpan vocab_json, ByteSpan merges_txt,
                                  std::string_view family) {
   const auto bad = [](const std::string& what) { return Fail(ErrorCode::kInvalidArgument, what); };
-  const std::string_view text = proto::AsText(vocab_json);
-  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  const nlohmann::json root = ParseJson(vocab_json);
   if (!root.is_object()) return bad("vocab.json: not a JSON object");
   Bpe::Vocabulary vocabulary;
   for (const auto& [piece, id] : root.items()) {
@@ -89,7 +87,7 @@ Result<Model> ReadVocabAndMerges(ByteSpan vocab_json, ByteSpan merges_txt,
     if (!id_of("<s>") || !id_of("</s>")) return bad("vocab.json: no <s> and </s>");
     options.first = {*id_of("<s>")};
     options.last = {*id_of("</s>")};
-    options.pad = id_of("<pad>").value_or(0);
+    options.pad = id_of("<pad>");
   }
   auto bpe = Bpe::From(std::move(vocabulary), merges, std::move(options));
   if (!bpe) return tl::unexpected(bpe.error());
@@ -102,13 +100,37 @@ Result<Model> Shared(Result<Made> made) {
   return std::make_shared<const Made>(std::move(*made));
 }
 
+// Of tokenizer_config.json; nothing where it says nothing.
+std::optional<bool> Says(const nlohmann::json& settings, const char* name) {
+  const nlohmann::json& value = JsonField(settings, name);
+  return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
+}
+
 Result<Model> Read(const TokenizerFiles& files) {
   const auto has = [&](const char* name) { return files.contains(name); };
   const auto family = files.find("family");
   const std::string kin = family == files.end() ? "" : std::string(proto::AsText(family->second));
-  if (has("tokenizer.model")) return ParseSentencePiece(files.at("tokenizer.model"), kin);
-  if (has("vocab.txt")) return Shared(WordPiece::FromVocab(files.at("vocab.txt")));
+  nlohmann::json settings;
+  if (has("tokenizer_config.json")) {
+    settings = ParseJson(files.at("tokenizer_config.json"));
+    if (!settings.is_object()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "tokenizer_config.json: not a JSON object, or nested too deeply");
+    }
+  }
+  if (has("tokenizer.model")) {
+    return ParseSentencePiece(files.at("tokenizer.model"), kin,
+                              {Says(settings, "add_bos_token").value_or(true),
+                               Says(settings, "add_eos_token").value_or(false)});
+  }
   if (has("tokenizer.json")) return ParseTokenizerJson(files.at("tokenizer.json"));
+  if (has("vocab.txt")) {
+    WordPieceOptions options;
+    options.lowered = Says(settings, "do_lower_case").value_or(true);
+    options.accents_stripped = Says(settings, "strip_accents").value_or(options.lowered);
+    options.cjk_alone = Says(settings, "tokenize_chinese_chars").value_or(true);
+    return Shared(WordPiece::FromVocab(files.at("vocab.txt"), options));
+  }
   for (const auto& [vocab, merges] :
        {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
     if (has(vocab) && has(merges)) {
@@ -124,8 +146,8 @@ Result<Model> Read(const TokenizerFiles& files) {
 }  // namespace
 
 std::vector<std::string> TokenizerFileNames() {
-  return {"tokenizer.model", "vocab.txt", "tokenizer.json", "vocab.json",   "merges.txt",
-          "encoder.json",    "vocab.bpe", "tok512.bin",     "tokenizer.bin"};
+  return {"tokenizer.model", "tokenizer.json", "vocab.txt",  "vocab.json",   "merges.txt",
+          "encoder.json",    "vocab.bpe",      "tok512.bin", "tokenizer.bin"};
 }
 
 Result<Tokenizer> Tokenizer::From(const TokenizerFiles& files) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,17 +32,22 @@ class TokenizerModel {
   // Special tokens and ids beyond the vocabulary are left out.
   virtual std::string Decode(std::span<const std::uint32_t> ids) const = 0;
   virtual std::uint32_t size() const = 0;
-  virtual std::uint32_t pad() const { return 0; }
+  // What no text yields; none where the files name none.
+  virtual std::optional<std::uint32_t> pad() const { return std::nullopt; }
 };
 
 // Files by name, as in a model's directory; the first found counts:
-//   tokenizer.model                SentencePiece's BPE and Unigram
-//   library vocab.txt                      WordPiece tokenizer.json                 WordPiece,
-//   byte-level BPE, BPE with byte fallback, Unigram vocab.json + merges.txt        byte-level BPE
-//   tok512.bin, tokenizer.bin      llama2.c's: BPE by scores
-//   none                           numbers: a text is ids in decimal
-// "family" may name the architecture's family where the files do not say which special tokens they
-// take ("roberta", "llama", "gpt2").
+//
+//   tokenizer.model           SentencePiece's BPE and Unigram
+//   tokenizer.json            WordPiece, byte-level BPE, BPE with byte fallback, Unigram
+//   vocab.txt                 WordPiece
+//   vocab.json, merges.txt    byte-level BPE
+//   tok512.bin, tokenizer.bin llama2.c's: BPE by scores
+//   none                      numbers: a text is ids in decimal
+//
+// tokenizer_config.json says of WordPiece whether it is cased, and of tokenizer.model which of the
+// begin and end tokens go around a text. "family" may name the architecture's family where the
+// files do not say which special tokens they take ("roberta", "llama", "gpt2").
 using TokenizerFiles = std::map<std::string, proto::Bytes>;
 
 // The names looked for, in that order.
@@ -55,7 +61,7 @@ class Tokenizer {
   std::vector<std::uint32_t> Encode(std::string_view text) const;
   std::string Decode(std::span<const std::uint32_t> ids) const { return model_->Decode(ids); }
   std::uint32_t size() const { return model_->size(); }
-  std::uint32_t pad() const { return model_->pad(); }
+  std::optional<std::uint32_t> pad() const { return model_->pad(); }
 
  private:
   explicit Tokenizer(std::shared_ptr<const TokenizerModel> model) : model_(std::move(model)) {}

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "mpc/model/bpe.h"
+#include "mpc/model/json.h"
 #include "mpc/model/unigram.h"
 #include "mpc/model/wordpiece.h"
 
@@ -23,10 +22,8 @@ tl::unexpected<proto::Error> Bad(const std::string& what) {
   return proto::Fail(proto::ErrorCode::kInvalidArgument, "tokenizer.json: " + what);
 }
 
-json Field(const json& from, const char* name) {
-  if (!from.is_object()) return {};
-  const auto found = from.find(name);
-  return found == from.end() ? json() : *found;
+const json& Field(const json& from, const char* name) {
+  return JsonField(from, name);
 }
 std::string Text(const json& value) {
   return value.is_string() ? value.get<std::string>() : "";
@@ -35,7 +32,7 @@ std::string TypeOf(const json& step) {
   return Text(Field(step, "type")).substr(0, 64);
 }
 bool Flag(const json& from, const char* name, bool otherwise) {
-  const json value = Field(from, name);
+  const json& value = Field(from, name);
   return value.is_boolean() ? value.get<bool>() : otherwise;
 }
 
@@ -142,15 +139,27 @@ Result<> ReadPostProcessor(const json& post, const std::map<std::string, std::ui
   return {};
 }
 
-Result<Model> ReadWordPiece(const json& model, const json& normalizer, const json& pre) {
+// BERT's, cased or not. What goes around a text is [CLS] and [SEP], in every one of its
+// checkpoints.
+Result<Model> ReadWordPiece(const json& model, const json& normalizer, const json& pre,
+                            const json& post) {
+  const json& longest = Field(model, "max_input_chars_per_word");
   if (TypeOf(normalizer) != "BertNormalizer" || TypeOf(pre) != "BertPreTokenizer" ||
-      !Flag(normalizer, "lowercase", true) || !Flag(normalizer, "strip_accents", true) ||
-      !Flag(normalizer, "handle_chinese_chars", true) || !Flag(normalizer, "clean_text", true) ||
-      Text(Field(model, "continuing_subword_prefix")) != "##") {
-    return Bad("WordPiece other than uncased BERT's is not supported");
+      !Flag(normalizer, "clean_text", true) || Text(Field(model, "unk_token")) != "[UNK]" ||
+      Text(Field(model, "continuing_subword_prefix")) != "##" ||
+      (!longest.is_null() && longest != 100)) {
+    return Bad("WordPiece other than BERT's is not supported");
   }
+  if (TypeOf(post) != "TemplateProcessing" && TypeOf(post) != "BertProcessing") {
+    return Bad("post-processor " + TypeOf(post) +
+               " of WordPiece is not supported (supported: TemplateProcessing, BertProcessing)");
+  }
+  WordPieceOptions options;
+  options.lowered = Flag(normalizer, "lowercase", true);
+  options.accents_stripped = Flag(normalizer, "strip_accents", options.lowered);
+  options.cjk_alone = Flag(normalizer, "handle_chinese_chars", true);
   std::vector<std::string> pieces;
-  const json vocabulary = Field(model, "vocab");
+  const json& vocabulary = Field(model, "vocab");
   if (!vocabulary.is_object()) return Bad("the vocabulary is no object");
   pieces.resize(vocabulary.size());
   for (const auto& [piece, id] : vocabulary.items()) {
@@ -162,7 +171,7 @@ Result<Model> ReadWordPiece(const json& model, const json& normalizer, const jso
   }
   std::string lines;
   for (const std::string& piece : pieces) lines += piece + "\n";
-  auto made = WordPiece::FromVocab(proto::AsBytes(lines));
+  auto made = WordPiece::FromVocab(proto::AsBytes(lines), options);
   if (!made) return tl::unexpected(made.error());
   return std::make_shared<const WordPiece>(std::move(*made));
 }
@@ -170,7 +179,7 @@ Result<Model> ReadWordPiece(const json& model, const json& normalizer, const jso
 Result<Model> ReadBpe(const json& model, BpeOptions options,
                       const std::map<std::string, std::uint32_t>& specials) {
   Bpe::Vocabulary vocabulary;
-  const json pieces = Field(model, "vocab");
+  const json& pieces = Field(model, "vocab");
   if (!pieces.is_object()) return Bad("the vocabulary is no object");
   for (const auto& [piece, id] : pieces.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kVocabularyPiecesMax) {
@@ -190,13 +199,17 @@ Result<Model> ReadBpe(const json& model, BpeOptions options,
       merges.emplace_back(line.substr(0, space), line.substr(space + 1));
     }
   }
-  const json unknown = Field(model, "unk_token");
+  const json& unknown = Field(model, "unk_token");
   if (unknown.is_string()) {
     const auto found = vocabulary.find(Text(unknown));
     if (found != vocabulary.end()) options.unknown = found->second;
   }
   options.unknown_fused = Flag(model, "fuse_unk", false);
   options.whole_first = Flag(model, "ignore_merges", false);
+  options.bytes_for_unknown = Flag(model, "byte_fallback", false);
+  if (const json& dropout = Field(model, "dropout"); !dropout.is_null() && dropout != 0) {
+    return Bad("BPE with dropout is not supported: it cuts a text at random");
+  }
   if (!Text(Field(model, "continuing_subword_prefix")).empty() ||
       !Text(Field(model, "end_of_word_suffix")).empty()) {
     return Bad("BPE with affixes is not supported");
@@ -214,10 +227,15 @@ Result<Model> ReadUnigram(const json& model, BpeOptions options) {
     }
     pieces.push_back({piece[0].get<std::string>(), piece[1].get<double>()});
   }
-  const json unknown = Field(model, "unk_id");
+  const json& unknown = Field(model, "unk_id");
   if (unknown.is_number_unsigned()) options.unknown = unknown.get<std::uint32_t>();
-  auto made =
-      Unigram::From(std::move(pieces), Flag(model, "byte_fallback", false), std::move(options));
+  // A special token's name is text.
+  std::vector<bool> text(pieces.size(), true);
+  for (const std::uint32_t id : options.special) {
+    if (id < text.size()) text[id] = false;
+  }
+  auto made = Unigram::From(std::move(pieces), Flag(model, "byte_fallback", false),
+                            std::move(options), text);
   if (!made) return tl::unexpected(made.error());
   return std::make_shared<const Unigram>(std::move(*made));
 }
@@ -225,14 +243,14 @@ Result<Model> ReadUnigram(const json& model, BpeOptions options) {
 }  // namespace
 
 Result<Model> ParseTokenizerJson(proto::ByteSpan bytes) {
-  const std::string_view text = proto::AsText(bytes);
-  const json root = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object()) return Bad("not a JSON object");
-  const json model = Field(root, "model");
-  const json normalizer = Field(root, "normalizer"), pre = Field(root, "pre_tokenizer");
+  const json root = ParseJson(bytes);
+  if (!root.is_object()) return Bad("not a JSON object, or nested too deeply");
+  const json& model = Field(root, "model");
+  const json &normalizer = Field(root, "normalizer"), &pre = Field(root, "pre_tokenizer");
+  const json& post = Field(root, "post_processor");
   std::string type = TypeOf(model);
   if (type.empty() && model.contains("merges")) type = "BPE";
-  if (type == "WordPiece") return ReadWordPiece(model, normalizer, pre);
+  if (type == "WordPiece") return ReadWordPiece(model, normalizer, pre, post);
   if (type != "BPE" && type != "Unigram") {
     return Bad("model " + type + " is not supported (supported: WordPiece, BPE, Unigram)");
   }
@@ -240,7 +258,7 @@ Result<Model> ParseTokenizerJson(proto::ByteSpan bytes) {
   BpeOptions options;
   options.byte_level = false;
   for (const json& token : Field(root, "added_tokens")) {
-    const json id = Field(token, "id");
+    const json& id = Field(token, "id");
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kVocabularyPiecesMax) {
       return Bad("an added token's id is no number below 2^20");
     }
@@ -252,7 +270,7 @@ Result<Model> ParseTokenizerJson(proto::ByteSpan bytes) {
   }
   if (auto ok = ReadNormalizer(normalizer, options); !ok) return tl::unexpected(ok.error());
   if (auto ok = ReadPreTokenizer(pre, options); !ok) return tl::unexpected(ok.error());
-  if (auto ok = ReadPostProcessor(Field(root, "post_processor"), specials, options); !ok) {
+  if (auto ok = ReadPostProcessor(post, specials, options); !ok) {
     return tl::unexpected(ok.error());
   }
   return type == "BPE" ? ReadBpe(model, std::move(options), specials)

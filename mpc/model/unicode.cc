@@ -1,9 +1,8 @@
 #include "mpc/model/unicode.h"
 
-#include <unicode/locid.h>
 #include <unicode/normalizer2.h>
 #include <unicode/regex.h>
-#include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
@@ -58,6 +57,8 @@ char32_t FirstCharacter(std::string_view utf8) {
 
 std::string Normalized(std::string_view utf8, NormalForm form) {
   UErrorCode status = U_ZERO_ERROR;
+  static const icu::UnicodeSet kKnown(u"[:age=11.0:]", status);
+  CHECK(U_SUCCESS(status));
   const icu::Normalizer2* normalizer = nullptr;
   switch (form) {
     case NormalForm::kNfc:
@@ -74,28 +75,11 @@ std::string Normalized(std::string_view utf8, NormalForm form) {
       break;
   }
   CHECK(U_SUCCESS(status));
-  const icu::UnicodeString normal = normalizer->normalize(FromUtf8(utf8), status);
+  const icu::FilteredNormalizer2 filtered(*normalizer, kKnown);
+  icu::UnicodeString normal;
+  filtered.normalize(FromUtf8(utf8), normal, status);
   CHECK(U_SUCCESS(status));
   return ToUtf8(normal);
-}
-
-std::string Lowercased(std::string_view utf8) {
-  std::string out;
-  for (const std::string_view character : Characters(utf8)) {
-    icu::UnicodeString one = FromUtf8(character);
-    out += ToUtf8(one.toLower(icu::Locale::getRoot()));
-  }
-  return out;
-}
-
-std::string StrippedOfAccents(std::string_view utf8) {
-  std::string out;
-  for (const std::string_view character : Characters(utf8)) {
-    if (u_charType(static_cast<UChar32>(FirstCharacter(character))) != U_NON_SPACING_MARK) {
-      out += character;
-    }
-  }
-  return out;
 }
 
 std::string ReplacedAll(std::string text, std::string_view from, std::string_view to) {

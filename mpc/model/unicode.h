@@ -14,11 +14,9 @@ enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
 // Bytes that are not UTF-8 become U+FFFD.
 std::string ReplaceBadUtf8(std::string_view text);
-// `utf8` must be valid.
+// `utf8` must be valid. As the library `tokenizers`, by the tables of Unicode 11: characters that
+// came later stay.
 std::string Normalized(std::string_view utf8, NormalForm form);
-std::string Lowercased(std::string_view utf8);
-// Without nonspacing marks.
-std::string StrippedOfAccents(std::string_view utf8);
 std::string ReplacedAll(std::string text, std::string_view from, std::string_view to);
 // The bytes of each character.
 std::vector<std::string_view> Characters(std::string_view utf8);

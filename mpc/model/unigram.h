@@ -22,7 +22,7 @@ class Unigram final : public TokenizerModel {
   std::vector<std::uint32_t> Encode(std::string_view text) const override;
   std::string Decode(std::span<const std::uint32_t> ids) const override;
   std::uint32_t size() const override { return static_cast<std::uint32_t>(pieces_.size()); }
-  std::uint32_t pad() const override { return options_.pad; }
+  std::optional<std::uint32_t> pad() const override { return options_.pad; }
 
  private:
   void Cut(std::string_view text, std::vector<std::uint32_t>& ids) const;

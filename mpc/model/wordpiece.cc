@@ -25,6 +25,28 @@ constexpr std::size_t kVocabularyMax = 1 << 20;
 constexpr std::size_t kPieceBytesMax = 512;
 constexpr std::size_t kWordCharactersMax = 100;
 
+// The library `tokenizers` knows the categories of Unicode 8. What came later has none there, and
+// these have another today.
+std::uint32_t CategoryMask(UChar32 c) {
+  switch (c) {
+    case 0x166D:
+    case 0x111C9:
+      return U_GC_PO_MASK;
+    case 0x1734:
+      return U_GC_MN_MASK;
+    case 0xA9BD:
+      return U_GC_MC_MASK;
+    case 0x1885:
+    case 0x1886:
+      return U_GC_LO_MASK;
+    default: {
+      UVersionInfo age;
+      u_charAge(c, age);
+      return age[0] > 8 ? U_GC_CN_MASK : U_GET_GC_MASK(c);
+    }
+  }
+}
+
 bool IsBlank(UChar32 c) {
   const auto category = u_charType(c);
   return c == '\t' || c == '\n' || c == '\r' || category == U_SPACE_SEPARATOR;
@@ -38,19 +60,19 @@ bool IsSeparator(UChar32 c) {
 
 bool IsControl(UChar32 c) {
   // As the library `tokenizers`; its predecessor in Python dropped unassigned characters (Cn) too.
-  return c == 0 || c == 0xfffd || (U_GET_GC_MASK(c) & U_GC_C_MASK & ~U_GC_CN_MASK) != 0;
+  return c == 0 || c == 0xfffd || (CategoryMask(c) & U_GC_C_MASK & ~U_GC_CN_MASK) != 0;
 }
 
 bool IsPunctuation(UChar32 c) {
   const bool ascii = (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
                      (c >= 123 && c <= 126);
-  return ascii || (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0;
+  return ascii || (CategoryMask(c) & U_GC_P_MASK) != 0;
 }
 
-// Blocks that BERT calls CJK: each of their characters is a word.
+// Blocks that the library calls CJK: each of their characters is a word.
 bool IsCjk(UChar32 c) {
   constexpr UChar32 kBlocks[][2] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF},
-                                    {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF},
+                                    {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF},
                                     {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
   return std::any_of(std::begin(kBlocks), std::end(kBlocks),
                      [c](const auto& block) { return block[0] <= c && c <= block[1]; });
@@ -102,8 +124,8 @@ Utf16 Lowered(UChar32 c) {
 }
 
 // Blanks become spaces, control characters and malformed bytes go, CJK characters stand alone, the
-// rest is lowered.
-Utf16 Clean(std::string_view text) {
+// rest is lowered; as the options say.
+Utf16 Clean(std::string_view text, const WordPieceOptions& options) {
   Utf16 clean;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   for (std::size_t i = 0; i < text.size();) {
@@ -112,12 +134,16 @@ Utf16 Clean(std::string_view text) {
     if (c < 0) continue;
     if (IsBlank(c)) {
       clean.push_back(u' ');
-    } else if (IsCjk(c)) {
+    } else if (options.cjk_alone && IsCjk(c)) {
       clean.push_back(u' ');
       Append(clean, c);
       clean.push_back(u' ');
     } else if (!IsControl(c)) {
-      clean += Lowered(c);
+      if (options.lowered) {
+        clean += Lowered(c);
+      } else {
+        Append(clean, c);
+      }
     }
   }
   return clean;
@@ -134,12 +160,13 @@ Utf16 Decomposed(const Utf16& text) {
 }
 
 // Words and punctuation marks, before the vocabulary is consulted.
-std::vector<std::u32string> SplitWords(std::string_view text) {
-  const Utf16 plain = Decomposed(Clean(text));
+std::vector<std::u32string> SplitWords(std::string_view text, const WordPieceOptions& options) {
+  Utf16 plain = Clean(text, options);
+  if (options.accents_stripped) plain = Decomposed(plain);
   std::vector<std::u32string> words;
   bool open = false;  // The last word may grow.
   ForEachCharacter(plain, [&](UChar32 c) {
-    if (u_charType(c) == U_NON_SPACING_MARK) return;
+    if (options.accents_stripped && (CategoryMask(c) & U_GC_MN_MASK) != 0) return;
     const bool alone = IsPunctuation(c);
     if (IsSeparator(c)) {
       open = false;
@@ -166,11 +193,12 @@ std::string ToUtf8(std::u32string_view text) {
 
 }  // namespace
 
-Result<WordPiece> WordPiece::FromVocab(proto::ByteSpan vocab_txt) {
+Result<WordPiece> WordPiece::FromVocab(proto::ByteSpan vocab_txt, const WordPieceOptions& options) {
   const auto bad = [](const std::string& what) {
     return Fail(ErrorCode::kInvalidArgument, "vocab.txt: " + what);
   };
   WordPiece tokenizer;
+  tokenizer.options_ = options;
   std::string_view rest = proto::AsText(vocab_txt);
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -199,7 +227,7 @@ Result<WordPiece> WordPiece::FromVocab(proto::ByteSpan vocab_txt) {
 std::vector<std::uint32_t> WordPiece::Encode(std::string_view text) const {
   text = text.substr(0, kTextBytesMax);
   std::vector<std::uint32_t> ids = {first_};
-  for (const std::u32string& word : SplitWords(text)) EncodeWord(word, ids);
+  for (const std::u32string& word : SplitWords(text, options_)) EncodeWord(word, ids);
   ids.push_back(last_);
   return ids;
 }

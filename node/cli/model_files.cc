@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 #include <sstream>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "mpc/model/compile.h"
+#include "mpc/model/json.h"
 #include "mpc/model/load.h"
 #include "node/cli/commands.h"
 #include "node/loop/files.h"
@@ -27,8 +27,13 @@ namespace {
 // From here on a model stays in its files, a matrix in memory at a time.
 constexpr std::size_t kLargeBytes = std::size_t{1} << 30;
 constexpr std::size_t kTextFileBytesMax = std::size_t{64} << 20;
+constexpr std::size_t kSettingsBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kShardsMax = 256;
 constexpr char kShippedSample[] = "mpc/model/sample.txt";
+
+Bytes Text(const std::string& text) {
+  return {text.begin(), text.end()};
+}
 
 std::string BaseName(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -36,18 +41,26 @@ std::string BaseName(std::string path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
+// A pipe or a device in a stranger's directory would be waited for, or read without end.
+Result<Bytes> ReadPlainFile(const std::string& path, std::size_t bytes_max) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return Fail(ErrorCode::kInvalidArgument, path + " is no file");
+  }
+  return ReadFile(path, bytes_max);
+}
+
 // The shards that an index names, each once, in the order of their names.
 Result<std::vector<std::string>> ShardNames(proto::ByteSpan index) {
   const auto bad = [](const std::string& what) {
     return Fail(ErrorCode::kInvalidArgument, "model.safetensors.index.json: " + what);
   };
-  const std::string_view text = proto::AsText(index);
-  const json root = json::parse(text.begin(), text.end(), nullptr, false);
-  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
-    return bad("has no weight_map");
-  }
+  const json root = mpc::ParseJson(index);
+  const json& map = mpc::JsonField(root, "weight_map");
+  if (!map.is_object()) return bad("has no weight_map");
   std::set<std::string> names;
-  for (const auto& [tensor, file] : root["weight_map"].items()) {
+  for (const auto& [tensor, file] : map.items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos || !name.ends_with(".safetensors")) {
       return bad("a shard's name is no file's in this directory");
@@ -63,7 +76,8 @@ Result<std::vector<proto::SharedBytes>> MapWeights(const std::string& directory)
   std::vector<std::string> names = {"model.safetensors"};
   if (!FileExists(directory + "/" + names[0]) &&
       FileExists(directory + "/model.safetensors.index.json")) {
-    const auto index = ReadFile(directory + "/model.safetensors.index.json", kTextFileBytesMax);
+    const auto index =
+        ReadPlainFile(directory + "/model.safetensors.index.json", kTextFileBytesMax);
     if (!index) return tl::unexpected(index.error());
     auto shards = ShardNames(*index);
     if (!shards) return tl::unexpected(shards.error());
@@ -78,19 +92,50 @@ Result<std::vector<proto::SharedBytes>> MapWeights(const std::string& directory)
   return files;
 }
 
+Result<json> ReadJson(const std::string& path) {
+  const auto bytes = ReadPlainFile(path, kSettingsBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  json root = mpc::ParseJson(*bytes);
+  if (root.is_discarded()) {
+    return Fail(ErrorCode::kInvalidArgument, path + ": not JSON, or nested too deeply");
+  }
+  return root;
+}
+
+// sentence-transformers' list of what a text goes through.
+Result<> CheckModules(const std::string& directory) {
+  const std::string path = directory + "/modules.json";
+  if (!FileExists(path)) return {};
+  const auto modules = ReadJson(path);
+  if (!modules) return tl::unexpected(modules.error());
+  for (const json& module : *modules) {
+    const json& type = mpc::JsonField(module, "type");
+    const std::string full = type.is_string() ? type.get<std::string>().substr(0, 128) : "";
+    const std::string name = full.substr(full.rfind('.') + 1);
+    if (name != "Transformer" && name != "Pooling" && name != "Normalize") {
+      return Fail(ErrorCode::kInvalidArgument,
+                  path + ": module " + full +
+                      " is not supported (supported: Transformer, Pooling, Normalize)");
+    }
+  }
+  return {};
+}
+
 // sentence-transformers says how token vectors become the sentence's.
 Result<> ReadPooling(const std::string& directory, mpc::FloatModel& model) {
+  if (model.config.task != mpc::Task::kEmbed) return {};
+  if (auto known = CheckModules(directory); !known) return known;
   const std::string path = directory + "/1_Pooling/config.json";
-  if (model.config.task != mpc::Task::kEmbed || !FileExists(path)) return {};
-  const auto bytes = ReadFile(path, kTextFileBytesMax);
-  if (!bytes) return tl::unexpected(bytes.error());
-  const json pooling = json::parse(proto::AsText(*bytes), nullptr, false);
-  const auto mode = [&](const char* name) {
-    return pooling.is_object() && pooling.value(name, json()) == json(true);
-  };
-  if (mode("pooling_mode_mean_tokens")) {
+  if (!FileExists(path)) return {};
+  const auto pooling = ReadJson(path);
+  if (!pooling) return tl::unexpected(pooling.error());
+  std::set<std::string> modes;
+  for (const auto& [name, value] : pooling->items()) {
+    if (name.starts_with("pooling_mode_") && value == json(true)) modes.insert(name);
+  }
+  if (modes == std::set<std::string>{"pooling_mode_mean_tokens"}) {
     model.config.pooling = mpc::Pooling::kMean;
-  } else if (mode("pooling_mode_cls_token")) {
+  } else if (modes == std::set<std::string>{"pooling_mode_cls_token"}) {
     model.config.pooling = mpc::Pooling::kFirst;
   } else {
     return Fail(ErrorCode::kInvalidArgument,
@@ -103,29 +148,36 @@ Result<mpc::TokenizerFiles> ReadTokenizer(const std::string& directory,
                                           const std::string& vocabulary) {
   mpc::TokenizerFiles files;
   const auto read = [&](const std::string& name, const std::string& path) -> Result<> {
-    auto bytes = ReadFile(path, kTextFileBytesMax);
+    auto bytes = ReadPlainFile(path, kTextFileBytesMax);
     if (!bytes) return tl::unexpected(bytes.error());
     files.emplace(name, std::move(*bytes));
     return {};
+  };
+  // Whether WordPiece is cased and what goes around a text stands beside these, not in them.
+  const auto read_settings = [&](const std::string& beside) -> Result<> {
+    const std::string path = beside.substr(0, beside.rfind('/') + 1) + "tokenizer_config.json";
+    if (!files.contains("vocab.txt") && !files.contains("tokenizer.model")) return {};
+    return FileExists(path) ? read("tokenizer_config.json", path) : Result<>();
   };
   if (!vocabulary.empty()) {
     const std::string name = BaseName(vocabulary);
     const auto known = mpc::TokenizerFileNames();
     const bool as_named = std::ranges::find(known, name) != known.end();
     const char* const kind = name.ends_with(".model") ? "tokenizer.model" : "vocab.txt";
-    if (auto ok = read(as_named ? name : kind, vocabulary); !ok) {
-      return tl::unexpected(ok.error());
-    }
+    if (auto ok = read(as_named ? name : kind, vocabulary); !ok) return tl::unexpected(ok.error());
+    if (auto ok = read_settings(vocabulary); !ok) return tl::unexpected(ok.error());
     return files;
   }
-  // What one of them says suffices: the first of each. XLM-RoBERTa's has a name of its own.
-  if (const std::string name = "/sentencepiece.bpe.model"; FileExists(directory + name)) {
-    if (auto ok = read("tokenizer.model", directory + name); !ok) return tl::unexpected(ok.error());
+  // XLM-RoBERTa's has a name of its own, and so have the models that took its vocabulary.
+  if (const std::string path = directory + "/sentencepiece.bpe.model"; FileExists(path)) {
+    if (auto ok = read("tokenizer.model", path); !ok) return tl::unexpected(ok.error());
+    files.emplace("family", Text("roberta"));
     return files;
   }
+  // What one of them says suffices: the first of each.
   const std::vector<std::vector<std::string>> choices = {{"tokenizer.model"},
-                                                         {"vocab.txt"},
                                                          {"tokenizer.json"},
+                                                         {"vocab.txt"},
                                                          {"vocab.json", "merges.txt"},
                                                          {"encoder.json", "vocab.bpe"},
                                                          {"tok512.bin"},
@@ -138,13 +190,10 @@ Result<mpc::TokenizerFiles> ReadTokenizer(const std::string& directory,
     for (const std::string& name : choice) {
       if (auto ok = read(name, directory + "/" + name); !ok) return tl::unexpected(ok.error());
     }
+    if (auto ok = read_settings(directory + "/"); !ok) return tl::unexpected(ok.error());
     break;
   }
   return files;
-}
-
-Bytes Text(const std::string& text) {
-  return {text.begin(), text.end()};
 }
 
 }  // namespace
@@ -163,7 +212,7 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   const auto in_directory = [&](const proto::Error& error) {
     return Fail(error.code, directory + ": " + error.message);
   };
-  const auto config = ReadFile(directory + "/config.json", kTextFileBytesMax);
+  const auto config = ReadPlainFile(directory + "/config.json", kTextFileBytesMax);
   if (!config) return tl::unexpected(config.error());
   // Before the weights are read: what is not supported is said at once.
   if (const auto parsed = mpc::ParseConfig(*config); !parsed) return in_directory(parsed.error());
@@ -183,7 +232,7 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   }
   auto files = ReadTokenizer(directory, vocabulary);
   if (!files) return tl::unexpected(files.error());
-  const mpc::ModelConfig& c = reference->config;
+  mpc::ModelConfig& c = reference->config;
   if (files->empty() && !c.decoder()) {
     return Fail(ErrorCode::kNotFound,
                 directory + ": no tokenizer; name its vocab.txt or tokenizer.json with --vocab");
@@ -194,7 +243,6 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
                              : c.llama()                       ? "llama"
                                                                : "bert";
   files->emplace("family", Text(family));
-  files->emplace("pad", Text(std::to_string(mpc::PadToken(c))));
   std::string ends;
   for (const std::uint32_t id : c.eos_token_ids) ends += std::to_string(id) + " ";
   files->emplace("eos", Text(ends));
@@ -205,6 +253,9 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
                 directory + ": the tokenizer has " + std::to_string(tokenizer->size()) +
                     " pieces and the model only " + std::to_string(c.vocab_size));
   }
+  // Of an encoder the pad is what is left out of everything: it must be no text's.
+  if (!c.decoder()) c.pad_token_id = tokenizer->pad().value_or(c.pad_token_id);
+  files->emplace("pad", Text(std::to_string(mpc::PadToken(c))));
   std::string text = sample;
   if (text.empty() && FileExists(directory + "/calibration.txt")) {
     text = directory + "/calibration.txt";
@@ -215,7 +266,8 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
                                           "its tokens' numbers: name them with --sample");
   }
   if (text.empty()) text = ShippedPath(kShippedSample);
-  const auto sentences = ReadFile(text, kTextFileBytesMax);
+  const auto sentences =
+      sample.empty() ? ReadPlainFile(text, kTextFileBytesMax) : ReadFile(text, kTextFileBytesMax);
   if (!sentences) return tl::unexpected(sentences.error());
   return LocalModel{BaseName(directory),   std::move(*weights), std::move(*reference),
                     std::move(*tokenizer), std::move(*files),   Lines(*sentences)};

@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
   for (std::size_t i = skip; i < texts.size() && count < limit; ++i) {
     const auto ids = tokenizer.Encode(texts[i]);
     if (ids.size() > tokens) continue;
-    const auto padded = Need(mpc::PadText(ids, tokens, tokenizer.pad()));
+    const auto padded = Need(mpc::PadText(ids, tokens, tokenizer.pad().value_or(0)));
     const auto exact = model.Logits(ids);
     const auto real = mpc::EvaluateFloat(plan, padded);
     const auto fixed = mpc::EvaluateFixed(plan, padded, i, compile.builder.sets);

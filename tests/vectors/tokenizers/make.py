@@ -23,8 +23,10 @@ ALPHABETS = [
     "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", "     ", ".,;:!?'\"()-_/@#$%^&*",
     "\u00e0\u00e9\u00ef\u00f1\u00f6\u00fc\u00df\u00c5\u00d8\u0107\u0142\u017e", "\u4e2d\u6587\u65e5\u672c\u8a9e\u6f22\u5b57\u3042\u3044\u30c6\u30b9\u30c8\ud55c\uad6d\uc5b4",
     "\U0001f600\U0001f680\U0001f44d\U0001f1e9\U0001f1ea\u2764\ufe0f\u200d\U0001f469", "\u0391\u03a3\u03c3\u03c2\u0416\u0438\u0627\u0644\u05e9\u0939\u093f",
+    "\u2e48\u09fd\u166d\ua9bd\u1734\u1885\U0001fbf7\u32ff\U0001e900\U0002b820\u2581\u0130\u05e9\u05c1\u0e2a\u0e27\u0e31",
     "\t\n\r\x00\x01\x07\x1b\x7f\x85\u00a0\u2003\u2028\u3000\ufeff\u200b", "\u0301\u0308\u0327", "\u00bd\u2167\u2460\ufb01\uff21\u00b2\u2122",
 ]
+RULES = {"bpe": "identity", "unigram": "nmt_nfkc", "plain": "identity"}
 CONTRACTIONS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", " 's", "  "]
 
 
@@ -79,6 +81,14 @@ def train_json(kind):
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
         t.train_from_iterator(SAMPLE, trainers.BpeTrainer(
             vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    elif kind == "cased":
+        t = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        t.normalizer = normalizers.BertNormalizer(lowercase=False)
+        t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        t.train_from_iterator(SAMPLE, trainers.WordPieceTrainer(
+            vocab_size=400, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], show_progress=False))
+        t.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     elif kind == "fallback":  # As LLaMA 2's: byte fallback, marked spaces.
         t = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
         t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
@@ -107,20 +117,21 @@ def main():
     out = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 150
     texts = lines(count)
-    for kind in ["bytes", "bytes-split", "fallback", "unigram"]:
+    for kind in ["bytes", "bytes-split", "cased", "fallback", "unigram"]:
         path = os.path.join(out, kind + ".json")
         if not os.path.exists(path):
             train_json(kind).save(path, pretty=False)
         t = tokenizers.Tokenizer.from_file(path)
         write(os.path.join(out, kind + ".tsv"), texts, lambda s: t.encode(s).ids)
-    for kind in ["bpe", "unigram"]:
+    for kind in ["bpe", "unigram", "plain"]:
         path = os.path.join(out, "sp-" + kind + ".model")
         if not os.path.exists(path):
             model = io.BytesIO()
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(SAMPLE), model_writer=model, model_type=kind, vocab_size=360,
+                sentence_iterator=iter(SAMPLE), model_writer=model,
+                model_type="bpe" if kind == "bpe" else "unigram", vocab_size=350 if kind == "plain" else 360,
                 byte_fallback=kind == "bpe", character_coverage=1.0, minloglevel=2,
-                normalization_rule_name="identity" if kind == "bpe" else "nmt_nfkc")
+                add_dummy_prefix=kind != "plain", normalization_rule_name=RULES[kind])
             open(path, "wb").write(model.getvalue())
         sp = sentencepiece.SentencePieceProcessor(model_file=path)
         write(os.path.join(out, "sp-" + kind + ".tsv"), texts, lambda s: [sp.bos_id()] + sp.encode(s))

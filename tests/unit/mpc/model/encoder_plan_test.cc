@@ -176,7 +176,7 @@ void ExpectAgreement(const FloatModel& model, const Tokenizer& tokenizer,
     const Ids ids = tokenizer.Encode(text);
     if (ids.size() > tokens) continue;
     const auto exact = model.Logits(ids);
-    const Ids padded = PadText(ids, tokens, tokenizer.pad()).value();
+    const Ids padded = PadText(ids, tokens, tokenizer.pad().value_or(0)).value();
     const auto fixed = EvaluateFixed(*plan, padded, ids.size());
     EXPECT_TRUE(fixed.excesses.empty()) << text;
     if (std::abs(exact[0] - exact[1]) > 0.04) {

@@ -25,6 +25,27 @@ TEST(Tokenizer, ASpecialTokensNameIsText) {
   EXPECT_EQ(tokenizer.Encode("[PAD]"), (Ids{2, 10, 12, 11, 3}));
 }
 
+// "Un", "un", "é" and "中文" with and without a cased vocabulary's settings.
+TEST(Tokenizer, KeepsCaseAndAccentsWhereToldTo) {
+  const std::string vocab =
+      "[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\nUn\ne\n\xc3\xa9\n\xe4\xb8\xad\n##\xe6\x96\x87\n";
+  const std::string text = "Un un \xc3\xa9 \xe4\xb8\xad\xe6\x96\x87";
+  const auto ids = [&](const std::string& settings) {
+    const auto bytes = [](const std::string& s) { return proto::Bytes(s.begin(), s.end()); };
+    TokenizerFiles files = {{"vocab.txt", bytes(vocab)}};
+    if (!settings.empty()) files.emplace("tokenizer_config.json", bytes(settings));
+    const auto tokenizer = Tokenizer::From(files);
+    return tokenizer ? tokenizer->Encode(text) : Ids{};
+  };
+  EXPECT_EQ(ids(""), (Ids{2, 4, 4, 6, 8, 1, 3}));
+  EXPECT_EQ(ids("{}"), ids(""));
+  EXPECT_EQ(ids(R"({"do_lower_case": false})"), (Ids{2, 5, 4, 7, 8, 1, 3}));
+  EXPECT_EQ(ids(R"({"do_lower_case": true, "strip_accents": false})"), (Ids{2, 4, 4, 7, 8, 1, 3}));
+  EXPECT_EQ(ids(R"({"do_lower_case": false, "tokenize_chinese_chars": false})"),
+            (Ids{2, 5, 4, 7, 8, 9, 3}));
+  EXPECT_EQ(ids("no JSON"), Ids{});
+}
+
 TEST(Tokenizer, DropsWhatIsNotUtf8) {
   const auto tokenizer = Tokenizer::FromVocab(proto::AsBytes(kVocab)).value();
   EXPECT_EQ(tokenizer.Encode("u\xff\xc0n\xe2\x82"), (Ids{2, 4, 3}));

@@ -60,8 +60,8 @@ TEST_P(TrainedHere, EqualsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, TrainedHere,
-                         testing::Values("bytes", "bytes-split", "fallback", "unigram", "sp-bpe",
-                                         "sp-unigram"),
+                         testing::Values("bytes", "bytes-split", "cased", "fallback", "unigram",
+                                         "sp-bpe", "sp-unigram", "sp-plain"),
                          [](const auto& name) {
                            std::string text = name.param;
                            std::erase(text, '-');
@@ -127,6 +127,12 @@ TEST(Tokenizers, BadFilesAreRefused) {
     EXPECT_TRUE(refused(name, "x")) << name;
   }
   EXPECT_TRUE(refused("tokenizer.json", std::string(5000, '[')));
+  const std::string deep = std::string(1 << 18, '[') + std::string(1 << 18, ']');
+  EXPECT_TRUE(
+      refused("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": )" +
+                                    deep + R"(}, "normalizer": )" + deep + "}"));
+  EXPECT_TRUE(refused("tokenizer.json", R"({"model": {"type": "BPE", "dropout": 0.1,
+                                                      "vocab": {"a": 0}, "merges": []}})"));
   EXPECT_TRUE(refused("tokenizer.json", R"({"model": {"type": "WordLevel", "vocab": {}}})"));
   EXPECT_TRUE(
       refused("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 4294967295}}})"));

@@ -8,6 +8,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/unit/mpc/model/small_model.h"
 
@@ -96,6 +97,67 @@ TEST_F(ModelDirectory, FindsSentencePiecesFile) {
   EXPECT_NE(named.error().message.find("the tokenizer has"), std::string::npos);
   Write("sentencepiece.bpe.model", std::string("no model"));
   ExpectRefused("tokenizer.model: ");
+}
+
+// Beside vocab.txt it says what is not in it.
+TEST_F(ModelDirectory, ReadsWhetherTheVocabularyIsCased) {
+  Write("vocab.txt", std::string("[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\nUn\n"));
+  const auto ids = [&] { return ReadModel(directory_, "", "")->tokenizer.Encode("Un un"); };
+  EXPECT_EQ(ids(), (std::vector<std::uint32_t>{2, 4, 4, 3}));
+  Write("tokenizer_config.json", std::string(R"({"do_lower_case": false})"));
+  EXPECT_EQ(ids(), (std::vector<std::uint32_t>{2, 5, 4, 3}));
+  const auto model = ReadModel(directory_, "", "");
+  const auto packed = mpc::UnpackTokenizer(mpc::PackTokenizer(model->tokenizer_files));
+  EXPECT_EQ(mpc::Tokenizer::From(*packed)->Encode("Un un"), ids());
+}
+
+// A text's first token must not be what the config calls a pad.
+TEST_F(ModelDirectory, TakesTheTokenizersPad) {
+  Write("vocab.txt", std::string("[CLS]\n[UNK]\n[PAD]\n[SEP]\nun\n"));
+  const auto model = ReadModel(directory_, "", "");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->reference.config.pad_token_id, 2u);
+  EXPECT_EQ(proto::AsText(model->tokenizer_files.at("pad")), "2");
+}
+
+TEST_F(ModelDirectory, RefusesWhatFollowsAnEmbedding) {
+  mpc::SmallModelFiles small;
+  const std::string name = "BertForSequenceClassification";
+  small.config.replace(small.config.find(name), name.size(), "BertModel");
+  Write("config.json", small.config);
+  auto tensors = SmallTensors();
+  std::erase_if(tensors, [](const auto& t) { return t.name.find("classifier") == 0; });
+  Write("model.safetensors", Written(tensors));
+  const auto modules = [](const std::string& last) {
+    return R"([{"type": "sentence_transformers.models.Transformer"},
+               {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+               {"type": "sentence_transformers.models.)" +
+           last + R"("}])";
+  };
+  Write("modules.json", modules("Normalize"));
+  fs::create_directory(directory_ + "/1_Pooling");
+  Write("1_Pooling/config.json", std::string(R"({"pooling_mode_cls_token": true})"));
+  const auto model = ReadModel(directory_, "", "");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->reference.config.pooling, mpc::Pooling::kFirst);
+  Write("1_Pooling/config.json",
+        std::string(R"({"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true})"));
+  ExpectRefused("this pooling is not supported");
+  Write("modules.json", modules("Dense"));
+  ExpectRefused("models.Dense");
+}
+
+TEST_F(ModelDirectory, WaitsForNoPipe) {
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt", "calibration.txt"}) {
+    const std::string path = directory_ + "/" + name, aside = directory_ + "/aside";
+    fs::rename(path, aside);
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    ExpectRefused("is no file");
+    fs::remove(path);
+    fs::rename(aside, path);
+  }
+  fs::resize_file(directory_ + "/config.json", std::uint64_t{1} << 40);  // Without a block of it.
+  ExpectRefused("config.json");
 }
 
 TEST_F(ModelDirectory, NamesAnExtraTensor) {
