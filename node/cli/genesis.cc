@@ -123,9 +123,11 @@ class Runner {
     }
     ceremony_.emplace(std::move(setup));
     network_.emplace(self_, std::move(tls), std::move(peers), listen,
-                     Network::Callbacks{[this](PartyId from, Channel, proto::Bytes bytes) {
+                     Network::Callbacks{[this](PartyId from, Channel, proto::Bytes& bytes) {
+                                          if (!queue_.has_room()) return false;
                                           const std::size_t weight = bytes.size();
-                                          queue_.PushWait({from, std::move(bytes)}, weight);
+                                          queue_.Push({from, std::move(bytes)}, weight);
+                                          return true;
                                         },
                                         [this](PartyId party, Channel channel) {
                                           if (channel == Channel::kControl)

@@ -124,13 +124,17 @@ Host::~Host() {
 }
 
 Result<> Host::Start() {
+  Network::Prepare();
   peers_ = std::make_unique<Peers>(
       config_.peer_listen,
-      Peers::Callbacks{[this](const proto::PublicKey& from, Channel channel, proto::Bytes bytes) {
-                         if (!delay_line_) return OnMessage(from, channel, std::move(bytes));
+      Peers::Callbacks{[this](const proto::PublicKey& from, Channel channel, proto::Bytes& bytes) {
+                         if (!delay_line_) return OnMessage(from, channel, bytes);
                          delay_line_->Push([this, from, channel, bytes = std::move(bytes)] {
-                           OnMessage(from, channel, bytes);
+                           while (!OnMessage(from, channel, bytes)) {
+                             std::this_thread::sleep_for(kOfferAgainMs);
+                           }
                          });
+                         return true;
                        },
                        [this](const proto::PublicKey& peer, Channel channel) {
                          if (channel == Channel::kControl) {
@@ -173,12 +177,16 @@ void Host::Stop() {
   if (service_thread_.joinable()) service_thread_.join();
 }
 
-void Host::OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes) {
+bool Host::OnMessage(const proto::PublicKey& from, Channel channel, const proto::Bytes& bytes) {
+  const bool has_room =
+      channel == Channel::kControl ? ledger_queue_.has_room() : service_queue_.has_room();
+  if (!has_room) return false;
   const std::size_t size = bytes.size() + kItemOverhead;
   const auto refuse = [&](const std::string& why) {
     // Said at the 1st, 2nd, 4th, ... time: a peer must not fill the disk with our log.
-    if (!std::has_single_bit(++undecodable_)) return;
+    if (!std::has_single_bit(++undecodable_)) return true;
     spdlog::warn("{} sent a message that does not decode: {}", from.hex().substr(0, 8), why);
+    return true;
   };
   if (bytes.size() < sizeof(std::uint64_t)) return refuse("it is too short");
   const std::uint64_t epoch = proto::GetU64(bytes);
@@ -186,7 +194,7 @@ void Host::OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes
   if (channel == Channel::kControl && proto::sync::IsSync(content)) {
     auto message = proto::sync::DecodeMessage(content);
     if (!message) return refuse(message.error().message);
-    ledger_queue_.PushWait(SyncFromPeer{from, epoch, std::move(*message)}, size);
+    ledger_queue_.Push(SyncFromPeer{from, epoch, std::move(*message)}, size);
   } else if (channel == Channel::kControl) {
     auto message = proto::dag::DecodeMessage(content);
     if (!message) return refuse(message.error().message);
@@ -194,12 +202,13 @@ void Host::OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes
     if (const auto* batch = std::get_if<proto::dag::Batch>(&*message)) {
       checkers_->Add(batch->transactions);
     }
-    ledger_queue_.PushWait(FromPeer{from, epoch, std::move(*message)}, size);
+    ledger_queue_.Push(FromPeer{from, epoch, std::move(*message)}, size);
   } else {
     auto message = DecodeInferenceMessage(content);
     if (!message) return refuse(message.error().message);
-    service_queue_.PushWait(Bulk{from, epoch, std::move(*message), size}, size);
+    service_queue_.Push(Bulk{from, epoch, std::move(*message), size}, size);
   }
+  return true;
 }
 
 // ---- the ledger's thread -----------------------------------------------------------------------

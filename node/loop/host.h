@@ -5,7 +5,7 @@
 //                     compute for seconds without holding up the ledger
 //   follower thread   fetches pages of blocks while this node is no member or is left behind, hands
 //                     its transactions to members, and changes the network with the epoch
-//   network threads   decode and enqueue
+//   network thread    all links; decodes and enqueues
 //   check threads     verify the transactions of peers' batches
 //   interface threads JSON-RPC, on snapshots
 //
@@ -190,7 +190,8 @@ class Host : public Backend {
   Service* NewestService();
   void Handle(Bulk message);
   void Fail(const std::string& reason);
-  void OnMessage(const proto::PublicKey& from, Channel channel, proto::Bytes bytes);
+  // False, with nothing done, when there is no room.
+  bool OnMessage(const proto::PublicKey& from, Channel channel, const proto::Bytes& bytes);
   void UpdatePeers();
   bool FetchPage();
   void FetchLinks(const proto::ValidatorSpec& server);

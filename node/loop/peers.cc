@@ -46,8 +46,8 @@ proto::Result<> Peers::Become(const TlsIdentity& identity,
   active->network = std::make_unique<Network>(
       static_cast<PartyId>(own - sound.begin()), identity, std::move(infos),
       listen_address_.empty() ? own->peer_address : listen_address_,
-      Network::Callbacks{[this, sound](PartyId from, Channel channel, proto::Bytes bytes) {
-                           callbacks_.on_message(sound[Index(from)].key, channel, std::move(bytes));
+      Network::Callbacks{[this, sound](PartyId from, Channel channel, proto::Bytes& bytes) {
+                           return callbacks_.on_message(sound[Index(from)].key, channel, bytes);
                          },
                          [this, sound](PartyId party, Channel channel) {
                            spdlog::debug("connected to {} ({})", sound[Index(party)].name,

@@ -18,7 +18,7 @@ namespace node {
 class Peers {
  public:
   struct Callbacks {  // As Network's.
-    std::function<void(const proto::PublicKey&, Channel, proto::Bytes)> on_message;
+    std::function<bool(const proto::PublicKey&, Channel, proto::Bytes&)> on_message;
     std::function<void(const proto::PublicKey&, Channel)> on_connected;
   };
 
@@ -27,9 +27,8 @@ class Peers {
   ~Peers() { Stop(); }
 
   // Connects to the others among `validators` (ascending by key) as the one that has this
-  // identity's certificate; to nobody if none has. Not from a callback, nor from a thread that
-  // empties the queues which on_message fills. Validators whose certificates cannot be pinned are
-  // left out.
+  // identity's certificate; to nobody if none has. Not from a callback. Validators whose
+  // certificates cannot be pinned are left out.
   proto::Result<> Become(const TlsIdentity& identity,
                          const std::vector<proto::ValidatorSpec>& validators);
   // Drops the message when there is no such peer now.

@@ -22,6 +22,12 @@ inline constexpr std::size_t kFrameBytesMax = kMiB;          // The data of one 
 inline constexpr std::size_t kFrameOverheadMax = 64;         // Its tags and lengths.
 inline constexpr std::size_t kQueueOverheadPerMessage = 64;  // So that empty messages count.
 
+// What a peer may send before it is read, of each stream. Fixed: gRPC's estimate of what the line
+// holds costs a ping and two timers for every few messages.
+inline constexpr int kWindowBytes = 4 << 20;
+// A message that the host did not take is offered again after this.
+inline constexpr std::chrono::milliseconds kOfferAgainMs{5};
+
 struct ChannelLimits {
   // One message. It also bounds what a peer can make us hold: one message a channel is assembled at
   // a time, so a peer occupies at most the sum over the channels (1040 MiB) and its flow-control

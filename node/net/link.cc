@@ -28,106 +28,127 @@ std::shared_ptr<grpc::Channel> Connect(const Link::Peer& peer) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kDeadAfterMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // No bound.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   return grpc::CreateCustomChannel(peer.address, peer.credentials, arguments);
 }
 
 }  // namespace
 
-// gRPC's view of the stream. A read is always pending although the peer never writes: that it ends
-// is how the end of the stream is noticed. The hold lets the host's threads start writes until
-// then.
-class Link::Call final : public grpc::ClientBidiReactor<wire::Frame, wire::Nothing> {
+// One stream. A read is always pending although the peer never writes: that it ends is how the end
+// of the stream is noticed. gRPC is done when all that was begun has ended, and Finish last.
+class Link::Call final {
  public:
-  explicit Call(Link& link) : link_(link) {}
+  explicit Call(Link& link)
+      : link_(link),
+        stub_(wire::Peer::NewStub(Connect(link.peer_))),
+        stream_(link.channel_ == Channel::kControl
+                    ? stub_->PrepareAsyncControl(&context_, &link.poller_.queue())
+                    : stub_->PrepareAsyncBulk(&context_, &link.poller_.queue())) {}
 
-  void Start(wire::Peer::Stub& stub) {
-    if (link_.channel_ == Channel::kControl) {
-      stub.async()->Control(&context_, this);
-    } else {
-      stub.async()->Bulk(&context_, this);
-    }
-    AddHold();
-    StartRead(&nothing_);
-    StartCall();
+  void Start() {
+    pending_ = 1;
+    stream_->StartCall(&started_);
   }
   void Cancel() { context_.TryCancel(); }
-  void Write(proto::ByteSpan data, std::uint64_t more) {
+  // `is_last`: nothing waits behind it. Else it may travel with what follows.
+  void Write(proto::ByteSpan data, std::uint64_t more, bool is_last) {
     frame_.set_data(data.data(), data.size());
     frame_.set_more(more);
-    StartWrite(&frame_);
+    ++pending_;
+    grpc::WriteOptions options;
+    if (!is_last) options.set_buffer_hint();
+    stream_->Write(frame_, options, &written_);
   }
-
-  // Set under the link's mutex; `status` is read after `done`.
-  bool done = false;
-  grpc::Status status;
 
  private:
-  void OnReadInitialMetadataDone(bool ok) override {
-    const std::lock_guard lock(link_.mutex_);
-    if (!ok || link_.stage_ != Stage::kDialing) return;
-    link_.stage_ = Stage::kUp;
-    link_.changed_.notify_all();
+  void OnStarted(bool ok) {
+    if (ok) Begin([&] { stream_->ReadInitialMetadata(&accepted_); });
+    Ended(ok);
   }
-
-  void OnReadDone(bool ok) override {
-    const std::lock_guard lock(link_.mutex_);
-    if (ok) Cancel();  // A peer that answers breaks the protocol.
-    link_.stage_ = Stage::kOver;
-    RemoveHold();
-    link_.changed_.notify_all();
-  }
-
-  void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(link_.mutex_);
-    link_.writing_ = false;
-    if (!ok || link_.stage_ != Stage::kUp) return;
-    const std::size_t size = frame_.data().size();
-    link_.status_.bytes_sent += size;
-    link_.offset_ += size;
-    if (frame_.more() == 0) {
-      link_.status_.messages_sent += 1;
-      link_.queue_bytes_ -= link_.offset_ + kQueueOverheadPerMessage;
-      link_.queue_.pop_front();
-      link_.offset_ = 0;
+  void OnAccepted(bool ok) {
+    if (ok) {
+      Begin([&] { stream_->Read(&nothing_, &read_); });
+      link_.OnAccepted();
     }
-    link_.WriteNext();
+    Ended(ok);
   }
+  void OnRead(bool ok) {
+    if (ok) Cancel();  // A peer that answers breaks the protocol.
+    Ended(false);
+  }
+  void OnWritten(bool ok) {
+    if (ok) link_.OnWritten(frame_.data().size(), frame_.more());
+    Ended(ok);
+  }
+  void OnFinished() { link_.OnOver(status_.error_message()); }
 
-  void OnDone(const grpc::Status& result) override {
-    const std::lock_guard lock(link_.mutex_);
-    status = result;
-    done = true;
-    link_.changed_.notify_all();
+  template <class Operation>
+  void Begin(Operation operation) {
+    ++pending_;
+    operation();
+  }
+  void Ended(bool ok) {
+    if (!ok && !std::exchange(over_, true)) {
+      const std::lock_guard lock(link_.mutex_);
+      link_.stage_ = Stage::kOver;
+    }
+    if (--pending_ == 0 && over_) stream_->Finish(&status_, &finished_);
   }
 
   Link& link_;
   grpc::ClientContext context_;
+  const std::unique_ptr<wire::Peer::Stub> stub_;
+  const std::unique_ptr<grpc::ClientAsyncReaderWriter<wire::Frame, wire::Nothing>> stream_;
   wire::Frame frame_;
   wire::Nothing nothing_;
+  grpc::Status status_;
+  int pending_ = 0;
+  bool over_ = false;
+  Poller::Tag started_ = [this](bool ok) { OnStarted(ok); };
+  Poller::Tag accepted_ = [this](bool ok) { OnAccepted(ok); };
+  Poller::Tag read_ = [this](bool ok) { OnRead(ok); };
+  Poller::Tag written_ = [this](bool ok) { OnWritten(ok); };
+  Poller::Tag finished_ = [this](bool) { OnFinished(); };
 };
 
-Link::Link(Peer peer, Channel channel, const Limits& limits, Events events)
-    : peer_(std::move(peer)), channel_(channel), limits_(limits), events_(std::move(events)) {}
+Link::Link(Poller& poller, Peer peer, Channel channel, const Limits& limits, Events events)
+    : poller_(poller),
+      peer_(std::move(peer)),
+      channel_(channel),
+      limits_(limits),
+      events_(std::move(events)),
+      pause_(limits.redial_ms_min) {}
 
-Link::~Link() {
-  RequestStop();
-  Join();
-}
+Link::~Link() = default;
 
 void Link::Start() {
-  CHECK(!thread_.joinable());
-  thread_ = std::thread([this] { Run(); });
+  {
+    const std::lock_guard lock(mutex_);
+    CHECK(!runs_);
+    runs_ = true;
+  }
+  poller_.Post([this] { Dial(); });
 }
 
 void Link::RequestStop() {
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!runs_ || stopping_) return;
+    stopping_ = true;
+  }
+  poller_.Post([this] {
+    poller_.Cancel(timer_);
+    const std::lock_guard lock(mutex_);
+    if (call_) return Close();
+    runs_ = false;
+    stopped_.notify_all();
+  });
 }
 
 void Link::Join() {
-  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(mutex_);
+  stopped_.wait(lock, [this] { return !runs_; });
 }
 
 void Link::Send(std::shared_ptr<const proto::Bytes> message) {
@@ -140,7 +161,7 @@ void Link::Send(std::shared_ptr<const proto::Bytes> message) {
     reason_ = "The peer reads too slowly: its queue is full.";
     return Close();
   }
-  WriteNext();
+  if (!std::exchange(writing_, true)) poller_.Post([this] { WriteNext(); });
 }
 
 Link::Status Link::status() const {
@@ -151,70 +172,102 @@ Link::Status Link::status() const {
   return status;
 }
 
-void Link::WriteNext() {
-  if (writing_ || queue_.empty()) return;
-  const proto::Bytes& message = *queue_.front();
-  const Cut cut = CutFrame(message.size(), offset_);
-  writing_ = true;
-  call_->Write(proto::ByteSpan(message).subspan(offset_, cut.size), cut.more);
-}
-
 void Link::Close() {
   stage_ = Stage::kOver;
   queue_.clear();
   queue_bytes_ = 0;
   offset_ = 0;
   call_->Cancel();
-  changed_.notify_all();
 }
 
-void Link::Run() {
-  auto pause = limits_.redial_ms_min;
-  while (true) {
-    const bool lasted = Dial();
-    if (lasted) pause = limits_.redial_ms_min;
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, pause, [this] { return stopping_; })) return;
-    pause = std::min(2 * pause, limits_.redial_ms_max);
+void Link::Dial() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    stage_ = Stage::kDialing;
+    reason_.clear();
+    writing_ = false;
+    call_ = std::make_unique<Call>(*this);
   }
+  accepted_ = false;
+  call_->Start();
+  timer_ = poller_.After(limits_.dial_ms_max, [this] {
+    const std::lock_guard lock(mutex_);
+    if (stage_ != Stage::kDialing) return;
+    reason_ = "The peer did not answer in time.";
+    Close();
+  });
 }
 
-bool Link::Dial() {
-  using Clock = std::chrono::steady_clock;
-  const auto stub = wire::Peer::NewStub(Connect(peer_));
-  Call call(*this);
-  std::unique_lock lock(mutex_);
-  if (stopping_) return false;
-  stage_ = Stage::kDialing;
-  reason_.clear();
-  call_ = &call;
-  lock.unlock();
-  call.Start(*stub);
-
-  lock.lock();
-  const bool answered = changed_.wait_for(
-      lock, limits_.dial_ms_max, [this] { return stage_ != Stage::kDialing || stopping_; });
-  const bool accepted = stage_ == Stage::kUp && !stopping_;
-  const auto since = Clock::now();
-  if (accepted) {
+void Link::OnAccepted() {
+  poller_.Cancel(timer_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stage_ != Stage::kDialing) return;
+    stage_ = Stage::kUp;
     status_.connections += 1;
     status_.last_error.clear();
-    lock.unlock();
-    events_.connected();
-    lock.lock();
-    changed_.wait(lock, [this] { return stage_ != Stage::kUp || stopping_; });
   }
-  if (!answered) reason_ = "The peer did not answer in time.";
-  Close();
-  changed_.wait(lock, [&call] { return call.done; });
-  call_ = nullptr;
-  stage_ = Stage::kDown;
-  // An end that was not ours has its reason in gRPC's status.
-  status_.last_error = reason_.empty() ? call.status.error_message() : reason_;
-  lock.unlock();
+  accepted_ = true;
+  since_ = std::chrono::steady_clock::now();
+  events_.connected();
+}
 
-  if (accepted) events_.disconnected();
-  return accepted && Clock::now() - since > limits_.redial_ms_max;
+void Link::WriteNext() {
+  std::shared_ptr<const proto::Bytes> message;
+  Cut cut{};
+  std::size_t offset = 0;
+  bool is_last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    writing_ = stage_ == Stage::kUp && !queue_.empty();
+    if (!writing_) return;
+    message = queue_.front();
+    offset = offset_;
+    cut = CutFrame(message->size(), offset);
+    is_last = cut.more == 0 && queue_.size() == 1;
+  }
+  call_->Write(proto::ByteSpan(*message).subspan(offset, cut.size), cut.more, is_last);
+}
+
+void Link::OnWritten(std::size_t size, std::uint64_t more) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stage_ != Stage::kUp) return;
+    status_.bytes_sent += size;
+    offset_ += size;
+    if (more == 0) {
+      status_.messages_sent += 1;
+      queue_bytes_ -= offset_ + kQueueOverheadPerMessage;
+      queue_.pop_front();
+      offset_ = 0;
+    }
+  }
+  WriteNext();
+}
+
+void Link::OnOver(const std::string& reason) {
+  poller_.Cancel(timer_);
+  std::unique_ptr<Call> call;  // Destroyed at the end: this is called from it.
+  {
+    const std::lock_guard lock(mutex_);
+    Close();
+    call = std::move(call_);
+    stage_ = Stage::kDown;
+    // An end that was not ours has its reason in gRPC's status.
+    status_.last_error = reason_.empty() ? reason : reason_;
+  }
+  if (accepted_) events_.disconnected();
+  const bool lasted =
+      accepted_ && std::chrono::steady_clock::now() - since_ > limits_.redial_ms_max;
+  if (lasted) pause_ = limits_.redial_ms_min;
+  timer_ = poller_.After(pause_, [this] { Dial(); });
+  pause_ = std::min(2 * pause_, limits_.redial_ms_max);
+  const std::lock_guard lock(mutex_);
+  if (!stopping_) return;
+  poller_.Cancel(timer_);
+  runs_ = false;
+  stopped_.notify_all();
 }
 
 }  // namespace node

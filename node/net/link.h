@@ -5,7 +5,8 @@
 // sent while the link is down is dropped. So a host that resends on connected() whatever the peer
 // may still need loses nothing, and no queue grows for a peer that is gone.
 //
-// A thread dials and waits; gRPC's own threads write. Send() never blocks.
+// All of it is done on the poller's thread; Send() never blocks, and wakes it once for whatever is
+// sent while it waits.
 #pragma once
 
 #include <condition_variable>
@@ -14,11 +15,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include <grpcpp/security/credentials.h>
 
 #include "node/net/limits.h"
+#include "node/net/poller.h"
 #include "proto/base/bytes.h"
 
 namespace node {
@@ -32,7 +33,7 @@ class Link {
   };
   struct Events {
     std::function<void()> connected;     // The peer reads our stream.
-    std::function<void()> disconnected;  // It does no longer. Both come from the link's thread.
+    std::function<void()> disconnected;  // It does no longer. Both come from the poller's thread.
   };
   struct Status {
     bool up = false;
@@ -43,12 +44,13 @@ class Link {
     std::string last_error;         // Why it went down, or does not come up; empty while up.
   };
 
-  Link(Peer peer, Channel channel, const Limits& limits, Events events);
+  // The poller outlives the link, and is stopped before the link is destroyed.
+  Link(Poller& poller, Peer peer, Channel channel, const Limits& limits, Events events);
   ~Link();
 
   void Start();
   void Send(std::shared_ptr<const proto::Bytes> message);
-  // The first asks, the second waits; links are asked together, then awaited.
+  // The first asks, the second waits; links are asked together, then awaited. The poller runs.
   void RequestStop();
   void Join();
   Status status() const;
@@ -57,29 +59,39 @@ class Link {
   class Call;
   enum class Stage { kDown, kDialing, kUp, kOver };
 
-  void Run();
-  bool Dial();       // One stream from dialling to its end; whether it lasted.
-  void WriteNext();  // These two hold the mutex.
-  void Close();
+  // On the poller's thread.
+  void Dial();
+  void OnAccepted();
+  void OnOver(const std::string& reason);  // gRPC is done with the call.
+  void WriteNext();
+  void OnWritten(std::size_t size, std::uint64_t more);
 
+  void Close();  // Holds the mutex.
+
+  Poller& poller_;
   const Peer peer_;
   const Channel channel_;
   const Limits limits_;
   const Events events_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  // The poller's.
+  std::chrono::milliseconds pause_;
+  Poller::Timer timer_ = 0;  // The end of a dialling's patience, or of a pause.
+  bool accepted_ = false;
+  std::chrono::steady_clock::time_point since_;
+
+  mutable std::mutex mutex_;  // Guards what follows.
+  std::condition_variable stopped_;
+  bool runs_ = false;
   bool stopping_ = false;
   Stage stage_ = Stage::kDown;
-  Call* call_ = nullptr;  // From dialling until gRPC is done with it.
-  std::string reason_;    // Ours for closing it.
-  bool writing_ = false;
+  std::unique_ptr<Call> call_;  // From dialling until gRPC is done with it.
+  std::string reason_;          // Ours for closing it.
+  bool writing_ = false;        // Or about to.
   std::deque<std::shared_ptr<const proto::Bytes>> queue_;
   std::size_t offset_ = 0;  // Into the first of the queue.
   std::size_t queue_bytes_ = 0;
   Status status_;
-
-  std::thread thread_;
 };
 
 }  // namespace node

@@ -1,9 +1,11 @@
 #include "node/net/listener.h"
 
 #include <array>
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
+#include <future>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -24,9 +26,7 @@ constexpr int kDeadAfterMs = 20000;
 constexpr int kPingIntervalMsMin = 1000;
 constexpr int kStreamsPerConnection = 4;
 constexpr int kMetadataBytesMax = 8192;
-constexpr std::size_t kThreadsPerPeer = 16;  // Two a channel, and some that are being refused.
-
-using Stream = grpc::ServerReaderWriter<wire::Nothing, wire::Frame>;
+constexpr std::size_t kCallsPerPeer = 16;  // Two a channel, and some that are being refused.
 
 // Whoever links the library for reflection gives it to every server of the process.
 class WithoutPlugins final : public grpc::ServerBuilderOption {
@@ -39,39 +39,45 @@ class WithoutPlugins final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-class Listener::Service final : public wire::Peer::Service {
+// The streams that there are. But for status() the poller's thread has all of it.
+class Listener::Streams {
  public:
-  Service(const std::map<proto::PartyId, std::string>& peers, const Limits& limits,
-          OnMessage on_message)
-      : limits_(limits), on_message_(std::move(on_message)) {
+  // The place of a peer's one stream of a channel.
+  struct Seat {
+    Call* reading = nullptr;
+    Call* waiting = nullptr;  // A newer stream that waits for the seat.
+    Status status;            // Under the mutex.
+  };
+
+  Streams(const std::map<proto::PartyId, std::string>& peers, const Limits& bounds, OnMessage offer)
+      : limits(bounds),
+        on_message(std::move(offer)),
+        calls_max_(kCallsPerPeer * (peers.size() + 1)) {
     for (const auto& [peer, pem] : peers) {
       CHECK(by_certificate_.emplace(pem, peer).second);
       for (const Channel channel : kChannels) seats_.try_emplace({peer, channel});
     }
   }
 
-  grpc::Status Control(grpc::ServerContext* context, Stream* stream) override {
-    return Receive(*context, *stream, Channel::kControl);
+  void Start(grpc::ServerCompletionQueue& queue, Poller& poller) {
+    queue_ = &queue;
+    poller_ = &poller;
+    for (const Channel channel : kChannels) Expect(channel);
   }
-  grpc::Status Bulk(grpc::ServerContext* context, Stream* stream) override {
-    return Receive(*context, *stream, Channel::kBulk);
+  // Streams end by themselves, once the server ends their calls; which may have gone before.
+  void Stop() { stopping_ = true; }
+  void AwaitEnd() {
+    std::promise<void> ended;
+    poller_->Post([this, &ended] {
+      ended_ = &ended;
+      if (calls_.empty()) ended.set_value();
+    });
+    ended.get_future().wait();
   }
+  bool stopping() const { return stopping_; }
 
-  Status status(proto::PartyId peer, Channel channel) const {
-    const std::lock_guard lock(mutex_);
-    const Seat& seat = seats_.at({peer, channel});
-    Status status = seat.status;
-    status.up = seat.reading != nullptr;
-    return status;
-  }
-
- private:
-  // The place of a peer's one stream of a channel.
-  struct Seat {
-    grpc::ServerContext* reading = nullptr;
-    bool awaited = false;  // A newer stream waits for the seat.
-    Status status;
-  };
+  void Expect(Channel channel);
+  void Delete(Call* call);
 
   std::optional<proto::PartyId> Identify(const grpc::ServerContext& context) const {
     const auto properties = context.auth_context()->FindPropertyValues("x509_pem_cert");
@@ -81,84 +87,168 @@ class Listener::Service final : public wire::Peer::Service {
     if (found == by_certificate_.end()) return std::nullopt;
     return found->second;
   }
+  Seat& seat(proto::PartyId peer, Channel channel) { return seats_.at({peer, channel}); }
 
-  bool Take(Seat& seat, grpc::ServerContext& context) {
-    std::unique_lock lock(mutex_);
-    if (seat.awaited) return false;
-    if (seat.reading) {
-      seat.reading->TryCancel();
-      seat.awaited = true;
-      left_.wait(lock, [&seat] { return !seat.reading; });
-      seat.awaited = false;
-    }
-    seat.reading = &context;
-    return true;
-  }
-
-  // Leaves the seat however the reading ends, an exception of memory included.
-  struct Seated {
-    Service& service;
-    Seat& seat;
-
-    ~Seated() {
-      const std::lock_guard lock(service.mutex_);
-      seat.reading = nullptr;
-      service.left_.notify_all();
-    }
-  };
-
-  grpc::Status Receive(grpc::ServerContext& context, Stream& stream, Channel channel) {
-    const auto peer = Identify(context);
-    if (!peer) return {grpc::StatusCode::PERMISSION_DENIED, "This certificate is not pinned."};
-    Seat& seat = seats_.at({*peer, channel});
-    if (!Take(seat, context)) {
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "Another stream of yours is waiting already."};
-    }
-    const Seated seated{*this, seat};
-    stream.SendInitialMetadata();  // To the peer: you are being read.
-    const proto::Result<> read = Read(stream, *peer, channel, seat);
-    if (read) return grpc::Status::OK;
+  Status status(proto::PartyId peer, Channel channel) const {
     const std::lock_guard lock(mutex_);
-    seat.status.last_error = read.error().message;
-    return {grpc::StatusCode::INVALID_ARGUMENT, read.error().message};
+    return seats_.at({peer, channel}).status;
+  }
+  template <class Change>
+  void ChangeStatus(Seat& seat, Change change) {
+    const std::lock_guard lock(mutex_);
+    change(seat.status);
   }
 
-  // Until the stream ends, or its frames are wrong.
-  proto::Result<> Read(Stream& stream, proto::PartyId peer, Channel channel, Seat& seat) {
-    Assembler assembler(limits_.of(channel).message_bytes_max);
-    wire::Frame frame;
-    while (stream.Read(&frame)) {
-      auto message = assembler.Add(proto::AsBytes(frame.data()), frame.more());
-      if (!message) return tl::unexpected(message.error());
-      if (!message->has_value()) continue;
-      {
-        const std::lock_guard lock(mutex_);
-        seat.status.bytes_received += (*message)->size();
-        seat.status.messages_received += 1;
-      }
-      on_message_(peer, channel, std::move(**message));
-    }
-    return {};
-  }
+  wire::Peer::AsyncService service;
+  const Limits limits;
+  const OnMessage on_message;
+  grpc::ServerCompletionQueue& queue() { return *queue_; }
+  Poller& poller() { return *poller_; }
 
-  const Limits limits_;
-  const OnMessage on_message_;
+ private:
+  const std::size_t calls_max_;
   std::map<std::string, proto::PartyId, std::less<>> by_certificate_;
+  grpc::ServerCompletionQueue* queue_ = nullptr;
+  Poller* poller_ = nullptr;
+  std::atomic<bool> stopping_ = false;
+  std::promise<void>* ended_ = nullptr;  // Somebody awaits the end of the last call.
+  std::map<Call*, std::unique_ptr<Call>> calls_;
+  std::vector<Channel> unexpected_;  // Of these no stream is accepted until some call has ended.
 
   mutable std::mutex mutex_;
-  std::condition_variable left_;
   std::map<std::pair<proto::PartyId, Channel>, Seat> seats_;  // Filled once: references stay.
 };
 
+// One stream, or the place for one. One operation is under way at a time; none while the stream
+// waits for its seat or its message to be taken.
+class Listener::Call {
+ public:
+  Call(Streams& streams, Channel channel)
+      : streams_(streams),
+        channel_(channel),
+        assembler_(streams.limits.of(channel).message_bytes_max) {
+    if (channel == Channel::kControl) {
+      streams.service.RequestControl(&context_, &stream_, &streams.queue(), &streams.queue(),
+                                     &arrived_);
+    } else {
+      streams.service.RequestBulk(&context_, &stream_, &streams.queue(), &streams.queue(),
+                                  &arrived_);
+    }
+  }
+
+ private:
+  void OnArrived(bool ok) {
+    if (!ok) return streams_.Delete(this);  // The server has ended.
+    streams_.Expect(channel_);
+    const auto peer = streams_.Identify(context_);
+    if (!peer) {
+      return Finish({grpc::StatusCode::PERMISSION_DENIED, "This certificate is not pinned."});
+    }
+    peer_ = *peer;
+    Streams::Seat& seat = streams_.seat(peer_, channel_);
+    if (seat.waiting) {
+      return Finish(
+          {grpc::StatusCode::RESOURCE_EXHAUSTED, "Another stream of yours is waiting already."});
+    }
+    if (!seat.reading) return Sit(seat);
+    seat.waiting = this;
+    seat.reading->context_.TryCancel();
+  }
+
+  void Sit(Streams::Seat& seat) {
+    seat_ = &seat;
+    seat.reading = this;
+    streams_.ChangeStatus(seat, [](Status& status) { status.up = true; });
+    stream_.SendInitialMetadata(&accepted_);  // To the peer: you are being read.
+  }
+
+  void Read(bool ok) {
+    if (!ok) return Leave(grpc::Status::OK);
+    stream_.Read(&frame_, &read_);
+  }
+
+  void OnRead(bool ok) {
+    if (!ok) return Leave(grpc::Status::OK);
+    proto::Result<std::optional<proto::Bytes>> message;
+    try {
+      message = assembler_.Add(proto::AsBytes(frame_.data()), frame_.more());
+    } catch (const std::bad_alloc&) {
+      message = proto::Fail(proto::ErrorCode::kExhausted, "There is no memory for the message.");
+    }
+    if (!message) {
+      const std::string& why = message.error().message;
+      streams_.ChangeStatus(*seat_, [&](Status& status) { status.last_error = why; });
+      return Leave({grpc::StatusCode::INVALID_ARGUMENT, why});
+    }
+    if (!message->has_value()) return Read(true);
+    message_ = std::move(**message);
+    Deliver();
+  }
+
+  void Deliver() {
+    if (streams_.stopping()) return Leave(grpc::Status::OK);
+    const std::size_t size = message_.size();
+    if (!streams_.on_message(peer_, channel_, message_)) {
+      streams_.poller().After(kOfferAgainMs, [this] { Deliver(); });
+      return;
+    }
+    message_.clear();
+    streams_.ChangeStatus(*seat_, [&](Status& status) {
+      status.bytes_received += size;
+      status.messages_received += 1;
+    });
+    Read(true);
+  }
+
+  void Leave(const grpc::Status& status) {
+    Streams::Seat& seat = *seat_;
+    seat.reading = nullptr;
+    streams_.ChangeStatus(seat, [](Status& of_seat) { of_seat.up = false; });
+    Finish(status);
+    if (Call* const next = std::exchange(seat.waiting, nullptr)) next->Sit(seat);
+  }
+
+  void Finish(const grpc::Status& status) { stream_.Finish(status, &finished_); }
+
+  Streams& streams_;
+  const Channel channel_;
+  proto::PartyId peer_{};
+  Streams::Seat* seat_ = nullptr;
+  grpc::ServerContext context_;
+  grpc::ServerAsyncReaderWriter<wire::Nothing, wire::Frame> stream_{&context_};
+  wire::Frame frame_;
+  Assembler assembler_;
+  proto::Bytes message_;  // Offered, not yet taken.
+  Poller::Tag arrived_ = [this](bool ok) { OnArrived(ok); };
+  Poller::Tag accepted_ = [this](bool ok) { Read(ok); };
+  Poller::Tag read_ = [this](bool ok) { OnRead(ok); };
+  Poller::Tag finished_ = [this](bool) { streams_.Delete(this); };
+};
+
+void Listener::Streams::Expect(Channel channel) {
+  if (stopping_) return;
+  if (calls_.size() >= calls_max_) return unexpected_.push_back(channel);
+  auto call = std::make_unique<Call>(*this, channel);
+  Call* const key = call.get();
+  calls_.emplace(key, std::move(call));
+}
+
+void Listener::Streams::Delete(Call* call) {
+  calls_.erase(call);  // Its tag runs: it is not touched any more.
+  for (const Channel channel : std::exchange(unexpected_, {})) Expect(channel);
+  if (calls_.empty() && ended_) ended_->set_value();
+}
+
 struct Listener::Running {
   std::unique_ptr<grpc::Server> server;
+  Poller poller;
 };
 
 Listener::Listener(TlsIdentity identity, std::map<proto::PartyId, std::string> peers,
                    const Limits& limits, OnMessage on_message)
     : identity_(std::move(identity)),
       peers_(std::move(peers)),
-      service_(std::make_unique<Service>(peers_, limits, std::move(on_message))) {
+      streams_(std::make_unique<Streams>(peers_, limits, std::move(on_message))) {
   CHECK(!peers_.empty());  // Without a root gRPC would trust the system's authorities.
 }
 
@@ -176,7 +266,7 @@ proto::Result<> Listener::Start(const std::string& address) {
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<WithoutPlugins>());
   builder.AddListeningPort(address, grpc::SslServerCredentials(options), &port_);
-  builder.RegisterService(service_.get());
+  builder.RegisterService(&streams_->service);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax + kFrameOverheadMax));
   // A short compressed frame could stand for a long one.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
@@ -190,29 +280,41 @@ proto::Result<> Listener::Start(const std::string& address) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kPingIntervalMsMin);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  grpc::ResourceQuota quota("waxseal-listener");
-  quota.SetMaxThreads(static_cast<int>(kThreadsPerPeer * (peers_.size() + 1)));
-  builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
+  auto queue = builder.AddCompletionQueue();
+  grpc::ServerCompletionQueue& calls = *queue;
 
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server || port_ == 0) {
+    server.reset();
+    const Poller drained(std::move(queue));
     return proto::Fail(proto::ErrorCode::kUnavailable,
                        "Cannot listen for peers on " + address +
                            ": stop what uses the port, or configure an address of this machine "
                            "whose port is free.");
   }
-  running_ = std::make_unique<Running>(Running{std::move(server)});
+  running_.reset(new Running{std::move(server), Poller(std::move(queue))});
+  streams_->Start(calls, running_->poller);
   return {};
+}
+
+Poller& Listener::poller() {
+  CHECK(running_ != nullptr);
+  return running_->poller;
 }
 
 void Listener::Stop() {
   if (!running_) return;
+  streams_->Stop();
   running_->server->Shutdown(std::chrono::system_clock::now());
+  streams_->AwaitEnd();
+  running_->poller.Stop();
   running_.reset();
 }
 
 Listener::Status Listener::status(proto::PartyId peer, Channel channel) const {
-  return service_->status(peer, channel);
+  return streams_->status(peer, channel);
 }
 
 }  // namespace node

@@ -3,7 +3,10 @@
 // Who a peer is follows from the certificate it proved to own in the handshake, compared byte for
 // byte with the pinned ones; names play no part. A peer has one stream a channel: a new one ends
 // the old and is read once the old has been left, so messages never overtake each other across a
-// reconnect. A third is refused, so a peer occupies at most two threads a channel.
+// reconnect. A third is refused.
+//
+// All of it is done on the thread of a poller, which the listener makes: gRPC ties a server to the
+// queue it was built with.
 #pragma once
 
 #include <functional>
@@ -14,15 +17,17 @@
 
 #include "node/net/certificate.h"
 #include "node/net/limits.h"
+#include "node/net/poller.h"
 #include "proto/committee.h"
 
 namespace node {
 
 class Listener {
  public:
-  // One thread a stream. It may block: the peer then waits (that is the back-pressure), and Stop()
-  // waits too, so the host must let it return before.
-  using OnMessage = std::function<void(proto::PartyId, Channel, proto::Bytes)>;
+  // On the poller's thread; may not block. False: not taken, and left as it was. It is offered
+  // again after kOfferAgainMs; till then nothing is read from that peer and channel (that is the
+  // back-pressure).
+  using OnMessage = std::function<bool(proto::PartyId, Channel, proto::Bytes&)>;
 
   struct Status {
     bool up = false;
@@ -36,19 +41,23 @@ class Listener {
            OnMessage on_message);
   ~Listener();
 
-  // kUnavailable when the address cannot be bound. Port 0 takes a free one.
+  // kUnavailable when the address cannot be bound. Port 0 takes a free one. Once.
   proto::Result<> Start(const std::string& address);
+  // After Start(); to be started. What else works on it has ended when the listener is stopped,
+  // which stops it.
+  Poller& poller();
   void Stop();
   int port() const { return port_; }
   Status status(proto::PartyId peer, Channel channel) const;
 
  private:
-  class Service;
+  class Call;
+  class Streams;
   struct Running;
 
   const TlsIdentity identity_;
   const std::map<proto::PartyId, std::string> peers_;
-  std::unique_ptr<Service> service_;
+  std::unique_ptr<Streams> streams_;
   std::unique_ptr<Running> running_;
   int port_ = 0;
 };

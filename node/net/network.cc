@@ -1,5 +1,6 @@
 #include "node/net/network.h"
 
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
@@ -59,7 +60,8 @@ std::unique_ptr<Link> Network::State::MakeLink(const PeerInfo& peer, const std::
                                             identity.certificate_pem};
   const PartyId id = peer.id;
   return std::make_unique<Link>(
-      Link::Peer{peer.address, name, grpc::SslCredentials(options)}, channel, limits,
+      listener->poller(), Link::Peer{peer.address, name, grpc::SslCredentials(options)}, channel,
+      limits,
       Link::Events{[this, id, channel] { callbacks.on_connected(id, channel); },
                    [this, id, channel] { callbacks.on_disconnected(id, channel); }});
 }
@@ -84,6 +86,10 @@ Network::~Network() {
   Stop();
 }
 
+void Network::Prepare() {
+  ::setenv("GRPC_POLL_STRATEGY", "poll", 0);
+}
+
 Result<> Network::Start() {
   State& state = *state_;
   CHECK(!state.listener && state.links.empty());
@@ -101,20 +107,19 @@ Result<> Network::Start() {
 
   std::map<PartyId, std::string> pinned;
   for (const auto& [id, peer] : state.peers) pinned.emplace(id, peer.certificate_pem);
-  auto listener = std::make_unique<Listener>(state.identity, std::move(pinned), state.limits,
-                                             state.callbacks.on_message);
+  state.listener = std::make_unique<Listener>(state.identity, std::move(pinned), state.limits,
+                                              state.callbacks.on_message);
+  if (auto started = state.listener->Start(state.listen_address); !started) {
+    state.listener.reset();
+    return started;
+  }
   // Links first, so that a callback may already send.
   for (const auto& [id, peer] : state.peers) {
     for (const Channel channel : kChannels) {
       state.links.emplace(std::pair(id, channel), state.MakeLink(peer, names->at(id), channel));
     }
   }
-  state.listener = std::move(listener);
-  if (auto started = state.listener->Start(state.listen_address); !started) {
-    state.listener.reset();
-    state.links.clear();
-    return started;
-  }
+  state.listener->poller().Start();
   for (const auto& [key, link] : state.links) link->Start();
   return {};
 }
@@ -127,8 +132,8 @@ void Network::Send(PartyId to, Channel channel, std::shared_ptr<const proto::Byt
 
 void Network::Stop() {
   for (const auto& [key, link] : state_->links) link->RequestStop();
-  if (state_->listener) state_->listener->Stop();
   for (const auto& [key, link] : state_->links) link->Join();
+  if (state_->listener) state_->listener->Stop();
 }
 
 int Network::port() const {

@@ -6,8 +6,8 @@
 // new stream of ours, and the host sends again what p may lack. Messages sent while a link is down
 // are dropped, so on_connected is also where a host starts.
 //
-// Cost: TLS 1.3 over gRPC, two connections a direction for each pair; two threads and two
-// assembly buffers a peer (limits.h).
+// Cost: TLS 1.3 over gRPC, two connections a direction for each pair; one thread for all of it
+// (poller.h), and two assembly buffers a peer (limits.h).
 #pragma once
 
 #include <array>
@@ -50,11 +50,11 @@ struct PeerStatus {
 
 class Network {
  public:
-  // They come from the network's threads, several at a time; for one peer and channel one at a
-  // time. on_message may block, which stops reading from that peer and channel alone; it must
-  // return for Stop() to. The others may not block. None comes after Stop().
+  // They come from the network's thread, one at a time, and may not block. None comes after Stop().
+  // on_message is false when the host has no room: the message is left as it was and offered again
+  // soon; till then nothing more is read from that peer and channel.
   struct Callbacks {
-    std::function<void(proto::PartyId, Channel, proto::Bytes)> on_message;
+    std::function<bool(proto::PartyId, Channel, proto::Bytes&)> on_message;
     std::function<void(proto::PartyId, Channel)> on_connected;
     std::function<void(proto::PartyId, Channel)> on_disconnected;
   };
@@ -63,6 +63,12 @@ class Network {
   Network(proto::PartyId self, TlsIdentity identity, std::vector<PeerInfo> peers,
           std::string listen_address, Callbacks callbacks, const Limits& limits = {});
   ~Network();  // Stops.
+
+  // To be called before anything else of gRPC in the process: each of gRPC's queues then waits for
+  // its own connections alone. Otherwise whatever thread waits for any of them, an interface's,
+  // say, may get the validators' events, and has to wake the network's. GRPC_POLL_STRATEGY
+  // overrides.
+  static void Prepare();
 
   // Checks every certificate and its signature, listens, and dials. Once. kInvalidArgument and
   // kDenied name the peer whose certificate is wrong; kUnavailable the address that is occupied.

@@ -112,8 +112,8 @@ class Host {
        const Limits& limits = {})
       : network(PartyId{self}, members[self].identity, std::move(peers), At(members[self].port),
                 Network::Callbacks{
-                    [this](PartyId from, Channel channel, Bytes message) {
-                      OnMessage(from, channel, std::move(message));
+                    [this](PartyId from, Channel channel, Bytes& message) {
+                      return OnMessage(from, channel, message);
                     },
                     [this](PartyId peer, Channel channel) { Count(connected_, peer, channel); },
                     [this](PartyId peer, Channel channel) { Count(disconnected_, peer, channel); }},
@@ -151,7 +151,7 @@ class Host {
     const std::lock_guard lock(mutex_);
     return connected_[{peer, channel}];
   }
-  // Until Unblock(), on_message does not return.
+  // Until Unblock(), there is no room for messages.
   void Block() {
     const std::lock_guard lock(mutex_);
     blocked_ = true;
@@ -160,6 +160,9 @@ class Host {
     const std::lock_guard lock(mutex_);
     blocked_ = false;
     changed_.notify_all();
+  }
+  bool AwaitOffer() {
+    return Await([&] { return offered_ > 0; });
   }
   ChannelStatus Status(std::uint16_t peer, Channel channel) const {
     for (const PeerStatus& status : network.peers()) {
@@ -177,11 +180,16 @@ class Host {
  private:
   using Key = std::pair<std::uint16_t, Channel>;
 
-  void OnMessage(PartyId from, Channel channel, Bytes message) {
-    std::unique_lock lock(mutex_);
+  bool OnMessage(PartyId from, Channel channel, Bytes& message) {
+    const std::lock_guard lock(mutex_);
+    if (blocked_) {
+      offered_ += 1;
+      changed_.notify_all();
+      return false;
+    }
     messages_[{Index(from), channel}].push_back(std::move(message));
     changed_.notify_all();
-    changed_.wait(lock, [this] { return !blocked_; });
+    return true;
   }
   void Count(std::map<Key, int>& counts, PartyId peer, Channel channel) {
     const std::lock_guard lock(mutex_);
@@ -192,6 +200,7 @@ class Host {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool blocked_ = false;
+  int offered_ = 0;  // Messages, again and again, while blocked.
   std::map<Key, std::vector<Bytes>> messages_;
   std::map<Key, int> connected_;
   std::map<Key, int> disconnected_;
