@@ -37,7 +37,8 @@
 namespace sim::small {
 
 inline constexpr std::size_t kParties = 4;
-inline constexpr std::size_t kRounds = 6;
+inline constexpr std::size_t kRounds = 6;     // Of the space.
+inline constexpr std::size_t kRoundsMax = 8;  // Of a SmallDag.
 inline constexpr int kQuorum = 3;
 
 using Mask = std::uint8_t;  // Of positions in a round.
@@ -51,7 +52,7 @@ struct Node {
 };
 
 using Round = std::array<Node, kParties>;
-using SmallDag = std::array<Round, kRounds>;  // Round r at r - 1.
+using SmallDag = std::array<Round, kRoundsMax>;  // Round r at r - 1.
 using Permutation = std::array<std::uint8_t, kParties>;
 
 inline Mask Present(const Round& round) {
@@ -67,7 +68,7 @@ inline int Count(const Round& round) {
 // The rounds that are not empty.
 inline std::size_t Height(const SmallDag& dag) {
   std::size_t height = 0;
-  while (height < kRounds && Count(dag[height]) > 0) ++height;
+  while (height < kRoundsMax && Count(dag[height]) > 0) ++height;
   return height;
 }
 
