@@ -67,15 +67,17 @@ class Listener::Streams {
   // Streams end by themselves, once the server ends their calls; which may have gone before.
   void Stop() { stopping_ = true; }
   void AwaitEnd() {
-    std::promise<void> ended;
-    poller_->Post([this, &ended] {
-      ended_ = &ended;
-      if (calls_.empty()) ended.set_value();
+    auto end = ended_.get_future();
+    poller_->Post([this] {
+      awaited_ = true;
+      if (calls_.empty()) ended_.set_value();
     });
-    ended.get_future().wait();
+    end.wait();
   }
   bool stopping() const { return stopping_; }
 
+  // Who is refused then is not even told why: a peer may not read that.
+  bool crowded() const { return calls_.size() > calls_max_ / 2; }
   void Expect(Channel channel);
   void Delete(Call* call);
 
@@ -111,7 +113,8 @@ class Listener::Streams {
   grpc::ServerCompletionQueue* queue_ = nullptr;
   Poller* poller_ = nullptr;
   std::atomic<bool> stopping_ = false;
-  std::promise<void>* ended_ = nullptr;  // Somebody awaits the end of the last call.
+  bool awaited_ = false;  // The end of the last call is.
+  std::promise<void> ended_;
   std::map<Call*, std::unique_ptr<Call>> calls_;
   std::vector<Channel> unexpected_;  // Of these no stream is accepted until some call has ended.
 
@@ -142,12 +145,12 @@ class Listener::Call {
     streams_.Expect(channel_);
     const auto peer = streams_.Identify(context_);
     if (!peer) {
-      return Finish({grpc::StatusCode::PERMISSION_DENIED, "This certificate is not pinned."});
+      return Refuse({grpc::StatusCode::PERMISSION_DENIED, "This certificate is not pinned."});
     }
     peer_ = *peer;
     Streams::Seat& seat = streams_.seat(peer_, channel_);
     if (seat.waiting) {
-      return Finish(
+      return Refuse(
           {grpc::StatusCode::RESOURCE_EXHAUSTED, "Another stream of yours is waiting already."});
     }
     if (!seat.reading) return Sit(seat);
@@ -208,6 +211,11 @@ class Listener::Call {
     if (Call* const next = std::exchange(seat.waiting, nullptr)) next->Sit(seat);
   }
 
+  void Refuse(const grpc::Status& status) {
+    if (streams_.crowded()) context_.TryCancel();
+    Finish(status);
+  }
+
   void Finish(const grpc::Status& status) { stream_.Finish(status, &finished_); }
 
   Streams& streams_;
@@ -236,7 +244,7 @@ void Listener::Streams::Expect(Channel channel) {
 void Listener::Streams::Delete(Call* call) {
   calls_.erase(call);  // Its tag runs: it is not touched any more.
   for (const Channel channel : std::exchange(unexpected_, {})) Expect(channel);
-  if (calls_.empty() && ended_) ended_->set_value();
+  if (calls_.empty() && awaited_) ended_.set_value();
 }
 
 struct Listener::Running {
