@@ -10,8 +10,8 @@ using proto::ErrorCode;
 
 std::vector<Fp> ClientMaskShares(const Plan& plan, const Bundle& bundle) {
   CHECK(bundle.slots.size() == plan.ops.size());
-  const std::vector<Fp>& embed = bundle.slots.front();
-  const std::vector<Fp>& output = bundle.slots.back();
+  const std::span<const Fp> embed = bundle.Slot(0);
+  const std::span<const Fp> output = bundle.Slot(static_cast<TensorId>(plan.ops.size() - 1));
   CHECK(embed.size() == SlotSize(plan, 0) && output.size() == plan.ops.back().size());
   std::vector<Fp> shares(embed.end() - plan.tokens, embed.end());
   shares.insert(shares.end(), output.begin(), output.end());

@@ -63,11 +63,9 @@ std::size_t Evaluator::RoundSize(std::size_t round) const {
 }
 
 std::span<const Fp> Evaluator::Slot(TensorId op) const {
-  const std::vector<Fp>& kept = bundle_.slots[op];
-  const std::size_t size = SlotSize(*plan_, op);
-  const std::span<const Fp> slot =
-      kept.empty() && size > 0 && bundle_.store ? bundle_.store->Slot(op) : std::span(kept);
-  CHECK(slot.size() == size);
+  if (SlotSize(*plan_, op) == 0) return {};
+  const std::span<const Fp> slot = bundle_.Slot(op);
+  CHECK(slot.size() == SlotSize(*plan_, op));
   return slot;
 }
 

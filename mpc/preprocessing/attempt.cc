@@ -67,6 +67,16 @@ std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
   return static_cast<std::uint32_t>(LayerSizes(plan, committee).size());
 }
 
+std::vector<std::uint32_t> SegmentLayers(const Plan& plan, const proto::Committee& committee,
+                                         std::uint64_t values) {
+  const std::size_t sets = ReplicatedSets(committee).count();
+  std::vector<std::uint32_t> layers;
+  for (const Segment& segment : CutPlan(plan, sets, values, 0)) {
+    layers.push_back(static_cast<std::uint32_t>(LayerSizes(Layers(plan, sets, segment)).size()));
+  }
+  return layers;
+}
+
 double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee) {
   const ReplicatedSets sets(committee);
   const Layers layers(plan, sets.count());
@@ -87,8 +97,12 @@ double InferenceLeakageBits(const Plan& plan, const proto::Committee& committee)
   return -std::log2(std::exp2(-offline) + std::exp2(-online));
 }
 
-proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee) {
-  if (auto sizes = CheckSizes(LayerSizes(plan, committee)); !sizes) return sizes;
+proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee,
+                                   std::uint64_t segment_values) {
+  const std::size_t sets = ReplicatedSets(committee).count();
+  for (const Segment& segment : CutPlan(plan, sets, segment_values, 0)) {
+    if (auto sizes = CheckSizes(LayerSizes(Layers(plan, sets, segment))); !sizes) return sizes;
+  }
   const double bits = InferenceLeakageBits(plan, committee);
   if (bits < kLeakageBitsMin) {
     char text[192];

@@ -73,16 +73,16 @@ inline constexpr std::uint32_t kSecondChancesMax = 2;
 // values kept of them.
 inline constexpr std::uint32_t kKingLayersMax = 16;
 inline constexpr std::size_t kKingValuesMax = 2;
-// Opened values up to which an attempt keeps the shares it computes from them, 16 bytes each,
-// instead of computing them again for every layer.
-inline constexpr std::size_t kKeptValuesMax = std::size_t{1} << 24;
 // Answers to one party about one layer, until it reconnects.
 inline constexpr std::uint32_t kAnswersMax = 4;
 // Vectors beyond the first that a king compares with what their sender signed before.
 inline constexpr std::uint32_t kRepetitionsMax = 4;
 
-// Layers that an attempt takes: products and verification.
+// Layers that an attempt for a whole plan takes: products and verification.
 std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
+// Those of each segment, where a plan is cut into segments of so many values.
+std::vector<std::uint32_t> SegmentLayers(const Plan& plan, const proto::Committee& committee,
+                                         std::uint64_t values);
 // The number of opened values of each of them: products first.
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee);
 std::vector<std::size_t> LayerSizes(const Layers& layers);
@@ -93,10 +93,12 @@ std::uint64_t PreprocessingBytes(const Layers& layers, const proto::Committee& c
 double PreprocessingLeakageBits(const Plan& plan, const proto::Committee& committee);
 // The same of a whole inference: of its preprocessing and of its openings online (LeakageBits).
 double InferenceLeakageBits(const Plan& plan, const proto::Committee& committee);
-// Whether a committee may serve a plan. kExhausted when a layer's vector would exceed what a
-// message carries (an Attempt is never started for such a plan: CHECKed); kInvalidArgument, with
-// the distance, when an inference would leak more than 2^-kLeakageBitsMin.
-proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee);
+// Whether a committee may serve a plan in segments of so many values. kExhausted when a layer's
+// vector would exceed what a message carries (an Attempt is never started for such a plan:
+// CHECKed); kInvalidArgument, with the distance, when an inference would leak more than
+// 2^-kLeakageBitsMin.
+proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee,
+                                   std::uint64_t segment_values = kKeptValuesMax);
 
 struct PostCertificate {
   proto::LayerCertificate certificate;

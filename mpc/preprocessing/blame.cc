@@ -24,18 +24,17 @@ proto::Digest RootOf(const std::vector<Fp>& values) {
 }  // namespace
 
 Blame::Blame(const PartyContext& context, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
-             std::vector<BlamedLayer> layers, std::vector<PartyId> excluded)
+             std::vector<BlamedLayer> layers, std::vector<PartyId> excluded, const Segment& segment)
     : context_(context),
       plan_(std::move(plan)),
       attempt_(attempt),
       excluded_(std::move(excluded)),
-      plan_layers_(*plan_, context.sets->count()),
+      segment_(segment),
+      plan_layers_(*plan_, context.sets->count(), segment),
       layers_(std::move(layers)),
-      fixed_(LayerSizes(*plan_, context.committee)),
+      fixed_(LayerSizes(plan_layers_)),
       challenges_(context, attempt, fixed_.count() - product_layers() + 1),
-      revealed_(context.committee.size()),
-      tallies_(context.sets->count()),
-      keys_(context.sets->count()) {
+      heard_(context.committee.size()) {
   CHECK(layers_.size() <= fixed_.count());
   for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
     BlamedLayer& known = layers_[layer];
@@ -44,10 +43,16 @@ Blame::Blame(const PartyContext& context, std::shared_ptr<const Plan> plan, std:
     if (SendersDigest(known.signatures) != known.senders) known.signatures.clear();
   }
   own_.attempt = attempt;
-  const ReplicatedKeys own = context.replicated->ForAttempt(context.epoch, attempt);
-  for (const auto& key : own.keys()) {
-    if (key) own_.keys.insert(own_.keys.end(), key->begin(), key->end());
-  }
+  const auto reveal = [&](std::uint64_t number, Revealed& revealed) {
+    revealed.tallies.resize(context.sets->count());
+    revealed.keys.resize(context.sets->count());
+    const ReplicatedKeys own = context.replicated->ForAttempt(context.epoch, number);
+    for (const auto& key : own.keys()) {
+      if (key) own_.keys.insert(own_.keys.end(), key->begin(), key->end());
+    }
+  };
+  reveal(attempt, own_keys_);
+  if (segment_.masks) reveal(*segment_.masks, mask_keys_);
 }
 
 Place Blame::PlaceOf(std::uint32_t layer) const {
@@ -107,43 +112,50 @@ Blame::Step Blame::Tick() {
 // ---- keys
 
 void Blame::On(PartyId from, const proto::KeyReveal& message, Step& step) {
-  if (revealed_[Index(from)]) return;
-  revealed_[Index(from)] = true;
-  const ReplicatedSets& sets = *context_.sets;
-  std::size_t count = 0;
-  for (SetIndex set = 0; set < sets.count(); ++set) count += sets.Contains(set, from) ? 1 : 0;
-  if (message.keys.size() != count * proto::kSetKeyBytes) {
-    return step.Blame(from, FaultKind::kMalformed);
-  }
-  auto next = message.keys.begin();
-  for (SetIndex set = 0; set < sets.count(); ++set) {
-    if (!sets.Contains(set, from)) continue;
-    ReplicatedKeys::Key key;
-    std::copy_n(next, key.size(), key.begin());
-    next += static_cast<std::ptrdiff_t>(key.size());
-    TakeKey(set, key);
-  }
+  if (heard_[Index(from)]) return;
+  heard_[Index(from)] = true;
+  if (message.keys.size() != own_.keys.size()) return step.Blame(from, FaultKind::kMalformed);
+  const proto::ByteSpan said(message.keys);
+  TakeKeys(from, said, own_keys_);
+  if (segment_.masks) TakeKeys(from, said.subspan(said.size() / 2), mask_keys_);
   if (parties_.empty()) MakeParties();
   Advance(step);
 }
 
-void Blame::TakeKey(SetIndex set, const ReplicatedKeys::Key& key) {
-  if (keys_[set]) return;
-  if (++tallies_[set][key] == context_.committee.validity()) keys_[set] = key;
+void Blame::TakeKeys(PartyId from, proto::ByteSpan said, Revealed& revealed) const {
+  const ReplicatedSets& sets = *context_.sets;
+  for (SetIndex set = 0; set < sets.count(); ++set) {
+    if (!sets.Contains(set, from)) continue;
+    ReplicatedKeys::Key key;
+    std::ranges::copy(said.first(key.size()), key.begin());
+    said = said.subspan(key.size());
+    if (revealed.keys[set]) continue;
+    if (++revealed.tallies[set][key] == context_.committee.validity()) revealed.keys[set] = key;
+  }
+}
+
+ReplicatedKeys Blame::KeysOf(PartyId party, const Revealed& revealed) const {
+  const ReplicatedSets& sets = *context_.sets;
+  auto keys = revealed.keys;
+  for (SetIndex set = 0; set < sets.count(); ++set) {
+    if (!sets.Contains(set, party)) keys[set].reset();
+  }
+  auto held = ReplicatedKeys::From(sets, party, std::move(keys));
+  CHECK(held.has_value());
+  return std::move(*held);
 }
 
 void Blame::MakeParties() {
-  if (!std::ranges::all_of(keys_, [](const auto& key) { return key.has_value(); })) return;
-  const ReplicatedSets& sets = *context_.sets;
+  const auto known = [](const Revealed& revealed) {
+    return std::ranges::all_of(revealed.keys, [](const auto& key) { return key.has_value(); });
+  };
+  if (!known(own_keys_) || !known(mask_keys_)) return;
   for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
-    auto keys = keys_;
-    for (SetIndex set = 0; set < sets.count(); ++set) {
-      if (!sets.Contains(set, PartyId{i})) keys[set].reset();
-    }
-    auto held = ReplicatedKeys::From(sets, PartyId{i}, std::move(keys));
-    CHECK(held.has_value());
-    parties_.push_back({std::make_unique<Preprocessor>(sets, std::move(*held), *plan_,
-                                                       context_.epoch, attempt_, excluded_),
+    std::optional<ReplicatedKeys> masks;
+    if (segment_.masks) masks = KeysOf(PartyId{i}, mask_keys_);
+    parties_.push_back({std::make_unique<Preprocessor>(
+                            *context_.sets, KeysOf(PartyId{i}, own_keys_), std::move(masks), *plan_,
+                            context_.epoch, attempt_, segment_, excluded_),
                         nullptr});
   }
 }

@@ -28,9 +28,9 @@
 // (ReplicatedKeys::ForAttempt). A bundle that could still be used is never opened: keys leave only
 // in Start, which the host calls when `dead` is ordered.
 //
-// Attempts over whole plans only. The segments of a bundle share the masks of its wires: should
-// the ledger run segments, a dead one must kill all others of its bundle, certified ones too,
-// before any key is revealed, and the keys of the masks be revealed with its own.
+// The segments of a bundle share the masks of its wires: the keys of the masks are revealed with
+// the segment's own, and the ledger burns the whole bundle, certified segments too, in the instant
+// in which one of them is dead.
 //
 // When weights are private some day, products with their masks must not be revealed: such an
 // attempt is to be made again with another king and other senders instead (design 3.5).
@@ -75,9 +75,11 @@ class Blame {
   using Output = proto::Finding;
   using Step = proto::Step<Message, Output>;
 
-  // `context` outlives this. Not before the ledger has ordered `dead`. `excluded` as of Attempt.
+  // `context` outlives this. Not before the ledger has ordered `dead`. `segment`, `excluded`: as of
+  // Attempt.
   Blame(const PartyContext& context, std::shared_ptr<const Plan> plan, std::uint64_t attempt,
-        std::vector<BlamedLayer> layers, std::vector<proto::PartyId> excluded);
+        std::vector<BlamedLayer> layers, std::vector<proto::PartyId> excluded,
+        const Segment& segment = {});
 
   // Once, first. Reveals the keys.
   Step Start();
@@ -105,7 +107,14 @@ class Blame {
   void On(proto::PartyId, const Late&, Step&) {}
 
   void Say(proto::Target target, Step& step) const;
-  void TakeKey(SetIndex set, const ReplicatedKeys::Key& key);
+  // The revealed keys, in the order in which they are said.
+  struct Revealed {
+    std::vector<std::map<ReplicatedKeys::Key, std::uint16_t>> tallies;  // By set.
+    std::vector<std::optional<ReplicatedKeys::Key>> keys;               // That count.
+  };
+  void TakeKeys(proto::PartyId from, proto::ByteSpan said, Revealed& revealed) const;
+  // What a party holds of them.
+  ReplicatedKeys KeysOf(proto::PartyId party, const Revealed& revealed) const;
   void MakeParties();
   // Examines as many layers as there is everything for.
   void Advance(Step& step);
@@ -119,16 +128,17 @@ class Blame {
   const std::shared_ptr<const Plan> plan_;
   const std::uint64_t attempt_;
   const std::vector<proto::PartyId> excluded_;
+  const Segment segment_;
   const Layers plan_layers_;
   std::vector<BlamedLayer> layers_;
   FixedLayers fixed_;
   Challenges challenges_;
   proto::KeyReveal own_;
-  std::vector<bool> revealed_;                                         // By party.
-  std::vector<std::map<ReplicatedKeys::Key, std::uint16_t>> tallies_;  // By set.
-  std::vector<std::optional<ReplicatedKeys::Key>> keys_;               // That count.
-  std::vector<Party> parties_;                                         // Once all keys do.
-  std::uint32_t next_ = 0;                                             // The layer to examine.
+  std::vector<bool> heard_;     // By party: whose keys are here.
+  Revealed own_keys_;           // Of the attempt.
+  Revealed mask_keys_;          // Of another's, if the segment's masks are.
+  std::vector<Party> parties_;  // Once all keys count.
+  std::uint32_t next_ = 0;      // The layer to examine.
   bool found_ = false;
   std::uint32_t ticks_ = 0;
   std::uint16_t asked_ = 0;

@@ -18,7 +18,8 @@
 
 #include "mpc/field/fp.h"
 #include "mpc/plan/plan.h"
-#include "proto/base/bytes.h"
+#include "mpc/preprocessing/layers.h"
+#include "proto/base/shared_bytes.h"
 
 namespace mpc {
 
@@ -37,12 +38,25 @@ struct Bundle {
   std::vector<std::vector<Fp>> slots;  // By operation.
   // Gives a slot that is empty above when its turn comes, if there is one.
   std::shared_ptr<const SlotStore> store;
+
+  std::span<const Fp> Slot(TensorId op) const {
+    return slots[op].empty() && store ? store->Slot(op) : std::span(slots[op]);
+  }
 };
 
 // The number of shares in an operation's slot.
 std::size_t SlotSize(const Plan& plan, TensorId op);
 
-proto::Bytes EncodeBundle(const Bundle& bundle);  // With a checksum.
-proto::Result<Bundle> DecodeBundle(const Plan& plan, proto::ByteSpan bytes);
+// The slots that are there, with a checksum.
+proto::Bytes EncodeBundle(const Bundle& bundle);
+// What EncodeBundle made of the bundle of a segment, beginning at a multiple of 16 bytes, as
+// vectors and mapped files do.
+struct BundlePart {
+  Segment segment;
+  proto::SharedBytes bytes;
+};
+// A bundle whose slots stay where the parts' bytes are; of operations in none of the parts there is
+// no slot. Its number is the first part's. kCorrupt when a part is damaged or another plan's.
+proto::Result<Bundle> OpenBundle(const Plan& plan, std::span<const BundlePart> parts);
 
 }  // namespace mpc

@@ -75,6 +75,10 @@ struct OpLayers {
       results;  // kSeries: the nodes of the harmonics 1..K. Others: the root.
 };
 
+// Opened values up to which an attempt keeps the shares it computes from them, 16 bytes each,
+// instead of computing them again for every layer: what a segment has by default.
+inline constexpr std::size_t kKeptValuesMax = std::size_t{1} << 24;
+
 // A part of a plan that one attempt prepares: its operations from `begin` to `end`, and with them
 // their slots of the bundle. The masks of wires are those of attempt number `masks`, so that all
 // parts of a bundle speak of the same wires.

@@ -49,13 +49,13 @@ class Preprocessor {
             plan, context.epoch, attempt, HoldersOf(*context.sets, attempt, excluded), segment),
         epoch_(context.epoch),
         attempt_(attempt) {}
-  // The member that holds these keys of an attempt over the whole plan; `sets` and `plan` outlive
-  // this.
-  Preprocessor(const ReplicatedSets& sets, ReplicatedKeys keys, const Plan& plan,
-               std::uint64_t epoch, std::uint64_t attempt,
+  // The member that holds these keys of an attempt and, where they are another's, of the masks;
+  // `sets` and `plan` outlive this.
+  Preprocessor(const ReplicatedSets& sets, ReplicatedKeys keys, std::optional<ReplicatedKeys> masks,
+               const Plan& plan, std::uint64_t epoch, std::uint64_t attempt, const Segment& segment,
                const std::vector<proto::PartyId>& excluded)
-      : reductions_(sets, std::move(keys), std::nullopt, plan, epoch, attempt,
-                    HoldersOf(sets, attempt, excluded)),
+      : reductions_(sets, std::move(keys), std::move(masks), plan, epoch, attempt,
+                    HoldersOf(sets, attempt, excluded), segment),
         epoch_(epoch),
         attempt_(attempt) {}
 

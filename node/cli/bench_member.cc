@@ -139,12 +139,7 @@ class BundleStore {
   // This member's shares of the client's masks; empty until the last segment is here.
   Bytes ClientMasks(const mpc::Plan& plan) const {
     if (bundle_.slots.back().empty()) return {};
-    mpc::Bundle ends;
-    ends.slots.resize(plan.ops.size());
-    const std::span<const mpc::Fp> first = file_ ? file_->Slot(0) : bundle_.slots.front();
-    ends.slots.front().assign(first.begin(), first.end());
-    ends.slots.back() = bundle_.slots.back();
-    return mpc::EncodeElements(mpc::ClientMaskShares(plan, ends));
+    return mpc::EncodeElements(mpc::ClientMaskShares(plan, bundle_));
   }
   mpc::Bundle Take() {
     file_.reset();

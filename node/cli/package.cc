@@ -37,11 +37,11 @@ unsigned LargestPhaseBits(const mpc::Plan& plan) {
 
 // Compiles with as many bits of the preprocessed phases as their products may have in this
 // committee: the more sets a mask is the sum of, the more products of phases, and each product
-// leaks four times more for each bit.
+// leaks four times more for each bit. `values`: of a segment of it.
 Result<mpc::Plan> CompileFor(const proto::Committee& committee, const mpc::FloatModel& model,
                              const mpc::Length& length,
                              const std::vector<std::vector<std::uint32_t>>& sentences,
-                             mpc::CompileOptions options) {
+                             mpc::CompileOptions options, std::uint64_t values) {
   for (;;) {
     auto plan = mpc::Compile(model, length, sentences, options);
     if (!plan) return plan;
@@ -49,7 +49,7 @@ Result<mpc::Plan> CompileFor(const proto::Committee& committee, const mpc::Float
     const unsigned bits = LargestPhaseBits(*plan);
     const auto fewer = static_cast<unsigned>(std::ceil(std::max(lacking, 0.0) / 2));
     if (fewer == 0 || bits < kPhaseBitsMin + fewer) {
-      if (auto fits = mpc::CheckPreprocessing(*plan, committee); !fits) {
+      if (auto fits = mpc::CheckPreprocessing(*plan, committee, values); !fits) {
         return tl::unexpected(fits.error());
       }
       return plan;
@@ -117,7 +117,7 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
       return weights->Keep(bytes);
     };
     auto plan = CompileFor(committee, model.reference, {tokens, options.generate}, sentences,
-                           compile_options);
+                           compile_options, options.segment_values);
     if (!plan) return tl::unexpected(plan.error());
     Package::Cost cost;
     cost.tokens = tokens;
@@ -138,7 +138,8 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
     bucket.price = options.price;
     bucket.bundle_price = options.price / 2;
     bucket.pool_target = options.pool_target;
-    bucket.layers = mpc::LayerCount(*plan, committee);
+    bucket.segment_values = options.segment_values;
+    bucket.layers = mpc::SegmentLayers(*plan, committee, bucket.segment_values);
     package.plans.push_back(std::move(*plan));
     manifest.architecture = package.plans.back().architecture;
     char name[32];  // Files ascend by name.
@@ -172,7 +173,8 @@ Result<> WritePackage(const Package& package, const std::string& directory) {
                        {"bundle_price", bucket.bundle_price},
                        {"steps", bucket.steps},
                        {"pool_target", bucket.pool_target},
-                       {"layers", bucket.layers}});
+                       {"layers", bucket.layers},
+                       {"segment_values", bucket.segment_values}});
   }
   json files = json::array();
   for (std::size_t i = 0; i < package.files.size(); ++i) {
@@ -239,7 +241,10 @@ Result<Package> ReadPackage(const std::string& directory, const proto::PublicKey
     bucket.price = number("price");
     bucket.bundle_price = number("bundle_price");
     bucket.pool_target = static_cast<std::uint32_t>(number("pool_target"));
-    bucket.layers = static_cast<std::uint32_t>(number("layers"));
+    for (const json& layers : entry.value("layers", json::array())) {
+      bucket.layers.push_back(layers.is_number_unsigned() ? layers.get<std::uint32_t>() : 0);
+    }
+    bucket.segment_values = number("segment_values");
     bucket.steps = static_cast<std::uint32_t>(number("steps"));
     manifest.buckets.push_back(std::move(bucket));
   }
@@ -251,7 +256,8 @@ Result<> CheckPlans(const Package& package, const proto::Committee& committee) {
   for (std::size_t i = 0; i < package.manifest.buckets.size(); ++i) {
     const auto plan = mpc::DecodePlan(package.files[i]);
     auto fits =
-        plan ? mpc::CheckPreprocessing(*plan, committee) : Result<>(tl::unexpected(plan.error()));
+        plan ? mpc::CheckPreprocessing(*plan, committee, package.manifest.buckets[i].segment_values)
+             : Result<>(tl::unexpected(plan.error()));
     if (!fits) {
       return Fail(fits.error().code, "the plan for " +
                                          std::to_string(package.manifest.buckets[i].tokens) +

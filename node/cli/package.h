@@ -11,6 +11,7 @@
 #include "mpc/model/compile.h"
 #include "mpc/plan/cost.h"
 #include "mpc/plan/plan.h"
+#include "mpc/preprocessing/layers.h"
 #include "node/cli/client.h"
 #include "node/cli/model_files.h"
 #include "proto/wire/ledger.h"
@@ -37,6 +38,7 @@ struct PackageOptions {
   double temperature = 0;                    // Of sampled tokens; 0: the likeliest.
   std::uint64_t price = 1000;
   std::uint32_t pool_target = 2;
+  std::uint64_t segment_values = mpc::kKeptValuesMax;  // proto::Bucket
   // Of a logit, or an embedding relative to its size: what weights of 8 bits may change.
   double weight_error = mpc::CompileOptions{}.weight_error;
   std::string scratch;  // Where plans are made, in files without a name; empty: TMPDIR.

@@ -131,6 +131,7 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
     if (!files_.Has(FileName(file.digest))) return false;
   }
   std::vector<std::shared_ptr<const mpc::Plan>> plans;
+  std::vector<std::vector<mpc::Segment>> segments;
   for (const proto::Bucket& bucket : model.manifest.buckets) {
     const auto file =
         std::ranges::find(model.manifest.files, bucket.plan_digest, &proto::PackageFile::digest);
@@ -140,13 +141,13 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
     auto plan = bytes ? mpc::DecodePlan(*bytes) : tl::unexpected(bytes.error());
     if (plan) {
       // What leaks is served by nobody: privacy rests on it.
-      auto safe = mpc::CheckPreprocessing(*plan, context_.committee);
+      auto safe = mpc::CheckPreprocessing(*plan, context_.committee, bucket.segment_values);
       if (!safe) plan = tl::unexpected(safe.error());
     }
     const auto fits = [&](const mpc::Plan& p) {
       return p.tokens == bucket.tokens && p.vocabulary_padded() == bucket.vocabulary_padded &&
              p.ops.back().size() == bucket.outputs && p.steps == bucket.steps &&
-             mpc::LayerCount(p, context_.committee) == bucket.layers;
+             mpc::SegmentLayers(p, context_.committee, bucket.segment_values) == bucket.layers;
     };
     if (!plan || !fits(*plan)) {
       model.refused = bytes.has_value();
@@ -156,9 +157,11 @@ bool Service::LoadPlans(const Digest& id, Model& model, Step& step) {
           (plan ? "is not what its manifest says" : "is refused: " + plan.error().message));
       return false;
     }
+    segments.push_back(mpc::CutPlan(*plan, context_.sets->count(), bucket.segment_values, 0));
     plans.push_back(std::make_shared<const mpc::Plan>(std::move(*plan)));
   }
   model.plans = std::move(plans);
+  model.segments = std::move(segments);
   status_.models[id] = true;
   step.notes.push_back("model " + model.manifest.name + " is ready");
   if (!model.announced) step.outputs.push_back(proto::ModelReady{id});
@@ -170,6 +173,12 @@ std::shared_ptr<const mpc::Plan> Service::PlanOf(const Digest& model, std::uint3
   const auto it = models_.find(model);
   if (it == models_.end() || bucket >= it->second.plans.size()) return nullptr;
   return it->second.plans[bucket];
+}
+
+mpc::Segment Service::SegmentOf(const AttemptRecord& record) const {
+  mpc::Segment segment = models_.at(record.model).segments[record.bucket][record.segment];
+  segment.masks = record.segment == 0 ? std::nullopt : std::optional(record.bundle);
+  return segment;
 }
 
 void Service::FetchMissingFiles(Step& step) {
@@ -239,7 +248,7 @@ void Service::SyncRequest(const Snapshot& snapshot, std::uint64_t number, Step& 
       requests_.erase(number);
       answers_.erase(number);
       TakeEarly(early_requests_, number);
-      return EraseAttempt(record->attempt, step);
+      return SyncAttempt(snapshot, record->attempt, step);
   }
 }
 
@@ -266,10 +275,8 @@ bool Service::BindBundle(std::uint64_t number, const RequestRecord& record, Step
 
 void Service::StartSession(std::uint64_t number, RequestRun& run, Step& step) {
   const auto plan = PlanOf(run.record.model, run.record.bucket);
-  if (!plan || !files_.Has(BundleName(run.record.attempt)))
-    return;  // Synced again once it is here.
-  const auto bytes = files_.Get(BundleName(run.record.attempt));
-  auto bundle = bytes ? mpc::DecodeBundle(*plan, *bytes) : tl::unexpected(bytes.error());
+  if (!plan || PartsOf(run.record.attempt).empty()) return;  // Synced again once it is here.
+  auto bundle = OpenBundle(run.record.attempt, *plan, false);
   if (!bundle) {
     step.notes.push_back("bundle " + std::to_string(run.record.attempt) +
                          " cannot be read: " + bundle.error().message);
@@ -347,9 +354,10 @@ Result<std::vector<mpc::Fp>> Service::MaskShares(std::uint64_t attempt) const {
   const auto record = snapshot_ ? snapshot_->attempt(attempt) : std::nullopt;
   const auto plan = record ? PlanOf(record->model, record->bucket) : nullptr;
   if (!plan) return Fail(ErrorCode::kUnavailable, "this validator has not the model's files yet");
-  const auto bytes = files_.Get(BundleName(attempt));
-  if (!bytes) return Fail(ErrorCode::kUnavailable, "this validator has not the bundle yet");
-  const auto bundle = mpc::DecodeBundle(*plan, *bytes);
+  if (PartsOf(attempt).empty()) {
+    return Fail(ErrorCode::kUnavailable, "this validator has not the bundle yet");
+  }
+  const auto bundle = OpenBundle(attempt, *plan, true);
   if (!bundle) return tl::unexpected(bundle.error());
   return mpc::ClientMaskShares(*plan, *bundle);
 }

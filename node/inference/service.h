@@ -89,8 +89,9 @@ class Service {
  private:
   struct Model {
     proto::Manifest manifest;
-    std::vector<std::shared_ptr<const mpc::Plan>>
-        plans;  // By bucket; empty until all files are here.
+    // By bucket; empty until all files are here.
+    std::vector<std::shared_ptr<const mpc::Plan>> plans;
+    std::vector<std::vector<mpc::Segment>> segments;  // Of each plan.
     bool announced = false;
     bool refused = false;  // Its files are here, and not what they should be.
   };
@@ -122,9 +123,18 @@ class Service {
 
   bool LoadPlans(const proto::Digest& id, Model& model, Step& step);
   std::shared_ptr<const mpc::Plan> PlanOf(const proto::Digest& model, std::uint32_t bucket) const;
+  // What an attempt prepares; its model's files are here.
+  mpc::Segment SegmentOf(const proto::AttemptRecord& record) const;
+  // The attempts of a bundle whose parts are all prepared, or none.
+  std::vector<std::uint64_t> PartsOf(std::uint64_t bundle) const;
+  // A bundle with all its parts; or of the first and the last alone, which the client's masks are
+  // in.
+  proto::Result<mpc::Bundle> OpenBundle(std::uint64_t bundle, const mpc::Plan& plan,
+                                        bool ends_only) const;
   void FetchMissingFiles(Step& step);
   AttemptRun* StartAttempt(std::uint64_t number, const proto::AttemptRecord& record, Step& step);
   void StartBlame(std::uint64_t number, const proto::AttemptRecord& record, Step& step);
+  bool IsLive(const proto::AttemptRecord& record) const;
   void EraseAttempt(std::uint64_t number, Step& step);
   void StartSession(std::uint64_t number, RequestRun& run, Step& step);
   bool SessionRuns() const;

@@ -14,6 +14,7 @@ using proto::AttemptRecord;
 using proto::AttemptStatus;
 using proto::Digest;
 using proto::PartyId;
+using proto::Result;
 
 namespace {
 
@@ -24,6 +25,13 @@ bool IsLive(AttemptStatus status) {
 
 }  // namespace
 
+// A part of a bundle that is not to be used is not live either.
+bool Service::IsLive(const AttemptRecord& record) const {
+  if (!node::IsLive(record.status)) return false;
+  const auto bundle = record.segment == 0 ? record : snapshot_->attempt(record.bundle);
+  return bundle && node::IsLive(bundle->status);
+}
+
 void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& step) {
   newest_attempt_ = std::max(newest_attempt_, number);
   const auto record = snapshot.attempt(number);
@@ -31,7 +39,11 @@ void Service::SyncAttempt(const Snapshot& snapshot, std::uint64_t number, Step& 
   if (record->status == AttemptStatus::kDead && record->culprits.empty()) {
     return StartBlame(number, *record, step);
   }
-  if (!IsLive(record->status)) return EraseAttempt(number, step);
+  if (!IsLive(*record)) {
+    EraseAttempt(number, step);
+    for (const std::uint64_t part : record->parts) SyncAttempt(snapshot, part, step);
+    return;
+  }
   if (files_.Has(BundleName(number))) return;
   if (SessionRuns() && postponed_ticks_ < kPostponedTicksMax) {
     postponed_.insert(number);
@@ -96,8 +108,8 @@ Service::AttemptRun* Service::StartAttempt(std::uint64_t number, const AttemptRe
   run.bucket = record.bucket;
   run.layers_at_start = record.layers.size();
   const Digest plan_digest = models_.at(record.model).manifest.buckets[record.bucket].plan_digest;
-  run.protocol = std::make_unique<mpc::Attempt>(context_, plan, plan_digest, number,
-                                                std::move(known), mpc::Segment{}, record.excluded);
+  run.protocol = std::make_unique<mpc::Attempt>(
+      context_, plan, plan_digest, number, std::move(known), SegmentOf(record), record.excluded);
   Absorb(number, run.protocol->Start(), step);
   for (Early& early : TakeEarly(early_attempts_, number)) {
     HandleAttempt(early.from, std::move(std::get<proto::AttemptMessage>(early.message)), step);
@@ -128,9 +140,10 @@ void Service::StartBlame(std::uint64_t number, const AttemptRecord& record, Step
   }
   step.notes.push_back("attempt " + std::to_string(number) +
                        " was found false: its keys are revealed to find who lied");
-  mpc::Blame& blame =
-      blames_.try_emplace(number, context_, plan, number, std::move(layers), record.excluded)
-          .first->second;
+  mpc::Blame& blame = blames_
+                          .try_emplace(number, context_, plan, number, std::move(layers),
+                                       record.excluded, SegmentOf(record))
+                          .first->second;
   Absorb(blame.Start(), step);
   for (Early& early : TakeEarly(early_attempts_, number)) {
     HandleAttempt(early.from, std::move(std::get<proto::AttemptMessage>(early.message)), step);
@@ -173,8 +186,35 @@ void Service::StoreBundle(std::uint64_t attempt, const mpc::Bundle& bundle, Step
   attempts_.erase(attempt);
   TakeEarly(early_attempts_, attempt);
   for (auto& [number, run] : requests_) {
-    if (run.record.attempt == attempt && !run.session) StartSession(number, run, step);
+    if (!run.session) StartSession(number, run, step);
   }
+}
+
+std::vector<std::uint64_t> Service::PartsOf(std::uint64_t bundle) const {
+  const auto record = snapshot_->attempt(bundle);
+  if (!record) return {};
+  std::vector<std::uint64_t> parts = {bundle};
+  parts.insert(parts.end(), record->parts.begin(), record->parts.end());
+  const auto& segments = models_.at(record->model).segments;
+  const bool whole =
+      record->bucket < segments.size() && segments[record->bucket].size() == parts.size() &&
+      std::ranges::all_of(parts, [&](std::uint64_t part) { return files_.Has(BundleName(part)); });
+  return whole ? parts : std::vector<std::uint64_t>();
+}
+
+Result<mpc::Bundle> Service::OpenBundle(std::uint64_t bundle, const mpc::Plan& plan,
+                                        bool ends_only) const {
+  const std::vector<std::uint64_t> numbers = PartsOf(bundle);
+  const auto record = snapshot_->attempt(bundle);
+  const auto& segments = models_.at(record->model).segments[record->bucket];
+  std::vector<mpc::BundlePart> parts;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (ends_only && i != 0 && i + 1 != numbers.size()) continue;
+    auto bytes = files_.Map(BundleName(numbers[i]));
+    if (!bytes) return tl::unexpected(bytes.error());
+    parts.push_back({segments[i], std::move(*bytes)});
+  }
+  return mpc::OpenBundle(plan, parts);
 }
 
 void Service::Absorb(std::uint64_t attempt, mpc::Attempt::Step child, Step& step) {
@@ -240,7 +280,7 @@ void Service::HandleAttempt(PartyId from, proto::AttemptMessage message, Step& s
   }
   const bool dead = record && record->status == AttemptStatus::kDead && record->culprits.empty();
   if (record && record->epoch != context_.epoch) return;
-  if (record && !dead && (!IsLive(record->status) || files_.Has(BundleName(number)))) return;
+  if (record && !dead && (!IsLive(*record) || files_.Has(BundleName(number)))) return;
   const std::size_t size = WireBytes(message);
   KeepEarly(early_attempts_, number, newest_attempt_,
             {from, InferenceMessage(std::move(message)), size});

@@ -39,24 +39,6 @@ void Leave(Block& block) {
   block.pools_changed = true;
 }
 
-// A verdict. A dead attempt leaves its pool, but keeps its place until its culprits are known.
-void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptStatus status) {
-  record.status = status;
-  block.state.Put(proto::AttemptKey(attempt), record);
-  const proto::Bytes key = proto::PoolKey(record.model, record.bucket);
-  auto pool = block.state.Get<proto::Pool>(key);
-  std::erase(pool.started, attempt);
-  if (status == AttemptStatus::kCertified) {
-    Leave(block);
-    block.events.push_back(AttemptCertified{attempt});
-    pool.ready.push_back(attempt);
-    AssignBundles(block, pool);
-  } else {
-    block.events.push_back(AttemptDead{attempt});
-  }
-  block.state.Put(key, pool);
-}
-
 // Those with evidence against them, at most t: more would be more than can be faulty.
 std::vector<PartyId> Excluded(const Block& block) {
   std::vector<PartyId> excluded;
@@ -111,7 +93,9 @@ std::vector<proto::Culprit> CulpritsOf(const AttemptRecord& record, const proto:
   return culprits;
 }
 
-bool IsLarge(const proto::Pool& pool) { return pool.terms.layers > kLayersTogether; }
+bool IsLarge(const proto::Pool& pool) {
+  return pool.terms.layers.size() > 1 || pool.terms.layers[0] > kLayersTogether;
+}
 
 bool LargeIsUnderWay(const Block& block, const proto::Active& active) {
   return std::ranges::any_of(active.entries, [&](const proto::Active::Entry& entry) {
@@ -120,29 +104,75 @@ bool LargeIsUnderWay(const Block& block, const proto::Active& active) {
   });
 }
 
+// A new attempt for a segment of a bundle; for segment 0, of a new bundle.
+void Begin(Block& block, AttemptRecord record, proto::Pool& pool) {
+  auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
+  const std::uint64_t number = ++totals.attempts;
+  block.state.Put(proto::TotalsKey(), totals);
+  if (record.segment == 0) {
+    record.bundle = number;
+  } else {
+    auto bundle = block.state.Get<AttemptRecord>(proto::AttemptKey(record.bundle));
+    bundle.parts.push_back(number);
+    block.state.Put(proto::AttemptKey(record.bundle), bundle);
+  }
+  record.epoch = block.epoch->record.number;
+  record.layers_needed = pool.terms.layers[record.segment];
+  record.excluded = Excluded(block);
+  pool.started.push_back(number);
+  block.state.Put(proto::AttemptKey(number), record);
+  block.events.push_back(AttemptStarted{number, record.model, record.bucket});
+}
+
+// A verdict. After a segment the next one takes its place; after the last the bundle is ready. A
+// dead attempt leaves its pool, with all of its bundle, but keeps its place until its culprits are
+// known.
+void Finish(Block& block, std::uint64_t attempt, AttemptRecord& record, AttemptStatus status) {
+  record.status = status;
+  block.state.Put(proto::AttemptKey(attempt), record);
+  const proto::Bytes key = proto::PoolKey(record.model, record.bucket);
+  auto pool = block.state.Get<proto::Pool>(key);
+  std::erase(pool.started, attempt);
+  if (status == AttemptStatus::kDead) {
+    block.events.push_back(AttemptDead{attempt});
+    if (record.bundle != attempt) Burn(block, record.bundle);
+  } else {
+    block.events.push_back(AttemptCertified{attempt});
+    if (record.segment + 1 < pool.terms.layers.size()) {
+      AttemptRecord next;
+      next.model = record.model;
+      next.bucket = record.bucket;
+      next.segment = record.segment + 1;
+      next.bundle = record.bundle;
+      Begin(block, std::move(next), pool);
+    } else {
+      Leave(block);
+      pool.ready.push_back(record.bundle);
+      AssignBundles(block, pool);
+    }
+  }
+  block.state.Put(key, pool);
+}
+
 enum class Start : std::uint8_t { kUnwanted, kStarted, kWaits };
 
 // Starts one attempt of the bucket if it has fewer than it wants, for requests that wait and, if
 // `stock`, for the shelf too. A large one waits until it is alone.
-Start StartOne(Block& block, proto::Totals& totals, const proto::Active::Entry& entry, bool stock) {
+Start StartOne(Block& block, const proto::Active::Entry& entry, bool stock) {
   const proto::Bytes key = proto::PoolKey(entry.model, entry.bucket);
   auto pool = block.state.Get<proto::Pool>(key);
   if (pool.terms.members != block.epoch->computing->committee.size()) return Start::kUnwanted;
   const std::uint64_t want = pool.waiting.size() + (stock ? pool.terms.pool_target : 0);
   if (pool.started.size() + pool.ready.size() >= want) return Start::kUnwanted;
+  auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   if (IsLarge(pool) && totals.in_progress > 0) return Start::kWaits;
-  totals.attempts += 1;
   totals.in_progress += 1;
+  block.state.Put(proto::TotalsKey(), totals);
   AttemptRecord record;
-  record.epoch = block.epoch->record.number;
   record.model = entry.model;
   record.bucket = entry.bucket;
-  record.layers_needed = pool.terms.layers;
-  record.excluded = Excluded(block);
-  pool.started.push_back(totals.attempts);
+  Begin(block, std::move(record), pool);
   block.state.Put(key, pool);
-  block.state.Put(proto::AttemptKey(totals.attempts), record);
-  block.events.push_back(AttemptStarted{totals.attempts, entry.model, entry.bucket});
   return Start::kStarted;
 }
 
@@ -286,24 +316,31 @@ void AssignBundles(Block& block, proto::Pool& pool) {
 void StartAttempts(Block& block) {
   if (!block.pools_changed || !block.Computes()) return;
   block.pools_changed = false;
-  auto totals = block.state.Get<proto::Totals>(proto::TotalsKey());
   const std::uint64_t limit = block.spec().attempts_in_progress_max;
-  if (totals.in_progress >= limit) return;
+  const auto full = [&] {
+    return block.state.Get<proto::Totals>(proto::TotalsKey()).in_progress >= limit;
+  };
+  if (full()) return;
   auto active = block.state.Get<proto::Active>(proto::ActiveKey());
   bool waits = LargeIsUnderWay(block, active);  // Or is the next to be started.
   for (const bool stock : {false, true}) {
     // Round robin from where the last one ended; done when nobody wants one more.
-    for (std::size_t idle = 0;
-         !waits && idle < active.entries.size() && totals.in_progress < limit;) {
+    for (std::size_t idle = 0; !waits && idle < active.entries.size() && !full();) {
       const std::size_t turn = active.next % active.entries.size();
-      const Start start = StartOne(block, totals, active.entries[turn], stock);
+      const Start start = StartOne(block, active.entries[turn], stock);
       waits = start == Start::kWaits || LargeIsUnderWay(block, active);
       if (start != Start::kWaits) active.next = static_cast<std::uint32_t>(turn + 1);
       idle = start == Start::kUnwanted ? idle + 1 : 0;
     }
   }
   block.state.Put(proto::ActiveKey(), active);
-  block.state.Put(proto::TotalsKey(), totals);
+}
+
+void Burn(Block& block, std::uint64_t bundle) {
+  auto record = block.state.Get<AttemptRecord>(proto::AttemptKey(bundle));
+  record.status = AttemptStatus::kBurnt;
+  block.state.Put(proto::AttemptKey(bundle), record);
+  block.events.push_back(AttemptDead{bundle});
 }
 
 }  // namespace node

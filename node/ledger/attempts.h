@@ -8,6 +8,11 @@
 // echoes of one root; two such certificates would share an honest member, which echoes one root a
 // layer and king. Nothing may depend on a layer's values before it is fixed (double dipping).
 //
+// A large plan is cut into segments (the manifest says how), and a bundle takes an attempt for
+// each, one after the other, all with the wire masks of the first, whose number is the bundle's.
+// The bundle is ready when the last is certified. One that dies takes the whole bundle with it: the
+// bundle is burnt in the same instant, before any key is revealed.
+//
 // A dead attempt is examined by the members (mpc/preprocessing/blame.h), and t + 1 equal findings,
 // one of them an honest member's, convict: the culprits have evidence against them from then on,
 // which takes their stake and ends their income, and are neither senders nor kings of attempts that
@@ -20,7 +25,7 @@
 // attempts are started at the end of a block until that many exist or are under way, at most
 // attempts_in_progress_max at a time on the whole chain, requests that wait before stock, one
 // bucket after the other. Several small ones overlap, since each waits for the ledger after every
-// layer; one of more than kLayersTogether layers (a plan of several segments) keeps the members'
+// layer; one of more than kLayersTogether layers or of several segments keeps the members'
 // processors busy and their memory full by itself, and is alone.
 #pragma once
 
@@ -40,5 +45,7 @@ Outcome Execute(Block& block, proto::PartyId sender, const proto::PostFinding& p
 void AssignBundles(Block& block, proto::Pool& pool);
 // At the end of a block.
 void StartAttempts(Block& block);
+// A bundle whose parts are good is not to be used any more.
+void Burn(Block& block, std::uint64_t bundle);
 
 }  // namespace node

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "node/ledger/attempts.h"
 #include "node/ledger/key_ceremony.h"
 #include "node/ledger/validators.h"
 #include "proto/base/check.h"
@@ -91,6 +92,7 @@ void ClosePools(Block& block) {
         attempt.status = status;
         block.state.Put(proto::AttemptKey(number), attempt);
         block.events.push_back(AttemptDead{number});
+        if (attempt.bundle != number) Burn(block, attempt.bundle);
       }
       attempts.clear();
     };

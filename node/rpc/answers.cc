@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -206,11 +207,14 @@ class Making {
   Json PoolJson(const Digest& id, const proto::Manifest& manifest, std::uint32_t bucket) {
     const auto pool = Find<proto::Pool>(proto::PoolKey(id, bucket)).value_or(proto::Pool{});
     Json started = Json::array();
+    const std::vector<std::uint32_t>& layers = manifest.buckets[bucket].layers;
+    const std::uint64_t needed = std::accumulate(layers.begin(), layers.end(), std::uint64_t{0});
     for (const std::uint64_t attempt : pool.started) {
+      // Of the whole bundle, of which the attempt prepares a segment.
       const auto progress = Find<proto::AttemptRecord>(proto::AttemptKey(attempt));
-      started.push_back({{"attempt", attempt},
-                         {"layers_fixed", progress ? progress->layers.size() : 0},
-                         {"layers_needed", manifest.buckets[bucket].layers}});
+      std::uint64_t fixed = progress ? progress->layers.size() : 0;
+      for (std::uint32_t i = 0; progress && i < progress->segment; ++i) fixed += layers[i];
+      started.push_back({{"attempt", attempt}, {"layers_fixed", fixed}, {"layers_needed", needed}});
     }
     return {{"model", id.hex()},
             {"name", manifest.name},

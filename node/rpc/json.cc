@@ -116,6 +116,7 @@ json ToJson(const proto::Manifest& manifest) {
                        {"bundle_price", bucket.bundle_price},
                        {"pool_target", bucket.pool_target},
                        {"layers", bucket.layers},
+                       {"segment_values", bucket.segment_values},
                        {"steps", bucket.steps}});
   }
   return {{"name", manifest.name},
@@ -187,6 +188,9 @@ json ToJson(const Names& names, const proto::AttemptRecord& record) {
           {"model", record.model.hex()},
           {"bucket", record.bucket},
           {"status", proto::Name(record.status)},
+          {"bundle", record.bundle},
+          {"segment", record.segment},
+          {"parts", record.parts},
           {"layers_fixed", record.layers.size()},
           {"layers_needed", record.layers_needed},
           {"transcript", record.transcript.hex()},

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/store/mapped_file.h"
 #include "proto/crypto/hash.h"
 
 namespace node {
@@ -18,6 +19,7 @@ using proto::Digest;
 using proto::ErrorCode;
 using proto::Fail;
 using proto::Result;
+using proto::SharedBytes;
 
 namespace {
 
@@ -33,19 +35,6 @@ Digest Fingerprint(std::string_view name, ByteSpan bytes) {
 
 Descriptor OpenAt(const Directory& directory, const std::string& name, int flags) {
   return Descriptor(openat(directory.number(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600));
-}
-
-// Reads up to `size` bytes: fewer at the end of the file.
-Result<std::size_t> ReadAll(int file, std::uint8_t* bytes, std::size_t size) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = read(file, bytes + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return tl::unexpected(SystemError("cannot read"));
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
 }
 
 tl::unexpected<proto::Error> NoName() {
@@ -124,7 +113,7 @@ Result<> FileStore::Put(std::string_view name, ByteSpan bytes) {
   return replaced.valid() ? Overwrite(replaced.number()) : Result<>();
 }
 
-Result<Bytes> FileStore::Get(std::string_view name) const {
+Result<SharedBytes> FileStore::Map(std::string_view name) const {
   if (!IsFileName(name)) return NoName();
   const Descriptor file = OpenAt(directory_, std::string(name), O_RDONLY);
   struct stat status {};
@@ -138,16 +127,20 @@ Result<Bytes> FileStore::Get(std::string_view name) const {
   if (!S_ISREG(status.st_mode) || size < kHeaderSize || size - kHeaderSize > kFileSizeMax) {
     return damaged();
   }
-  Digest digest;
-  Bytes bytes(size - kHeaderSize);
-  const auto header = ReadAll(file.number(), digest.bytes.data(), kHeaderSize);
-  if (!header) return tl::unexpected(header.error());
-  const auto body = ReadAll(file.number(), bytes.data(), bytes.size());
-  if (!body) return tl::unexpected(body.error());
-  if (*header != kHeaderSize || *body != bytes.size() || Fingerprint(name, bytes) != digest) {
+  auto whole = MapFile(file.number(), size);
+  if (!whole) return tl::unexpected(whole.error());
+  SharedBytes bytes = whole->Part(kHeaderSize, size - kHeaderSize);
+  if (!std::ranges::equal(Fingerprint(name, bytes.span()).span(),
+                          whole->span().first(kHeaderSize))) {
     return damaged();
   }
   return bytes;
+}
+
+Result<Bytes> FileStore::Get(std::string_view name) const {
+  const auto mapped = Map(name);
+  if (!mapped) return tl::unexpected(mapped.error());
+  return Bytes(mapped->span().begin(), mapped->span().end());
 }
 
 bool FileStore::Has(std::string_view name) const {

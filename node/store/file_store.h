@@ -27,6 +27,8 @@ class FileStore : public BulkStore {
   proto::Result<> Put(std::string_view name, proto::ByteSpan bytes) override;
   // kCorrupt when what is on the disk is not what was put.
   proto::Result<proto::Bytes> Get(std::string_view name) const override;
+  // What is erased meanwhile changes under the reader.
+  proto::Result<proto::SharedBytes> Map(std::string_view name) const override;
   bool Has(std::string_view name) const override;
   proto::Result<> Erase(std::string_view name) override;
   proto::Result<std::vector<std::string>> List(std::string_view prefix) const override;

@@ -24,7 +24,7 @@ inline constexpr std::size_t kAttemptPartiesMax = 64;
 inline constexpr std::size_t kAttemptLayersMax = 64;
 inline constexpr std::size_t kOpeningElements = 3;
 inline constexpr std::size_t kSetKeyBytes = 32;
-inline constexpr std::size_t kSetKeysMax = 715;  // C(13, 4)
+inline constexpr std::size_t kSetKeysMax = 2 * 715;  // C(13, 4), and of the masks as many.
 
 // A member's degree-2t message vector of a layer, for a king.
 struct LayerVector {
@@ -80,7 +80,7 @@ struct VerifyOpening {
 };
 
 // Once the attempt is dead: its keys of the sets that the sender is a member of, by set,
-// kSetKeyBytes each.
+// kSetKeyBytes each; after those of a further segment the same of its bundle's masks.
 struct KeyReveal {
   std::uint64_t attempt = 0;
   Bytes keys;

@@ -36,7 +36,8 @@ inline constexpr std::uint32_t kTokensMax = 4096;
 inline constexpr std::uint32_t kVocabularyPaddedMax = std::uint32_t{1} << 24;
 inline constexpr std::uint32_t kOutputsMax = 4096;
 inline constexpr std::uint32_t kOutputFracMax = 110;
-inline constexpr std::uint32_t kLayersMax = 1024;
+inline constexpr std::uint32_t kLayersMax = 1024;  // Of an attempt.
+inline constexpr std::size_t kSegmentsMax = 256;   // Of a bundle.
 inline constexpr std::uint16_t kCommitteeMax = 128;
 // The first byte of an opaque transaction: no signed transaction begins with it.
 inline constexpr std::uint8_t kOpaqueMark = 0;
@@ -244,7 +245,10 @@ struct Bucket {
   std::uint64_t price = 0;          // Escrowed when a request is opened.
   std::uint64_t bundle_price = 0;   // The part of it that is kept when the request expires.
   std::uint32_t pool_target = 0;    // Bundles to keep in stock.
-  std::uint32_t layers = 0;         // Layer certificates that an attempt needs.
+  // Layer certificates that each attempt of a bundle needs: an attempt a segment, into which the
+  // plan is cut so that each opens at most about so many values (mpc::CutPlan).
+  std::vector<std::uint32_t> layers;
+  std::uint64_t segment_values = 0;
   std::uint32_t steps = 1;  // In which the outputs are computed, as many in each: a text's tokens.
   bool operator==(const Bucket&) const = default;
 };

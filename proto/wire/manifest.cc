@@ -59,8 +59,13 @@ void CheckBucket(Checker& check, const Bucket& bucket) {
   check.Require(std::ranges::all_of(bucket.labels, IsLabel), "a label is no short printable text");
   check.Require(bucket.price <= kAmountMax, "a price is beyond all money there is");
   check.Require(bucket.bundle_price <= bucket.price, "a bundle's price is above the whole price");
-  check.Require(bucket.layers >= 1 && bucket.layers <= kLayersMax,
-                "a bucket's layers are out of range");
+  check.Require(!bucket.layers.empty() && bucket.layers.size() <= kSegmentsMax,
+                "a bucket has no segments or too many");
+  check.Require(
+      std::ranges::all_of(bucket.layers,
+                          [](std::uint32_t layers) { return layers >= 1 && layers <= kLayersMax; }),
+      "a bucket's layers are out of range");
+  check.Require(bucket.segment_values >= 1, "a bucket's segments have no values");
 }
 
 void CheckManifest(Checker& check, const Manifest& manifest) {
@@ -107,7 +112,8 @@ Manifest GetManifest(Checker& check, const pb::ModelManifest& in) {
                                 bucket.price(),
                                 bucket.bundle_price(),
                                 bucket.pool_target(),
-                                bucket.layers(),
+                                {bucket.layers().begin(), bucket.layers().end()},
+                                bucket.segment_values(),
                                 bucket.steps()});
   }
   CheckManifest(check, manifest);
@@ -150,7 +156,8 @@ Bytes EncodeManifest(const Manifest& manifest) {
     to.set_price(bucket.price);
     to.set_bundle_price(bucket.bundle_price);
     to.set_pool_target(bucket.pool_target);
-    to.set_layers(bucket.layers);
+    to.mutable_layers()->Assign(bucket.layers.begin(), bucket.layers.end());
+    to.set_segment_values(bucket.segment_values);
     to.set_steps(bucket.steps);
   }
   return Serialize(out);

@@ -204,6 +204,8 @@ void Fields(auto& io, Of<ModelRecord> auto& record) {
 void Fields(auto& io, Of<AttemptRecord> auto& record) {
   io(record.epoch, record.model, record.bucket);
   io.Choice(record.status, AttemptStatus::kBurnt);
+  io(record.segment, record.bundle);
+  io.List(record.parts, kSegmentsMax);
   io(record.layers_needed);
   io.List(record.layers, kLayersMax);
   io(record.transcript);
@@ -222,8 +224,9 @@ void Fields(auto& io, Of<AttemptRecord> auto& record) {
 
 void Fields(auto& io, Of<Pool> auto& record) {
   io(record.terms.members, record.terms.tokens, record.terms.vocabulary_padded,
-     record.terms.outputs, record.terms.layers, record.terms.pool_target, record.terms.price,
-     record.terms.bundle_price, record.terms.steps);
+     record.terms.outputs, record.terms.pool_target, record.terms.price, record.terms.bundle_price,
+     record.terms.steps);
+  io.List(record.terms.layers, kSegmentsMax);
   io.List(record.started, kAttemptsInProgressMax);
   io.List(record.ready, kPoolBundlesMax);
   io.List(record.waiting, kWaitingMax);

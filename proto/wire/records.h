@@ -116,10 +116,10 @@ struct ModelRecord {
 enum class AttemptStatus : std::uint8_t {
   kStarted = 1,
   kDead,       // t + 1 members found it bad.
-  kCertified,  // A bundle in the pool.
+  kCertified,  // Good: a bundle in the pool, or a part of one.
   kAssigned,   // To a request that is not yet completed.
   kUsed,       // Its request is completed: the masks are erased.
-  kBurnt,      // Its request expired, or its epoch ended without one.
+  kBurnt,      // Its request expired, its epoch ended without one, or another part of it is dead.
 };
 std::string_view Name(AttemptStatus status);
 
@@ -155,6 +155,9 @@ struct AttemptRecord {
   Digest model;
   std::uint32_t bucket = 0;
   AttemptStatus status = AttemptStatus::kStarted;
+  std::uint32_t segment = 0;         // Of the plan: what the attempt prepares.
+  std::uint64_t bundle = 0;          // The attempt for segment 0, whose number is the bundle's.
+  std::vector<std::uint64_t> parts;  // Of segment 0: the attempts for segments 1, 2 and so on.
   std::uint32_t layers_needed = 0;
   std::vector<Digest> layers;  // Roots of the layers fixed so far.
   Digest transcript;           // ExtendTranscript over them.
@@ -174,7 +177,7 @@ struct BucketTerms {
   std::uint32_t tokens = 0;
   std::uint32_t vocabulary_padded = 0;
   std::uint32_t outputs = 0;
-  std::uint32_t layers = 0;
+  std::vector<std::uint32_t> layers;  // Of each segment's attempt.
   std::uint32_t pool_target = 0;
   std::uint64_t price = 0;
   std::uint64_t bundle_price = 0;

@@ -116,9 +116,17 @@ Adversary::Control Equivocates::Say(const Position& at, PartyId to, proto::dag::
   return said;
 }
 
+bool LiesInVectors::Spares(const Position& at, std::uint64_t attempt) const {
+  if (later_parts_ && at.ledger.attempt(attempt).value_or(proto::AttemptRecord{}).segment == 0) {
+    return true;
+  }
+  return sparing_ != 0 && attempt % sparing_ == 0;
+}
+
 Adversary::Bulk LiesInVectors::Send(const Position& at, PartyId to,
                                     node::InferenceMessage message) {
-  if (auto* const vector = Find<proto::LayerVector>(message); vector && !Spares(vector->attempt)) {
+  if (auto* const vector = Find<proto::LayerVector>(message);
+      vector && !Spares(at, vector->attempt)) {
     Alter(at.random, vector->values);
     vector->signature = at.context.key->Sign(mpc::VectorDigest(
         PlaceOf(at, vector->attempt, vector->layer), proto::MerkleRootOfBytes(vector->values)));

@@ -88,16 +88,19 @@ class Equivocates : public Adversary {
 
 // In preprocessing: wrong vectors for every king, itself among them (so that it certifies a wrong
 // layer as king); wrong shares of the last triple; a verdict "fail" on everything. Attempts whose
-// number is a multiple of `sparing` are spared, if it is not 0.
+// number is a multiple of `sparing` are spared, if it is not 0; those for a bundle's first part,
+// too, if `later_parts`.
 class LiesInVectors : public Adversary {
  public:
-  explicit LiesInVectors(std::uint64_t sparing = 0) : sparing_(sparing) {}
+  explicit LiesInVectors(std::uint64_t sparing = 0, bool later_parts = false)
+      : sparing_(sparing), later_parts_(later_parts) {}
   Bulk Send(const Position& at, proto::PartyId to, node::InferenceMessage message) override;
   Payloads Post(const Position& at, proto::Payload payload) override;
 
  private:
-  bool Spares(std::uint64_t attempt) const { return sparing_ != 0 && attempt % sparing_ == 0; }
+  bool Spares(const Position& at, std::uint64_t attempt) const;
   const std::uint64_t sparing_;
+  const bool later_parts_;
 };
 
 // As king, another layer for each member.

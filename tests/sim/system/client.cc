@@ -60,7 +60,8 @@ void Client::MakePackage() {
   bucket.price = 1001;
   bucket.bundle_price = 500;
   bucket.pool_target = world_.options_.pool_target;
-  bucket.layers = mpc::LayerCount(plan_, committee);
+  bucket.segment_values = world_.options_.segment_values;
+  bucket.layers = mpc::SegmentLayers(plan_, committee, bucket.segment_values);
   manifest_.buckets.push_back(std::move(bucket));
   model_ = proto::ModelId(proto::EncodeManifest(manifest_));
 }

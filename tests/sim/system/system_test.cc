@@ -152,6 +152,30 @@ TEST(SystemSim, LiesInVectorsAndAsKingOfTheFirstAttempt) {
            [](const World& world) { EXPECT_GT(world.DeadAttempts(), 0u); });
 }
 
+// Bundles in parts, each an attempt of its own.
+MakeOptions InParts(const MakeOptions& make) {
+  return [make] {
+    WorldOptions options = make();
+    options.segment_values = 30;
+    return options;
+  };
+}
+
+TEST(SystemSim, InPartsUnderCrashesAndBrokenLinks) {
+  RunSeeds(2, InParts(Faulty()), {},
+           [](const World& world) { EXPECT_FALSE(world.ledger().attempt(1)->parts.empty()); });
+}
+
+TEST(SystemSim, LiesInVectorsOfParts) {
+  RunSeeds(3, InParts(With<LiesInVectors>(PartyId{1})), {},
+           [](const World& world) { EXPECT_GT(world.DeadAttempts(), 0u); });
+  // The first part is good, and burnt with the rest.
+  RunSeeds(3, InParts(With<LiesInVectors>(PartyId{1}, 0u, true)), {}, [](const World& world) {
+    EXPECT_GT(world.DeadAttempts(), 0u);
+    EXPECT_EQ(world.ledger().attempt(1)->status, proto::AttemptStatus::kBurnt);
+  });
+}
+
 TEST(SystemSim, LiesAsKing) {
   RunSeeds(5, With<LiesAsKing>(PartyId{1}));
 }

@@ -41,7 +41,8 @@ struct WorldOptions {
   std::uint64_t seed = 1;
   std::uint32_t requests = 1;
   std::uint32_t pool_target = 1;
-  std::uint32_t crashes = 0;  // Of each honest validator, at any time.
+  std::uint64_t segment_values = mpc::kKeptValuesMax;  // Of the parts of the model's bundles.
+  std::uint32_t crashes = 0;                           // Of each honest validator, at any time.
   // Chance that an honest validator is killed soon after it hears of a submission.
   std::uint32_t session_crashes_percent = 0;
   std::uint32_t link_breaks = 0;

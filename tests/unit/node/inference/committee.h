@@ -75,8 +75,10 @@ class Committee {
  public:
   static constexpr std::uint16_t kSize = 4;
 
-  explicit Committee(std::uint32_t pool_target = 1, const mpc::Plan& plan = mpc::SmallPlan())
-      : plan_(plan), sets_(proto::Committee(kSize)) {
+  // `segment_values`: of the segments that the plan is cut into.
+  explicit Committee(std::uint32_t pool_target = 1, const mpc::Plan& plan = mpc::SmallPlan(),
+                     std::uint64_t segment_values = mpc::kKeptValuesMax)
+      : plan_(plan), segment_values_(segment_values), sets_(proto::Committee(kSize)) {
     const proto::CoinKeys coin =
         proto::DealCoin(ledger_.committee, ledger_.committee.validity(), MakeDigest("coin").span());
     coin_secrets_.reserve(kSize);
@@ -118,7 +120,8 @@ class Committee {
   std::uint64_t Ask(const std::vector<std::uint32_t>& ids, bool until_end = false) {
     const std::uint64_t request = ledger_.Open(model_);
     TellEvents();
-    Settle();
+    // Before its deadline, which the next bundle's many transactions would pass.
+    if (ledger_.Request(request).attempt == 0) Settle();
     const std::uint64_t attempt = ledger_.Request(request).attempt;
     CHECK(attempt != 0);
     mpc::RobustDecoder decoder(ledger_.committee, plan_.tokens + plan_.ops.back().size());
@@ -178,7 +181,8 @@ class Committee {
     bucket.labels = plan_.labels;
     bucket.steps = plan_.steps;
     bucket.pool_target = pool_target;
-    bucket.layers = mpc::LayerCount(plan_, ledger_.committee);
+    bucket.segment_values = segment_values_;
+    bucket.layers = mpc::SegmentLayers(plan_, ledger_.committee, segment_values_);
     model_ = ledger_.Register(manifest);
     TellEvents();
     // To the first member another process of its machine brings the file; it looks now and then.
@@ -284,6 +288,7 @@ class Committee {
 
   test::World ledger_;
   const mpc::Plan plan_;
+  const std::uint64_t segment_values_;
   Bytes plan_bytes_;
   const mpc::ReplicatedSets sets_;
   std::vector<mpc::ReplicatedKeys> replicated_;

@@ -9,6 +9,8 @@ namespace node::test {
 namespace {
 
 const std::vector<std::uint32_t> kIds{3, 5, 1};
+// Cuts the small plan.
+constexpr std::uint64_t kSegmentValues = 30;
 
 // Files about an attempt's masks: its bundle, what it is bound to, its layers.
 std::vector<std::string> FilesOf(MortalFiles& files, std::uint64_t attempt) {
@@ -55,10 +57,34 @@ TEST(Pool, AssignsABundleOnceAndErasesItWhenItIsUsed) {
   }
 }
 
+// A plan in segments: an attempt for each makes a part of the bundle, one after the other.
+TEST(Pool, TakesABundleInParts) {
+  const mpc::Plan plan = mpc::SmallPlan();
+  Committee committee(1, plan, kSegmentValues);
+  const std::size_t segments = mpc::CutPlan(plan, 4, kSegmentValues, 0).size();
+  ASSERT_GT(segments, 2u);
+  committee.Settle();
+  for (int k = 0; k < 2; ++k) {
+    const std::uint64_t request = committee.Ask(kIds);
+    const std::uint64_t bundle = committee.ledger().Request(request).attempt;
+    const auto record = committee.ledger().ledger.snapshot().attempt(bundle);
+    EXPECT_EQ(record->parts.size() + 1, segments);
+    committee.Settle();
+    committee.ExpectAnswer(request, kIds);
+    std::vector<std::uint64_t> parts = record->parts;
+    parts.push_back(bundle);
+    for (const std::uint64_t part : parts) {
+      for (std::uint16_t i = 0; i < Committee::kSize; ++i) {
+        EXPECT_TRUE(FilesOf(committee.files(i), part).empty()) << part;
+      }
+    }
+  }
+}
+
 // Killed after the k-th write, for every k of a life with two requests: what was written stays,
 // what would have been said is not. Nothing half-made is ever used: no second opening under one
 // bundle's masks (committee.h), right answers, and the bundles' files gone.
-TEST(Pool, SurvivesADeathAfterEachWrite) {
+void SurviveDeaths(std::uint64_t segment_values, std::size_t stride) {
   const auto live = [](Committee& committee) {
     committee.Settle();
     for (int k = 0; k < 2; ++k) {
@@ -73,18 +99,25 @@ TEST(Pool, SurvivesADeathAfterEachWrite) {
   };
   std::size_t writes = 0;
   {
-    Committee committee(1);
+    Committee committee(1, mpc::SmallPlan(), segment_values);
     live(committee);
     writes = committee.files(1).writes();
   }
   ASSERT_GT(writes, 20u);
-  for (std::size_t k = 0; k < writes && !testing::Test::HasFailure(); ++k) {
+  for (std::size_t k = 0; k < writes && !testing::Test::HasFailure(); k += stride) {
     SCOPED_TRACE("death after write " + std::to_string(k) + " of " + std::to_string(writes));
-    Committee committee(1);
+    Committee committee(1, mpc::SmallPlan(), segment_values);
     committee.files(1).DieAfter(k);
     live(committee);
     EXPECT_LE(committee.deaths(), 1u);
   }
+}
+
+TEST(Pool, SurvivesADeathAfterEachWrite) {
+  SurviveDeaths(mpc::kKeptValuesMax, 1);
+}
+TEST(Pool, InPartsSurvivesADeathAfterEveryFifthWrite) {
+  SurviveDeaths(kSegmentValues, 5);
 }
 
 // A text of at most 4 tokens that ends with the second: with a member killed after each write, as

@@ -194,7 +194,7 @@ TEST(Attempts, OfManyLayersAreAlone) {
   small.buckets[0].pool_target = 1;
   proto::Manifest large = world.MakeManifest(0, "large");
   large.buckets[0].pool_target = 2;
-  large.buckets[0].layers = kLayersTogether + 1;
+  large.buckets[0].layers = {kLayersTogether + 1};
   const Digest a = world.Activate(small);
   const Digest b = world.Activate(large);
   EXPECT_EQ(world.All<AttemptStarted>(), (std::vector{AttemptStarted{1, a, 0}}));
@@ -210,6 +210,60 @@ TEST(Attempts, OfManyLayersAreAlone) {
   EXPECT_EQ(world.All<AttemptStarted>().size(), 4u);
   world.Preprocess(4);
   EXPECT_EQ(world.All<AttemptStarted>().back(), (AttemptStarted{5, a, 0}));
+}
+
+TEST(Attempts, OfSegmentsMakeOneBundleTogether) {
+  World world;
+  proto::Manifest manifest = world.MakeManifest(0);
+  manifest.buckets[0].layers = {2, 1, 3};
+  const Digest model = world.Activate(manifest);
+  const auto attempt = [&](std::uint64_t number) {
+    return world.ledger.snapshot().attempt(number);
+  };
+  const auto pool = [&] { return *world.ledger.snapshot().pool(model, 0); };
+  for (const std::uint64_t number : {1u, 2u, 3u}) {
+    EXPECT_TRUE(pool().ready.empty());
+    EXPECT_EQ(pool().started, std::vector{number});
+    EXPECT_EQ(attempt(number)->bundle, 1u);
+    EXPECT_EQ(attempt(number)->segment, number - 1);
+    EXPECT_EQ(attempt(number)->layers_needed, manifest.buckets[0].layers[number - 1]);
+    EXPECT_EQ(world.ledger.snapshot().totals().in_progress, 1u);
+    world.Preprocess(number);
+  }
+  EXPECT_EQ(attempt(1)->parts, (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_EQ(pool().ready, std::vector<std::uint64_t>{1});
+  EXPECT_EQ(world.ledger.snapshot().totals().in_progress, 0u);
+  const std::uint64_t request = world.Open(model, 1);
+  EXPECT_EQ(world.Request(request).attempt, 1u);
+  EXPECT_EQ(attempt(1)->status, proto::AttemptStatus::kAssigned);
+  EXPECT_EQ(attempt(4)->bundle, 4u);  // For the shelf.
+}
+
+TEST(Attempts, OneDeadBurnsAllOfItsBundle) {
+  World world;
+  proto::Manifest manifest = world.MakeManifest(0);
+  manifest.buckets[0].layers = {2, 2, 2};
+  const Digest model = world.Activate(manifest);
+  world.Preprocess(1);
+  world.FixLayers(2);
+  world.Validators(world.committee.validity(), proto::Verdict{2, {}, false});
+  const auto attempt = [&](std::uint64_t number) {
+    return world.ledger.snapshot().attempt(number);
+  };
+  EXPECT_EQ(attempt(2)->status, proto::AttemptStatus::kDead);
+  EXPECT_EQ(attempt(1)->status, proto::AttemptStatus::kBurnt);
+  const auto dead = world.All<AttemptDead>();
+  EXPECT_EQ(dead, (std::vector{AttemptDead{2}, AttemptDead{1}}));
+  EXPECT_TRUE(world.ledger.snapshot().pool(model, 0)->started.empty());
+  EXPECT_EQ(world.ledger.snapshot().totals().in_progress, 1u);  // Until its culprit is found.
+  EXPECT_FALSE(attempt(3).has_value());
+  proto::Finding finding{2, 1, world.SendersOf(2, 1), {}, {}};
+  for (const auto& sender : finding.senders) finding.expected.push_back(sender.root);
+  finding.expected[2] = MakeDigest("what it had to send");
+  world.Validators(world.committee.validity(), proto::PostFinding{finding});
+  EXPECT_EQ(attempt(3)->bundle, 3u);
+  EXPECT_EQ(attempt(3)->segment, 0u);
+  EXPECT_EQ(attempt(3)->excluded, std::vector{PartyId{2}});
 }
 
 // --- Opening. ---

@@ -185,7 +185,8 @@ struct World {
     bucket.price = 1003;
     bucket.bundle_price = 401;
     bucket.pool_target = pool_target;
-    bucket.layers = 2;
+    bucket.layers = {2};
+    bucket.segment_values = 1000;
     return bucket;
   }
   proto::Manifest MakeManifest(std::size_t client, const std::string& name = "tiny") const {

@@ -191,7 +191,8 @@ Manifest MakeManifest() {
     bucket.price = 100;
     bucket.bundle_price = 60;
     bucket.pool_target = 2;
-    bucket.layers = 14;
+    bucket.layers = {14, 9};
+    bucket.segment_values = 1 << 24;
     bucket.steps = tokens / 16;
     manifest.buckets.push_back(bucket);
   }
@@ -257,8 +258,11 @@ TEST(Manifests, EveryFieldIsChecked) {
   refuse([](Manifest& m) { m.buckets[0].output_frac = kOutputFracMax + 1; });
   refuse([](Manifest& m) { m.buckets[0].bundle_price = 101; });
   refuse([](Manifest& m) { m.buckets[0].price = kAmountMax + 1; });
-  refuse([](Manifest& m) { m.buckets[0].layers = 0; });
-  refuse([](Manifest& m) { m.buckets[0].layers = kLayersMax + 1; });
+  refuse([](Manifest& m) { m.buckets[0].layers = {}; });
+  refuse([](Manifest& m) { m.buckets[0].layers = {3, 0}; });
+  refuse([](Manifest& m) { m.buckets[0].layers = {kLayersMax + 1}; });
+  refuse([](Manifest& m) { m.buckets[0].layers.assign(kSegmentsMax + 1, 1); });
+  refuse([](Manifest& m) { m.buckets[0].segment_values = 0; });
   refuse([](Manifest& m) { m.buckets[0].steps = 0; });
   refuse([](Manifest& m) { m.buckets[0].steps = 3; });  // Of two outputs.
 }

@@ -59,6 +59,9 @@ AttemptRecord MakeAttempt() {
           Name("model"),
           2,
           AttemptStatus::kAssigned,
+          1,
+          76,
+          {78, 79},
           14,
           {Name("a"), Name("b")},
           Name("transcript"),
@@ -147,7 +150,7 @@ TEST(Records, AreCanonical) {
   ExpectCanonicalRecord(MakeEpoch());
   ExpectCanonicalRecord(ModelRecord{3, ModelStatus::kActive, {1, 2, 3}, {Key("a"), Key("b")}});
   ExpectCanonicalRecord(MakeAttempt());
-  ExpectCanonicalRecord(Pool{{4, 16, 1 << 15, 2, 14, 3, 100, 60}, {1}, {2, 3}, {4, 5, 6}});
+  ExpectCanonicalRecord(Pool{{4, 16, 1 << 15, 2, {14, 9}, 3, 100, 60}, {1}, {2, 3}, {4, 5, 6}});
   ExpectCanonicalRecord(MakeRequest());
   ExpectCanonicalRecord(Totals{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
   ExpectCanonicalRecord(Active{{{Name("a"), 0}, {Name("b"), 1}}, 1});
