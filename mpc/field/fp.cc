@@ -1,5 +1,7 @@
 #include "mpc/field/fp.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <string>
@@ -71,13 +73,21 @@ proto::Result<std::vector<Fp>> DecodeElements(proto::ByteSpan bytes) {
         proto::ErrorCode::kInvalidArgument,
         "field elements take 16 bytes each; there are " + std::to_string(bytes.size()) + " bytes");
   }
-  std::vector<Fp> elements(bytes.size() / Fp::kBytes);
-  if (!bytes.empty()) std::memcpy(elements.data(), bytes.data(), bytes.size());
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    if (elements[i].value() >= Fp::kModulus) {
-      return proto::Fail(proto::ErrorCode::kInvalidArgument,
-                         "field element " + std::to_string(i) + " is not below 2^127 - 1");
+  // By blocks, which are looked at in the first cache before they are put in their place.
+  std::array<Fp, 256> block;
+  std::vector<Fp> elements;
+  elements.reserve(bytes.size() / Fp::kBytes);
+  while (!bytes.empty()) {
+    const std::size_t count = std::min(block.size(), bytes.size() / Fp::kBytes);
+    std::memcpy(block.data(), bytes.data(), count * Fp::kBytes);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (block[i].value() < Fp::kModulus) continue;
+      return proto::Fail(
+          proto::ErrorCode::kInvalidArgument,
+          "field element " + std::to_string(elements.size() + i) + " is not below 2^127 - 1");
     }
+    elements.insert(elements.end(), block.data(), block.data() + count);
+    bytes = bytes.subspan(count * Fp::kBytes);
   }
   return elements;
 }

@@ -6,7 +6,7 @@
 
 #include "proto/attempt.pb.h"
 #include "proto/base/check.h"
-#include "proto/base/overloaded.h"
+#include "proto/wire/long_field.h"
 
 namespace proto {
 
@@ -43,9 +43,10 @@ bool Read(const std::string& bytes, CoinShare& out) {
   return true;
 }
 
-bool ReadElements(const std::string& bytes, std::size_t size_max, Bytes& out) {
-  if (bytes.empty() || bytes.size() > size_max || bytes.size() % kElementBytes != 0) return false;
-  const ByteSpan elements = AsBytes(bytes);
+bool ReadElements(ByteSpan elements, std::size_t size_max, Bytes& out) {
+  if (elements.empty() || elements.size() > size_max || elements.size() % kElementBytes != 0) {
+    return false;
+  }
   out.assign(elements.begin(), elements.end());
   return true;
 }
@@ -61,10 +62,10 @@ bool ReadParty(std::uint32_t number, PartyId& out) {
   return true;
 }
 
-bool Read(const pb::LayerVector& message, LayerVector& out) {
+bool Read(const pb::LayerVector& message, ByteSpan values, LayerVector& out) {
   out.attempt = message.attempt();
   return ReadLayer(message.layer(), out.layer) &&
-         ReadElements(message.values(), kLayerBytesMax, out.values) &&
+         ReadElements(values, kLayerBytesMax, out.values) &&
          Read(message.signature(), out.signature);
 }
 
@@ -85,10 +86,10 @@ bool ReadSenders(const google::protobuf::RepeatedPtrField<pb::SignedRoot>& list,
   return std::ranges::adjacent_find(out, disordered) == out.end();
 }
 
-bool Read(const pb::KingLayer& message, KingLayer& out) {
+bool Read(const pb::KingLayer& message, ByteSpan values, KingLayer& out) {
   out.attempt = message.attempt();
   if (!ReadLayer(message.layer(), out.layer)) return false;
-  if (!ReadElements(message.values(), kLayerBytesMax, out.values)) return false;
+  if (!ReadElements(values, kLayerBytesMax, out.values)) return false;
   return ReadSenders(message.senders(), out.senders);
 }
 
@@ -117,10 +118,9 @@ bool Read(const pb::FetchLayer& message, FetchLayer& out) {
   return ReadLayer(message.layer(), out.layer);
 }
 
-bool Read(const pb::LayerValues& message, LayerValues& out) {
+bool Read(const pb::LayerValues& message, ByteSpan values, LayerValues& out) {
   out.attempt = message.attempt();
-  return ReadLayer(message.layer(), out.layer) &&
-         ReadElements(message.values(), kLayerBytesMax, out.values);
+  return ReadLayer(message.layer(), out.layer) && ReadElements(values, kLayerBytesMax, out.values);
 }
 
 bool Read(const pb::CoinShareMessage& message, CoinShareMessage& out) {
@@ -131,16 +131,8 @@ bool Read(const pb::CoinShareMessage& message, CoinShareMessage& out) {
 bool Read(const pb::VerifyOpening& message, VerifyOpening& out) {
   out.attempt = message.attempt();
   return message.values().size() == kOpeningElements * kElementBytes &&
-         ReadElements(message.values(), kOpeningElements * kElementBytes, out.values) &&
+         ReadElements(AsBytes(message.values()), kOpeningElements * kElementBytes, out.values) &&
          Read(message.signature(), out.signature);
-}
-
-void Write(const LayerVector& vector, pb::AttemptMessage& out) {
-  auto& message = *out.mutable_vector();
-  message.set_attempt(vector.attempt);
-  message.set_layer(vector.layer);
-  message.set_values(vector.values.data(), vector.values.size());
-  message.set_signature(Text(vector.signature.span()));
 }
 
 template <class Message>
@@ -151,14 +143,6 @@ void WriteSenders(const std::vector<SignedRoot>& senders, Message& message) {
     signed_root.set_root(Text(sender.root.span()));
     signed_root.set_signature(Text(sender.signature.span()));
   }
-}
-
-void Write(const KingLayer& layer, pb::AttemptMessage& out) {
-  auto& message = *out.mutable_king_layer();
-  message.set_attempt(layer.attempt);
-  message.set_layer(layer.layer);
-  message.set_values(layer.values.data(), layer.values.size());
-  WriteSenders(layer.senders, message);
 }
 
 void Write(const KeyReveal& reveal, pb::AttemptMessage& out) {
@@ -190,13 +174,6 @@ void Write(const FetchLayer& fetch, pb::AttemptMessage& out) {
   message.set_layer(fetch.layer);
 }
 
-void Write(const LayerValues& values, pb::AttemptMessage& out) {
-  auto& message = *out.mutable_values();
-  message.set_attempt(values.attempt);
-  message.set_layer(values.layer);
-  message.set_values(values.values.data(), values.values.size());
-}
-
 void Write(const CoinShareMessage& share, pb::AttemptMessage& out) {
   auto& message = *out.mutable_coin_share();
   message.set_attempt(share.attempt);
@@ -211,28 +188,87 @@ void Write(const VerifyOpening& opening, pb::AttemptMessage& out) {
   message.set_signature(Text(opening.signature.span()));
 }
 
-template <class T, class P>
-Result<AttemptMessage> Checked(const P& message, const char* what) {
-  T out;
-  if (!Read(message, out)) {
-    return Fail(ErrorCode::kInvalidArgument, std::string("a malformed ") + what);
-  }
-  return AttemptMessage(std::move(out));
+// Messages of long vectors: their other fields are written, the values go as they are.
+
+constexpr LongField kVectorValues{pb::AttemptMessage::kVectorFieldNumber,
+                                  pb::LayerVector::kValuesFieldNumber};
+constexpr LongField kKingLayerValues{pb::AttemptMessage::kKingLayerFieldNumber,
+                                     pb::KingLayer::kValuesFieldNumber};
+constexpr LongField kLayerValues{pb::AttemptMessage::kValuesFieldNumber,
+                                 pb::LayerValues::kValuesFieldNumber};
+
+Bytes Encoded(const LayerVector& vector) {
+  pb::LayerVector message;
+  message.set_attempt(vector.attempt);
+  message.set_layer(vector.layer);
+  message.set_signature(Text(vector.signature.span()));
+  return JoinLongField(kVectorValues, message.SerializeAsString(), vector.values);
 }
 
-}  // namespace
+Bytes Encoded(const KingLayer& layer) {
+  pb::KingLayer message;
+  message.set_attempt(layer.attempt);
+  message.set_layer(layer.layer);
+  WriteSenders(layer.senders, message);
+  return JoinLongField(kKingLayerValues, message.SerializeAsString(), layer.values);
+}
 
-Bytes Encode(const AttemptMessage& message) {
+Bytes Encoded(const LayerValues& values) {
+  pb::LayerValues message;
+  message.set_attempt(values.attempt);
+  message.set_layer(values.layer);
+  return JoinLongField(kLayerValues, message.SerializeAsString(), values.values);
+}
+
+template <class T>
+Bytes Encoded(const T& message) {
   pb::AttemptMessage out;
-  std::visit([&](const auto& m) { Write(m, out); }, message);
+  Write(message, out);
   Bytes bytes(out.ByteSizeLong());
   CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
   return bytes;
 }
 
+template <class T, class... Fields>
+Result<AttemptMessage> Checked(const char* what, const Fields&... fields) {
+  T out;
+  if (!Read(fields..., out)) {
+    return Fail(ErrorCode::kInvalidArgument, std::string("a malformed ") + what);
+  }
+  return AttemptMessage(std::move(out));
+}
+
+template <class T, class Message>
+Result<AttemptMessage> CheckedParts(const char* what, const CutMessage& cut) {
+  Message message;
+  if (!message.ParseFromString(cut.rest)) {
+    return Fail(ErrorCode::kInvalidArgument, "not a preprocessing message");
+  }
+  return Checked<T>(what, message, cut.string);
+}
+
+constexpr char kVectorName[] = "layer vector";
+constexpr char kKingLayerName[] = "king's layer";
+constexpr char kValuesName[] = "layer";
+
+}  // namespace
+
+Bytes Encode(const AttemptMessage& message) {
+  return std::visit([](const auto& m) { return Encoded(m); }, message);
+}
+
 Result<AttemptMessage> DecodeAttemptMessage(ByteSpan bytes) {
   if (bytes.size() > kMessageBytesMax) {
     return Fail(ErrorCode::kExhausted, "a preprocessing message beyond its limit of 768 MiB");
+  }
+  if (const auto cut = CutLongField(kVectorValues, bytes)) {
+    return CheckedParts<LayerVector, pb::LayerVector>(kVectorName, *cut);
+  }
+  if (const auto cut = CutLongField(kKingLayerValues, bytes)) {
+    return CheckedParts<KingLayer, pb::KingLayer>(kKingLayerName, *cut);
+  }
+  if (const auto cut = CutLongField(kLayerValues, bytes)) {
+    return CheckedParts<LayerValues, pb::LayerValues>(kValuesName, *cut);
   }
   pb::AttemptMessage message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -240,23 +276,26 @@ Result<AttemptMessage> DecodeAttemptMessage(ByteSpan bytes) {
   }
   switch (message.body_case()) {
     case pb::AttemptMessage::kVector:
-      return Checked<LayerVector>(message.vector(), "layer vector");
+      return Checked<LayerVector>(kVectorName, message.vector(),
+                                  AsBytes(message.vector().values()));
     case pb::AttemptMessage::kKingLayer:
-      return Checked<KingLayer>(message.king_layer(), "king's layer");
+      return Checked<KingLayer>(kKingLayerName, message.king_layer(),
+                                AsBytes(message.king_layer().values()));
     case pb::AttemptMessage::kEcho:
-      return Checked<Echo>(message.echo(), "echo");
+      return Checked<Echo>("echo", message.echo());
     case pb::AttemptMessage::kFetch:
-      return Checked<FetchLayer>(message.fetch(), "request for a layer");
+      return Checked<FetchLayer>("request for a layer", message.fetch());
     case pb::AttemptMessage::kValues:
-      return Checked<LayerValues>(message.values(), "layer");
+      return Checked<LayerValues>(kValuesName, message.values(),
+                                  AsBytes(message.values().values()));
     case pb::AttemptMessage::kCoinShare:
-      return Checked<CoinShareMessage>(message.coin_share(), "coin share");
+      return Checked<CoinShareMessage>("coin share", message.coin_share());
     case pb::AttemptMessage::kOpening:
-      return Checked<VerifyOpening>(message.opening(), "verification opening");
+      return Checked<VerifyOpening>("verification opening", message.opening());
     case pb::AttemptMessage::kKeyReveal:
-      return Checked<KeyReveal>(message.key_reveal(), "revelation of keys");
+      return Checked<KeyReveal>("revelation of keys", message.key_reveal());
     case pb::AttemptMessage::kLayerSenders:
-      return Checked<LayerSenders>(message.layer_senders(), "list of senders");
+      return Checked<LayerSenders>("list of senders", message.layer_senders());
     case pb::AttemptMessage::BODY_NOT_SET:
       break;
   }
