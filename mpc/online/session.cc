@@ -89,7 +89,7 @@ Session::Step Session::Handle(PartyId from, Message message) {
   CHECK(started_ && Index(from) < context_.committee.size());
   Step step;
   std::visit(proto::Overloaded{
-                 [&](const Opening& opening) { OnOpening(from, opening, step); },
+                 [&](Opening& opening) { OnOpening(from, std::move(opening), step); },
                  [&](const ResendOpenings& resend) { OnResend(from, resend, step); },
                  [&](const AskProgress& ask) {
                    if (ask.request != request_) return step.Blame(from, FaultKind::kMalformed);
@@ -109,7 +109,7 @@ Session::Step Session::PeerConnected(PartyId peer) {
   return step;
 }
 
-void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
+void Session::OnOpening(PartyId from, Opening opening, Step& step) {
   if (opening.request != request_ || opening.round >= evaluator_.rounds()) {
     return step.Blame(from, FaultKind::kMalformed);
   }
@@ -125,28 +125,20 @@ void Session::OnOpening(PartyId from, const Opening& opening, Step& step) {
   if (opening.values.size() != evaluator_.RoundSize(opening.round) * Fp::kBytes) {
     return step.Blame(from, FaultKind::kMalformed);
   }
-  Round& round = rounds_[opening.round];
-  // What this member says comes back to it.
-  const bool own = from == context_.self && opening.round < own_.size() &&
-                   opening.values == own_[opening.round].values;
-  const Digest root = own ? own_roots_[opening.round] : proto::MerkleRootOfBytes(opening.values);
-  const auto known = round.roots.find(from);
-  if (known != round.roots.end() && known->second == root) return;  // Sent again.
-  if (!proto::Verify(context_.keys[Index(from)],
-                     OpeningDigest(context_.chain, request_, opening.round, root),
-                     opening.signature)) {
-    return step.Blame(from, FaultKind::kBadSignature);
-  }
-  if (known != round.roots.end()) return Accuse(from, FaultKind::kEquivocation, step);
-  round.roots.emplace(from, root);
-  auto shares = DecodeElements(opening.values);
-  if (!shares) return Accuse(from, FaultKind::kMalformed, step);
-  if (opening.round > round_) {
-    round.early.emplace(from, std::move(*shares));
-    return;
-  }
-  Decode(round, from, std::move(*shares), step);
-  if (opening.round == round_) PassRounds(step);
+  const std::uint32_t number = opening.round;
+  Round& round = rounds_[number];
+  const auto [known, is_first] = round.openings.try_emplace(from, std::move(opening));
+  if (!is_first) return OnSecond(from, known->second, opening, step);
+  if (!round.decoder) return;  // Before its turn.
+  Decode(round, from, step);
+  Settle(round);
+  if (number == round_) PassRounds(step);
+}
+
+void Session::OnSecond(PartyId from, const Opening& first, const Opening& second, Step& step) {
+  if (first.values.empty() || second.values == first.values) return;  // Decoded, or sent again.
+  if (!IsSigned(from, second)) return step.Blame(from, FaultKind::kBadSignature);
+  Convict(from, first, FaultKind::kEquivocation, step);
 }
 
 void Session::OnResend(PartyId from, const ResendOpenings& message, Step& step) {
@@ -176,18 +168,27 @@ void Session::OnProgress(PartyId from, const Progress& message, Step& step) {
   // The first round whose opening was sent and is not here.
   for (std::uint32_t round = round_; round < message.opened; ++round) {
     const auto known = rounds_.find(round);
-    if (known == rounds_.end() || known->second.roots.count(from) == 0) {
+    if (known == rounds_.end() || known->second.openings.count(from) == 0) {
       if (round <= round_ + kRoundsAhead) Ask(from, round, step);
       return;
     }
   }
 }
 
-void Session::Decode(Round& round, PartyId from, std::vector<Fp> shares, Step& step) {
-  round.decoder->Add(from, std::move(shares));
+void Session::Decode(Round& round, PartyId from, Step& step) {
+  const Opening& opening = round.openings.at(from);
+  auto elements = DecodeElements(opening.values);
+  if (!elements) return Convict(from, opening, FaultKind::kMalformed, step);
+  round.decoder->Add(from, std::move(*elements));
   for (const PartyId party : round.decoder->wrong()) {
-    if (accused_.count(party) == 0) Accuse(party, FaultKind::kWrongShare, step);
+    if (accused_.count(party) != 0) continue;
+    Convict(party, round.openings.at(party), FaultKind::kWrongShare, step);
   }
+}
+
+void Session::Settle(Round& round) {
+  if (!round.decoder->decoded()) return;
+  for (auto& [party, opening] : round.openings) opening.values = proto::Bytes();
 }
 
 void Session::PassRounds(Step& step) {
@@ -204,7 +205,7 @@ void Session::PassRounds(Step& step) {
   // Openings of this round that were dropped, for they came too early or answered for other rounds.
   for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
     const PartyId party{i};
-    if (party == context_.self || rounds_[round_].roots.count(party) != 0) continue;
+    if (party == context_.self || rounds_[round_].openings.count(party) != 0) continue;
     if (peers_[i].latest >= round_ && peers_[i].asked_until <= round_) Ask(party, round_, step);
   }
 }
@@ -222,17 +223,16 @@ void Session::Advance(Step& step) {
     return;
   }
   Opening opening{request_, round_, round_, EncodeElements(*shares), {}};
-  own_roots_.push_back(proto::MerkleRootOfBytes(opening.values));
-  opening.signature =
-      context_.key->Sign(OpeningDigest(context_.chain, request_, round_, own_roots_.back()));
+  opening.signature = context_.key->Sign(
+      OpeningDigest(context_.chain, request_, round_, proto::MerkleRootOfBytes(opening.values)));
   bytes_sent_ += (opening.values.size() + kOpeningHeadBytes) * (context_.committee.size() - 1);
   own_.push_back(opening);
   step.Send(kEveryone, std::move(opening));
 
   Round& round = rounds_[round_];
   round.decoder.emplace(context_.committee, shares->size());
-  for (auto& [party, early] : round.early) Decode(round, party, std::move(early), step);
-  round.early.clear();
+  for (const auto& [party, early] : round.openings) Decode(round, party, step);
+  Settle(round);
 }
 
 void Session::Ask(PartyId peer, std::uint32_t from_round, Step& step) {
@@ -240,7 +240,15 @@ void Session::Ask(PartyId peer, std::uint32_t from_round, Step& step) {
   step.Send(Target{peer}, ResendOpenings{request_, from_round});
 }
 
-void Session::Accuse(PartyId party, FaultKind kind, Step& step) {
+bool Session::IsSigned(PartyId party, const Opening& opening) const {
+  const Digest root = proto::MerkleRootOfBytes(opening.values);
+  return proto::Verify(context_.keys[Index(party)],
+                       OpeningDigest(context_.chain, request_, opening.round, root),
+                       opening.signature);
+}
+
+void Session::Convict(PartyId party, const Opening& opening, FaultKind kind, Step& step) {
+  if (!IsSigned(party, opening)) return step.Blame(party, FaultKind::kBadSignature);
   accused_.insert(party);
   step.Blame(party, kind);
 }

@@ -19,6 +19,10 @@
 // lies off the polynomial is accused, whatever it told others. A value that one party alone vouches
 // for is never used.
 //
+// Openings are taken from whom the link says they are from (node/net). Their signatures are checked
+// where one is held against its author: what lies on the polynomial is the right vector, whoever
+// signed it. A second vector of a round that is decoded is not looked at.
+//
 // Getting lost openings back: a member asks with AskProgress when it starts and when a peer's
 // connection comes back. The answer comes after all that its sender had sent before, so what it
 // counts and is not here was lost: that is asked for with ResendOpenings, as is what a member had
@@ -89,23 +93,30 @@ class Session {
 
  private:
   struct Round {
-    std::map<proto::PartyId, proto::Digest> roots;  // Of the first opening of each party.
-    // Before the round is reached, the vectors; from then on their decoder.
-    std::map<proto::PartyId, std::vector<Fp>> early;
-    std::optional<RobustDecoder> decoder;
+    // The first of each party; without values once they are decoded.
+    std::map<proto::PartyId, proto::Opening> openings;
+    std::optional<RobustDecoder> decoder;  // Once the round is reached.
   };
 
-  void OnOpening(proto::PartyId from, const proto::Opening& opening, Step& step);
+  void OnOpening(proto::PartyId from, proto::Opening opening, Step& step);
+  // Another opening of a round.
+  void OnSecond(proto::PartyId from, const proto::Opening& first, const proto::Opening& second,
+                Step& step);
   void OnResend(proto::PartyId from, const proto::ResendOpenings& message, Step& step);
   void OnProgress(proto::PartyId from, const proto::Progress& message, Step& step);
-  // Adds a vector to the round's decoder and blames whom it shows to be wrong.
-  void Decode(Round& round, proto::PartyId from, std::vector<Fp> shares, Step& step);
+  // Adds a party's vector to the round's decoder and convicts whom it shows to be wrong.
+  void Decode(Round& round, proto::PartyId from, Step& step);
+  // Drops what is not held against anybody any more.
+  static void Settle(Round& round);
   // Passes all rounds that are decoded.
   void PassRounds(Step& step);
   // Computes up to the next round and opens it, or finishes.
   void Advance(Step& step);
   void Ask(proto::PartyId peer, std::uint32_t from_round, Step& step);
-  void Accuse(proto::PartyId party, proto::FaultKind kind, Step& step);
+  bool IsSigned(proto::PartyId party, const proto::Opening& opening) const;
+  // Accuses the party of an opening that is its own by its signature; else of sending it.
+  void Convict(proto::PartyId party, const proto::Opening& opening, proto::FaultKind kind,
+               Step& step);
 
   const PartyContext& context_;
   const std::uint64_t request_;
@@ -117,7 +128,6 @@ class Session {
   std::uint32_t round_ = 0;
   std::map<std::uint32_t, Round> rounds_;  // From round_ - kRoundsBehind to round_ + kRoundsAhead.
   std::vector<proto::Opening> own_;        // By round.
-  std::vector<proto::Digest> own_roots_;   // Likewise.
   std::set<proto::PartyId> accused_;
   std::uint64_t bytes_sent_ = 0;
 

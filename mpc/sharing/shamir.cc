@@ -1,6 +1,7 @@
 #include "mpc/sharing/shamir.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "mpc/field/combine.h"
@@ -82,15 +83,11 @@ RobustDecoder::Basis RobustDecoder::MakeBasis(std::span<const PartyId> parties) 
   return basis;
 }
 
-std::vector<Fp> RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
-                                        std::size_t first, std::size_t count) const {
-  std::vector<const UInt128*> shares;
-  for (const PartyId party : basis.parties) {
-    shares.push_back(Integers(shares_[Index(party)].data() + first));
-  }
-  std::vector<Fp> values(count);
-  AddCombination(coefficients, shares, count, values.data());
-  return values;
+void RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
+                             std::size_t first, std::span<Fp> out) const {
+  std::vector<const Fp*> shares;
+  for (const PartyId party : basis.parties) shares.push_back(shares_[Index(party)].data() + first);
+  Combine(coefficients, shares, out.size(), out.data());
 }
 
 Fp RobustDecoder::Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
@@ -129,28 +126,30 @@ bool RobustDecoder::AcceptBlock(const Basis& basis, std::size_t first, std::size
   const auto begin = static_cast<std::ptrdiff_t>(first);
   std::size_t agreeing = basis.parties.size();
   std::vector<std::pair<PartyId, std::vector<Fp>>> corrections;
+  std::array<Fp, kBlock> block;
+  const std::span right = std::span(block).first(count);
   for (std::size_t k = 0; k < basis.others.size(); ++k) {
     const PartyId party = basis.others[k];
-    std::vector<Fp> right = Evaluate(basis, basis.at_others[k], first, count);
+    Evaluate(basis, basis.at_others[k], first, right);
     if (std::equal(right.begin(), right.end(), shares_[Index(party)].begin() + begin)) {
       ++agreeing;
     } else if (IsWrong(party)) {
-      corrections.emplace_back(party, std::move(right));
+      corrections.emplace_back(party, std::vector<Fp>(right.begin(), right.end()));
     } else {
       return false;
     }
   }
   if (agreeing < Agreement(committee_)) return false;
-  const std::vector<Fp> values = Evaluate(basis, basis.at_zero, first, count);
-  std::copy(values.begin(), values.end(), values_.begin() + begin);
-  for (const auto& [party, right] : corrections) {
-    std::copy(right.begin(), right.end(), shares_[Index(party)].begin() + begin);
+  Evaluate(basis, basis.at_zero, first, std::span(values_).subspan(first, count));
+  for (const auto& [party, corrected] : corrections) {
+    std::ranges::copy(corrected, shares_[Index(party)].begin() + begin);
   }
   return true;
 }
 
-bool RobustDecoder::Search(const std::vector<PartyId>& order, std::size_t position) {
-  // Lexicographic in `order`: choices without the parties found wrong come first.
+bool RobustDecoder::Search(std::size_t position) {
+  // Lexicographic in the order: choices without the parties found wrong come first.
+  const std::vector<PartyId> order = received_;
   std::vector<bool> chosen(order.size());
   std::fill_n(chosen.begin(), committee_.validity(), true);
   do {
@@ -171,17 +170,31 @@ void RobustDecoder::CheckDecoded(PartyId party) {
   const std::vector<Fp>& coefficients =
       basis.at_others[static_cast<std::size_t>(at - basis.others.begin())];
   for (std::size_t first = 0; first < next_; first += kBlock) {
-    const std::size_t count = std::min(kBlock, next_ - first);
-    const std::vector<Fp> right = Evaluate(basis, coefficients, first, count);
-    for (std::size_t i = 0; i < count; ++i) Correct(party, first + i, right[i]);
+    std::array<Fp, kBlock> block;
+    const std::span right = std::span(block).first(std::min(kBlock, next_ - first));
+    Evaluate(basis, coefficients, first, right);
+    const Fp* const share = shares_[Index(party)].data() + first;
+    if (std::equal(right.begin(), right.end(), share)) continue;
+    for (std::size_t i = 0; i < right.size(); ++i) Correct(party, first + i, right[i]);
   }
+}
+
+void RobustDecoder::Arrange() {
+  std::ranges::sort(received_);
+  const auto wrong = std::stable_partition(received_.begin(), received_.end(),
+                                           [this](PartyId party) { return !IsWrong(party); });
+  const auto reach = static_cast<std::ptrdiff_t>(committee_.max_faulty());
+  auto best = received_.begin();
+  for (auto next = best; next + reach < wrong; ++next) {
+    if (Index(next[reach]) - Index(*next) < Index(best[reach]) - Index(*best)) best = next;
+  }
+  std::rotate(received_.begin(), best, best + reach + 1);
 }
 
 void RobustDecoder::Decode() {
   while (next_ < values_.size()) {
-    std::vector<PartyId> order = received_;
-    std::stable_partition(order.begin(), order.end(), [&](PartyId p) { return !IsWrong(p); });
-    const Basis basis = MakeBasis(std::span(order).first(committee_.validity()));
+    Arrange();
+    const Basis basis = MakeBasis(std::span(received_).first(committee_.validity()));
     for (std::size_t end = next_; next_ < values_.size();) {
       const std::size_t count = std::min(kBlock, values_.size() - next_);
       if (next_ >= end && AcceptBlock(basis, next_, count)) {
@@ -194,7 +207,7 @@ void RobustDecoder::Decode() {
     }
     if (next_ == values_.size()) break;
     // Either the basis holds a wrong share, which the search finds, or too few have come.
-    if (!Search(order, next_)) return;
+    if (!Search(next_)) return;
     ++next_;
   }
   decoded_ = true;

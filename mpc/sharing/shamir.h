@@ -54,8 +54,8 @@ class RobustDecoder {
   Basis MakeBasis(std::span<const proto::PartyId> parties) const;
   // The basis' polynomials at the point of the coefficients.
   Fp Evaluate(const Basis& basis, const std::vector<Fp>& coefficients, std::size_t position) const;
-  std::vector<Fp> Evaluate(const Basis& basis, const std::vector<Fp>& coefficients,
-                           std::size_t first, std::size_t count) const;
+  void Evaluate(const Basis& basis, const std::vector<Fp>& coefficients, std::size_t first,
+                std::span<Fp> out) const;
   bool IsWrong(proto::PartyId party) const;
   void Correct(proto::PartyId party, std::size_t position, Fp right);
   // Whether enough shares agree with the basis; then the position is decoded, its shares corrected.
@@ -63,13 +63,17 @@ class RobustDecoder {
   // The same for a block where enough shares agree everywhere and only parties found wrong before
   // do not; else false, and nothing is done.
   bool AcceptBlock(const Basis& basis, std::size_t first, std::size_t count);
-  bool Search(const std::vector<proto::PartyId>& order, std::size_t position);
+  bool Search(std::size_t position);
   void CheckDecoded(proto::PartyId party);
+  // Orders received_: t + 1 neighbours first, for polynomials given at neighbouring points are
+  // evaluated with small integers (field/combine.h); parties found wrong last.
+  void Arrange();
   void Decode();
 
   proto::Committee committee_;
-  std::vector<proto::PartyId> received_;  // In the order of arrival.
-  std::vector<std::vector<Fp>> shares_;   // By party; corrected at positions below next_.
+  std::vector<proto::PartyId>
+      received_;  // As Arrange ordered them last, then in the order of arrival.
+  std::vector<std::vector<Fp>> shares_;  // By party; corrected at positions below next_.
   std::vector<Fp> values_;
   std::size_t next_ = 0;  // The first position not yet decoded.
   std::vector<proto::PartyId> wrong_;

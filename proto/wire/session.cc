@@ -6,6 +6,7 @@
 #include "proto/base/check.h"
 #include "proto/base/overloaded.h"
 #include "proto/session.pb.h"
+#include "proto/wire/long_field.h"
 
 namespace proto {
 
@@ -15,20 +16,21 @@ namespace {
 
 constexpr std::size_t kMessageBytesMax = kOpeningBytesMax + 256;
 constexpr std::size_t kElementSize = 16;
+constexpr LongField kOpeningValues{pb::SessionMessage::kOpeningFieldNumber,
+                                   pb::Opening::kValuesFieldNumber};
 
 tl::unexpected<Error> Malformed(const char* what) {
   return Fail(ErrorCode::kInvalidArgument, what);
 }
 
-Result<SessionMessage> Read(const pb::Opening& message) {
+Result<SessionMessage> Read(const pb::Opening& message, ByteSpan values) {
   const auto signature = Signature::From(AsBytes(message.signature()));
-  const std::string& values = message.values();
   if (!signature || message.round() >= kOpeningRoundsMax || message.latest() >= kOpeningRoundsMax ||
       values.empty() || values.size() > kOpeningBytesMax || values.size() % kElementSize != 0) {
     return Malformed("an opening is malformed or beyond a limit");
   }
   return Opening{message.request(), message.round(), message.latest(),
-                 Bytes(AsBytes(values).begin(), AsBytes(values).end()), *signature};
+                 Bytes(values.begin(), values.end()), *signature};
 }
 
 Result<SessionMessage> Read(const pb::ResendOpenings& message) {
@@ -44,43 +46,55 @@ Result<SessionMessage> Read(const pb::Progress& message) {
 }  // namespace
 
 Bytes Encode(const SessionMessage& message) {
+  const auto serialized = [](const pb::SessionMessage& out) {
+    Bytes bytes(out.ByteSizeLong());
+    CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
+    return bytes;
+  };
   pb::SessionMessage out;
-  std::visit(
+  return std::visit(
       Overloaded{
-          [&out](const Opening& opening) {
-            pb::Opening& body = *out.mutable_opening();
+          [](const Opening& opening) {
+            pb::Opening body;
             body.set_request(opening.request);
             body.set_round(opening.round);
             body.set_latest(opening.latest);
-            body.set_values(opening.values.data(), opening.values.size());
             body.set_signature(opening.signature.bytes.data(), opening.signature.bytes.size());
+            return JoinLongField(kOpeningValues, body.SerializeAsString(), opening.values);
           },
-          [&out](const ResendOpenings& resend) {
+          [&](const ResendOpenings& resend) {
             pb::ResendOpenings& body = *out.mutable_resend_openings();
             body.set_request(resend.request);
             body.set_from_round(resend.from_round);
+            return serialized(out);
           },
-          [&out](const AskProgress& ask) { out.mutable_ask_progress()->set_request(ask.request); },
-          [&out](const Progress& progress) {
+          [&](const AskProgress& ask) {
+            out.mutable_ask_progress()->set_request(ask.request);
+            return serialized(out);
+          },
+          [&](const Progress& progress) {
             out.mutable_progress()->set_request(progress.request);
             out.mutable_progress()->set_opened(progress.opened);
+            return serialized(out);
           },
       },
       message);
-  Bytes bytes(out.ByteSizeLong());
-  CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
-  return bytes;
 }
 
 Result<SessionMessage> DecodeSessionMessage(ByteSpan bytes) {
+  if (bytes.size() > kMessageBytesMax) return Malformed("a session message is too long");
+  if (const auto cut = CutLongField(kOpeningValues, bytes)) {
+    pb::Opening opening;
+    if (!opening.ParseFromString(cut->rest)) return Malformed("an opening is no protobuf");
+    return Read(opening, cut->string);
+  }
   pb::SessionMessage message;
-  if (bytes.size() > kMessageBytesMax ||
-      !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Malformed("a session message is too long or no protobuf");
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Malformed("a session message is no protobuf");
   }
   switch (message.message_case()) {
     case pb::SessionMessage::kOpening:
-      return Read(message.opening());
+      return Read(message.opening(), AsBytes(message.opening().values()));
     case pb::SessionMessage::kResendOpenings:
       return Read(message.resend_openings());
     case pb::SessionMessage::kAskProgress:

@@ -392,7 +392,7 @@ TEST_F(OneSession, BlamesEachMisdeed) {
   Opening foreign = From(2, 0);
   foreign.request = kRequest + 1;
   EXPECT_EQ(Faults(PartyId{2}, foreign), std::vector{FaultKind::kMalformed});
-  EXPECT_EQ(Faults(PartyId{2}, From(3, 0)), std::vector{FaultKind::kBadSignature});
+  EXPECT_TRUE(Faults(PartyId{2}, From(3, 0)).empty());  // Not signed by it, which shows later.
   Opening far = From(2, 0);
   far.round = kRounds;
   EXPECT_EQ(Faults(PartyId{2}, far), std::vector{FaultKind::kMalformed});
@@ -411,6 +411,28 @@ TEST_F(OneSession, BlamesEachMisdeed) {
       OpeningDigest(context.chain, kRequest, 0, proto::MerkleRootOfBytes(large.values)));
   EXPECT_EQ(Faults(PartyId{3}, large), std::vector{FaultKind::kMalformed});
   EXPECT_EQ(session_->accused(), (std::set{PartyId{1}, PartyId{3}}));
+}
+
+// A signature is looked at when its opening is wrong, and only then.
+TEST_F(OneSession, ChecksWhoSignedWhatIsWrong) {
+  Opening right = From(1, 0);
+  right.signature.bytes[5] ^= 1;
+  Deliver(PartyId{1}, right);
+  Deliver(PartyId{2}, From(2, 0));
+  Deliver(PartyId{0}, From(0, 0));
+  EXPECT_EQ(session_->round(), 1u);
+  // Of what is decoded a second one is not looked at.
+  Deliver(PartyId{1}, fixture_.Sign(1, 0, std::vector<Fp>(right.values.size() / 16)));
+
+  Deliver(PartyId{0}, From(0, 1));
+  Deliver(PartyId{1}, From(3, 1));  // Another's, with its signature.
+  Deliver(PartyId{2}, From(2, 1));
+  const auto step = session_->Handle(PartyId{3}, From(3, 1));
+  EXPECT_EQ(session_->round(), 2u);
+  ASSERT_EQ(step.faults.size(), 1u);
+  EXPECT_EQ(step.faults[0].party, PartyId{1});
+  EXPECT_EQ(step.faults[0].kind, FaultKind::kBadSignature);
+  EXPECT_TRUE(session_->accused().empty());
 }
 
 TEST_F(OneSession, AccusesLateLiars) {
