@@ -275,7 +275,7 @@ std::vector<std::string> SupportedArchitectures() {
 Result<ModelConfig> ParseConfig(proto::ByteSpan config_json) {
   if (config_json.size() > kConfigBytesMax) return Bad("larger than 1 MiB");
   const json config = ParseJson(config_json);
-  if (!config.is_object()) return Bad("not a JSON object, or nested too deeply");
+  if (!config.is_object()) return Bad("not a JSON object, nested too deeply or too large");
 
   const json& architectures = JsonField(config, "architectures");
   const json architecture =

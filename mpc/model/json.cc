@@ -12,6 +12,7 @@ using nlohmann::json;
 struct Structure {
   std::size_t depth = 0;    // Of the deepest value.
   std::size_t members = 0;  // Of all objects.
+  std::size_t values = 0;   // Those after another, of which there are few less than of all.
 };
 
 // Of JSON; of anything else, some numbers.
@@ -28,6 +29,8 @@ Structure StructureOf(std::string_view text) {
       quoted = true;
     } else if (c == ':') {
       ++structure.members;
+    } else if (c == ',') {
+      ++structure.values;
     } else if (c == '[' || c == '{') {
       structure.depth = std::max(structure.depth, ++depth);
     } else if ((c == ']' || c == '}') && depth > 0) {
@@ -48,7 +51,9 @@ std::size_t Members(const json& value) {
 
 json ParseJson(proto::ByteSpan bytes) {
   const std::string_view text = proto::AsText(bytes);
-  if (StructureOf(text).depth > kJsonDepthMax) return json(json::value_t::discarded);
+  const Structure structure = StructureOf(text);
+  if (structure.depth > kJsonDepthMax || structure.values > kJsonValuesMax)
+    return json(json::value_t::discarded);
   return json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
 }
 

@@ -8,9 +8,11 @@
 namespace mpc {
 
 inline constexpr std::size_t kJsonDepthMax = 32;
+inline constexpr std::size_t kJsonValuesMax = std::size_t{1} << 22;
 
-// The document, or a discarded value where the bytes are none or nest deeper than kJsonDepthMax:
-// whatever copies, prints or compares a value calls itself for each level.
+// The document, or a discarded value where the bytes are none, nest deeper than kJsonDepthMax
+// (whatever copies, prints or compares a value calls itself for each level), or hold about
+// kJsonValuesMax values (two bytes of text can be 60 of memory).
 nlohmann::json ParseJson(proto::ByteSpan bytes);
 
 // Whether an object in `parsed`, which is what `bytes` say, had a name twice; the last counted.

@@ -55,7 +55,7 @@ Result<Safetensors> Safetensors::Parse(ByteSpan bytes) {
   Safetensors file;
   file.data_ = bytes.subspan(8 + length);
   const json header = ParseJson(bytes.subspan(8, length));
-  if (!header.is_object()) return Bad("the header is not JSON, or nested too deeply");
+  if (!header.is_object()) return Bad("the header is not JSON, nested too deeply or too large");
   if (NamesTwice(bytes.subspan(8, length), header)) return Bad("the header has a name twice");
   if (header.size() > kSafetensorsTensorsMax) return Bad("more than 65536 tensors");
 

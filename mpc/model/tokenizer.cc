@@ -115,7 +115,7 @@ Result<Model> Read(const TokenizerFiles& files) {
     settings = ParseJson(files.at("tokenizer_config.json"));
     if (!settings.is_object()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "tokenizer_config.json: not a JSON object, or nested too deeply");
+                  "tokenizer_config.json: not a JSON object, nested too deeply or too large");
     }
   }
   if (has("tokenizer.model")) {

@@ -244,7 +244,7 @@ Result<Model> ReadUnigram(const json& model, BpeOptions options) {
 
 Result<Model> ParseTokenizerJson(proto::ByteSpan bytes) {
   const json root = ParseJson(bytes);
-  if (!root.is_object()) return Bad("not a JSON object, or nested too deeply");
+  if (!root.is_object()) return Bad("not a JSON object, nested too deeply or too large");
   const json& model = Field(root, "model");
   const json &normalizer = Field(root, "normalizer"), &pre = Field(root, "pre_tokenizer");
   const json& post = Field(root, "post_processor");

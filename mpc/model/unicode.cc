@@ -12,7 +12,7 @@ namespace mpc {
 
 namespace {
 
-constexpr std::int32_t kRegexTimeMax = 2000;       // In ICU's units, about milliseconds.
+constexpr std::int32_t kRegexTimeMax = 100;        // In ICU's units, about milliseconds.
 constexpr std::int32_t kRegexStackMax = 64 << 20;  // Bytes.
 
 std::string ToUtf8(const icu::UnicodeString& text) {

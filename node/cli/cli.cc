@@ -11,6 +11,18 @@
 
 namespace node {
 
+namespace {
+
+// Of names that strangers chose: a terminal obeys control characters.
+std::string Printable(std::string text) {
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+}  // namespace
+
 int RunCli(int argc, char** argv) {
   CLI::App app("Waxseal: a ledger that runs a transformer on an input nobody sees.", "waxseal");
   app.require_subcommand(1);
@@ -37,7 +49,7 @@ int RunCli(int argc, char** argv) {
     app.parse(argc, argv);
     const auto done = run ? run() : proto::Result<>();
     if (done) return EXIT_SUCCESS;
-    std::fprintf(stderr, "waxseal: %s\n", done.error().message.c_str());
+    std::fprintf(stderr, "waxseal: %s\n", Printable(done.error().message).c_str());
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   } catch (const nlohmann::json::exception& error) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "mpc/model/unicode.h"
 #include "node/cli/model_files.h"
 #include "node/loop/files.h"
 #include "proto/base/bytes.h"
@@ -31,7 +32,7 @@ using Replies = std::map<std::size_t, Reply>;
 
 json ToJson(std::size_t index, const Example& example, const Reply& reply) {
   return {{"index", index},
-          {"text", example.text},
+          {"text", mpc::ReplaceBadUtf8(example.text)},
           {"outputs", reply.outputs},
           {"seconds", reply.seconds},
           {"wait_seconds", reply.wait_seconds},
@@ -48,7 +49,7 @@ Result<Replies> ReadReplies(const std::string& file, const std::vector<Example>&
     if (!entry.is_object()) continue;  // Cut off when the process ended.
     const auto index = entry.value("index", examples.size());
     if (index >= examples.size()) continue;  // Beyond this run's limit.
-    if (entry.value("text", "") != examples[index].text) {
+    if (entry.value("text", "") != mpc::ReplaceBadUtf8(examples[index].text)) {
       return Fail(ErrorCode::kInvalidArgument,
                   file + " holds answers to other texts; give another --results");
     }

@@ -106,6 +106,7 @@ Result<> Import(const ImportOptions& options) {
   json report = {{"name", package->manifest.name},
                  {"architecture", package->manifest.architecture},
                  {"buckets", json::array()}};
+  if (!model->doubt.empty()) report["doubt"] = model->doubt;
   for (std::size_t i = 0; i < package->plans.size(); ++i) {
     json bucket = ToJson(package->costs[i]);
     const Agreement error = ExpectedError(*model, package->plans[i], options.validators);

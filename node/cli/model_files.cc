@@ -83,6 +83,15 @@ Result<std::vector<proto::SharedBytes>> MapWeights(const std::string& directory)
     if (!shards) return tl::unexpected(shards.error());
     names = std::move(*shards);
   }
+  if (!FileExists(directory + "/" + names[0])) {
+    for (const char* const pickled : {"/pytorch_model.bin", "/pytorch_model.bin.index.json"}) {
+      if (!FileExists(directory + pickled)) continue;
+      return Fail(ErrorCode::kNotFound,
+                  directory + pickled +
+                      " is a program that makes weights and is not read; save the model anew, as "
+                      "safetensors");
+    }
+  }
   std::vector<proto::SharedBytes> files;
   for (const std::string& name : names) {
     auto file = MapFile(directory + "/" + name);
@@ -97,7 +106,7 @@ Result<json> ReadJson(const std::string& path) {
   if (!bytes) return tl::unexpected(bytes.error());
   json root = mpc::ParseJson(*bytes);
   if (root.is_discarded()) {
-    return Fail(ErrorCode::kInvalidArgument, path + ": not JSON, or nested too deeply");
+    return Fail(ErrorCode::kInvalidArgument, path + ": not JSON, nested too deeply or too large");
   }
   return root;
 }
@@ -256,6 +265,12 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
   // Of an encoder the pad is what is left out of everything: it must be no text's.
   if (!c.decoder()) c.pad_token_id = tokenizer->pad().value_or(c.pad_token_id);
   files->emplace("pad", Text(std::to_string(mpc::PadToken(c))));
+  std::string doubt;
+  if (!numbers && tokenizer->size() < c.vocab_size - c.vocab_size / 8) {
+    doubt = directory + ": the tokenizer has only " + std::to_string(tokenizer->size()) +
+            " pieces and the model " + std::to_string(c.vocab_size) +
+            "; is its file whole, and this model's?";
+  }
   std::string text = sample;
   if (text.empty() && FileExists(directory + "/calibration.txt")) {
     text = directory + "/calibration.txt";
@@ -270,7 +285,8 @@ Result<LocalModel> ReadModel(const std::string& directory, const std::string& vo
       sample.empty() ? ReadPlainFile(text, kTextFileBytesMax) : ReadFile(text, kTextFileBytesMax);
   if (!sentences) return tl::unexpected(sentences.error());
   return LocalModel{BaseName(directory),   std::move(*weights), std::move(*reference),
-                    std::move(*tokenizer), std::move(*files),   Lines(*sentences)};
+                    std::move(*tokenizer), std::move(*files),   Lines(*sentences),
+                    std::move(doubt)};
 }
 
 }  // namespace node

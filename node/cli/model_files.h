@@ -23,6 +23,7 @@ struct LocalModel {
   // text up to a plan's length, and "eos", the ids that end a generated text, in decimal.
   mpc::TokenizerFiles tokenizer_files;
   std::vector<std::string> calibration;  // Sentences; may be empty.
+  std::string doubt;                     // What looks wrong and need not be; may be empty.
 };
 
 // `vocabulary`: another path of vocab.txt; empty: the directory's files. `sample`: text to measure

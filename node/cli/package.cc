@@ -105,9 +105,13 @@ Result<Package> MakePackage(const LocalModel& model, const proto::Committee& com
   if (!approximation) return tl::unexpected(approximation.error());
   compile_options.approximation = *approximation;
   compile_options.temperature = options.temperature;
+  if (!(options.weight_error >= 0 && options.weight_error <= 1)) {
+    return Fail(ErrorCode::kInvalidArgument, "the weights' error must be from 0 to 1");
+  }
   compile_options.weight_error = compile_options.builder.byte_error = options.weight_error;
   compile_options.builder.weight_error =
       std::min(options.weight_error, mpc::BuilderOptions{}.weight_error);
+  if (!model.doubt.empty()) progress(model.doubt);
   const std::string scratch = ScratchOf(options);
   for (const std::uint32_t tokens : options.tokens) {
     progress("compiling " + manifest.name + " for " + std::to_string(tokens) + " tokens");

@@ -232,6 +232,18 @@ TEST_F(ModelDirectory, RefusesATokenizerOfAnotherSize) {
   ExpectRefused("13 pieces and the model only 11");
 }
 
+TEST_F(ModelDirectory, DoubtsATokenizerOfFewerPieces) {
+  EXPECT_EQ(ReadModel(directory_, "", "")->doubt, "");
+  Write("vocab.txt", std::string("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n"));
+  EXPECT_NE(ReadModel(directory_, "", "")->doubt.find("only 6 pieces and the model 11"),
+            std::string::npos);
+}
+
+TEST_F(ModelDirectory, SaysThatPickledWeightsAreNotRead) {
+  fs::rename(directory_ + "/model.safetensors", directory_ + "/pytorch_model.bin");
+  ExpectRefused("save the model anew, as safetensors");
+}
+
 TEST_F(ModelDirectory, NamesAnArchitectureThatIsNotSupported) {
   mpc::SmallModelFiles small;
   const std::string name = "BertForSequenceClassification";
