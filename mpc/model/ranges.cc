@@ -19,11 +19,20 @@ constexpr unsigned kFlagFrac = 16;     // Of m and its powers.
 constexpr double kSeenMax = 1.0 / 64;  // Of a tensor's part in a flag.
 // Sums of squares may be so many times the calibration texts' before they raise a flag.
 constexpr double kSlack = 1.7;
+// The cost of a guard that calibration texts themselves raise: only where there is no other.
+constexpr double kLoud = 1000;
+// Radii beyond the margin that are tried when none within it is quiet.
+constexpr std::array<double, 3> kWider = {1.12, 1.25, 1.5};
 constexpr double kFlagMax = 0.5;  // Of a flag, on the calibration texts.
 // An online opening costs 192 bytes of all members, one in preprocessing 80; a series of an element
 // takes some 17 of those, in proportion to its interval.
 constexpr double kOpening = 192.0 / 80 + 1;
 constexpr double kSeriesOpenings = 17;
+
+// Whether so many values can be squared in groups: rows of a tensor, or in their places.
+bool Fits(std::size_t size, std::uint32_t group) {
+  return group == 1 || size / group <= kSideMax;
+}
 
 // The largest group of at most `group` that divides the size.
 std::uint32_t Dividing(std::uint32_t group, std::size_t size) {
@@ -56,6 +65,16 @@ Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) 
   return result;
 }
 
+// Whether all squares on the way to a flag, and what is left of them, fit into tensors.
+bool FitAll(std::size_t count, std::uint32_t join, unsigned levels) {
+  for (unsigned level = 1; level < levels; ++level) {
+    const std::uint32_t joined = Dividing(join, count);
+    if (!Fits(count, joined)) return false;
+    count /= joined;
+  }
+  return count <= kSideMax;
+}
+
 // 1 / radius^2 as integer * 2^-shift, rounded up.
 struct Scale {
   double integer = 1;
@@ -86,15 +105,9 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
       value = (value - centre) * (value - centre) / (radius * radius);
     }
   }
-  // The smallest groups watch best; there can be kSideMax of them.
-  std::uint32_t least = 1;
   for (const std::uint32_t wanted : kGroups) {
     const std::uint32_t group = Dividing(wanted, size);
-    if (size / group <= kSideMax) least = group;
-  }
-  for (const std::uint32_t wanted : kGroups) {
-    const std::uint32_t group = Dividing(wanted, size);
-    if (size / group > kSideMax || 1.0 / group >= best.cost) continue;
+    if (!Fits(size, group) || 1.0 / group >= best.cost) continue;
     std::vector<std::vector<double>> sums;
     for (const std::vector<double>& text : values) {
       std::vector<double>& of_text = sums.emplace_back(size / group);
@@ -104,15 +117,15 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
       for (const std::uint32_t join : kJoins) {
         if (levels == 1 && join > 1) continue;  // Nothing is joined.
         Squared most;
+        if (!FitAll(size / group, join, levels)) continue;
         for (const std::vector<double>& of_text : sums) {
           const Squared squared = Square(of_text, join, levels);
           most = {std::max(most.flag, squared.flag), std::max(most.slack_flag, squared.slack_flag),
                   squared.openings};
         }
-        const double cost = static_cast<double>(most.openings) / static_cast<double>(size);
-        const bool last = group == least && levels == kLevelsMax && join == 1;
-        const bool quiet = most.flag <= kSeenMax && most.slack_flag <= 1;
-        if ((!quiet && !last) || cost >= best.cost) continue;
+        double cost = static_cast<double>(most.openings) / static_cast<double>(size);
+        if (most.flag > kSeenMax || most.slack_flag > 1) cost = kLoud * (1 + std::log1p(most.flag));
+        if (cost >= best.cost) continue;
         best = {centre, radius, group, join, static_cast<std::uint8_t>(levels), most.flag, cost};
       }
     }
@@ -140,16 +153,33 @@ Guard Ranges::Around(TensorId x) const {
   const double least = std::max((seen.high - seen.low) / 2 * margin, 0.5);
   Guard best;
   double best_cost = std::numeric_limits<double>::infinity();
-  for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+  const auto take = [&](double part, double wider) {
     const double centre = mean + part * (middle - mean);
-    const double radius = std::max(std::max(seen.high - centre, centre - seen.low) * margin, least);
+    const double reach = std::max(seen.high - centre, centre - seen.low);
+    const double radius = std::max(reach * margin, least) * wider;
     const Guard guard = Choose(x, centre, radius);
     const double cost = kOpening * guard.cost + kSeriesOpenings * (radius / least - 1);
-    if (cost >= best_cost) continue;
+    if (cost >= best_cost) return;
     best_cost = cost;
     best = guard;
+  };
+  for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    take(part, 1);
+  }
+  for (const double wider : kWider) {
+    for (const double part : {0.0, 0.5, 1.0}) {
+      if (best_cost >= kLoud) take(part, wider);
+    }
   }
   return best;
+}
+
+// Of each group the sum of squares.
+TensorId Ranges::Squares(TensorId x, std::uint32_t group, const std::string& name) {
+  const auto size = static_cast<std::uint32_t>(b_.op(x).size());
+  if (size / group > kSideMax) return b_.Mul(x, x, name);
+  const TensorId rows = b_.Reshape(x, size / group, group, name);
+  return b_.RowDot(rows, rows, name);
 }
 
 void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
@@ -159,8 +189,9 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   const unsigned frac = b_.op(x).frac;
   const auto size = static_cast<std::uint32_t>(b_.op(x).size());
   const std::uint32_t group = Dividing(guard.group, size);
-  const std::uint32_t groups = size / group;
-  if (groups > kSideMax) return b_.Refuse(name + ": too large to be watched");
+  if (!Fits(size, group) || !FitAll(size / group, guard.join, guard.levels)) {
+    return b_.Refuse(name + ": too large to be watched");
+  }
   const Scale scale = ScaleOf(guard.radius, frac, b_.options().open_bits_max);
 
   const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
@@ -168,8 +199,7 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   const int whole = std::ilogb(guard.radius) + 1;
   const auto bits = [&](int of) { return static_cast<unsigned>(std::max(of, 1)); };
   b_.SetBits(centred, bits(static_cast<int>(frac) + whole + 1));
-  const TensorId grouped = b_.Reshape(centred, groups, group, name + " groups");
-  const TensorId moments = b_.RowDot(grouped, grouped, name + " moments");
+  const TensorId moments = Squares(centred, group, name + " moments");
   b_.SetBits(moments, bits(2 * (static_cast<int>(frac) + whole) + 1));
   const auto scaled_frac =
       static_cast<unsigned>(static_cast<int>(b_.op(moments).frac) + scale.shift);
@@ -182,8 +212,7 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   for (unsigned level = 1; level < guard.levels; ++level) {
     const auto count = static_cast<std::uint32_t>(b_.op(power).size());
     const std::uint32_t joined = Dividing(guard.join, count);
-    const TensorId rows = b_.Reshape(power, count / joined, joined, name + " powers");
-    const TensorId squares = b_.RowDot(rows, rows, name + " powers");
+    const TensorId squares = Squares(power, joined, name + " powers");
     b_.SetBits(squares, 2 * kFlagFrac + 2);
     power = b_.Open(squares, kFlagFrac, name + " powers");
     b_.SetBits(power, kFlagFrac + 2);

@@ -102,6 +102,33 @@ TEST_P(RangeFlags, AreRaisedByEveryValueOutsideAndByNoneThatCalibrationSaw) {
 
 INSTANTIATE_TEST_SUITE_P(Parts, RangeFlags, testing::Values(4, 21, 120));
 
+// More values than a tensor has rows, all of them at the ends of what calibration sees: no sum of a
+// few neighbours stays below 1.
+TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
+  constexpr std::uint32_t kColumns = kSideMax / kTokens + 1000;
+  std::vector<double> table;
+  for (std::uint32_t i = 0; i < kVocabulary * kColumns; ++i) table.push_back(i % 3 == 0 ? -2 : 2);
+  const std::uint32_t odd = kVocabulary - 1;
+  table[odd * kColumns + 77] = 7;
+  Plan head;
+  head.architecture = "table";
+  head.tokens = kTokens;
+  head.vocabulary = kVocabulary;
+  head.digit_bits_high = head.digit_bits_low = 3;
+  PlanBuilder builder(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+  Blocks blocks(builder, {});
+  const TensorId x = builder.Open(builder.Embed(table, kColumns, 20, "table"), 16, "x");
+  SeriesGoal goal;
+  goal.function = [](double v) { return std::tanh(v); };
+  const TensorId y = blocks.Function(x, goal, "tanh");
+  blocks.ranges().Output(builder.Rows(builder.RowSum(y, "sums"), 0, 1, "row"), "output");
+  const auto plan = builder.Finish();
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{1, 2, 3, 4}, 1).flags));
+  EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{11, 12, 13, 14}, 2).flags));
+  EXPECT_FALSE(InRange(EvaluateFixed(*plan, Ids{11, odd, 13, 14}, 3).flags));
+}
+
 struct SmallBert {
   FloatModel model = LoadFloatModel(SmallModelFiles().files()).value();
   std::vector<Ids> texts;
