@@ -31,6 +31,14 @@ inline void AddCombination(std::span<const Fp> coefficients,
   }
 }
 
+inline void Combine(std::span<const Fp> coefficients, std::span<const Fp* const> vectors,
+                    std::size_t count, Fp* out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = Fp();
+    for (std::size_t k = 0; k < coefficients.size(); ++k) out[i] += coefficients[k] * vectors[k][i];
+  }
+}
+
 inline const UInt128* Integers(const Fp* elements) {
   static_assert(sizeof(Fp) == sizeof(UInt128));
   return reinterpret_cast<const UInt128*>(elements);
