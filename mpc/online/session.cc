@@ -1,6 +1,7 @@
 #include "mpc/online/session.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "proto/base/check.h"
@@ -36,13 +37,12 @@ Digest FirstTranscript(const PartyContext& context, const Bundle& bundle, std::u
 }
 
 // An element's memory is its encoding (EncodeElements).
-proto::ByteSpan Encoding(const std::vector<Fp>& elements) {
+proto::ByteSpan Encoding(std::span<const Fp> elements) {
   static_assert(sizeof(Fp) == Fp::kBytes);
-  return {reinterpret_cast<const std::uint8_t*>(elements.data()), elements.size() * Fp::kBytes};
+  return {reinterpret_cast<const std::uint8_t*>(elements.data()), elements.size_bytes()};
 }
 
-Digest NextTranscript(const Digest& transcript, std::uint32_t round,
-                      const std::vector<Fp>& values) {
+Digest NextTranscript(const Digest& transcript, std::uint32_t round, std::span<const Fp> values) {
   return proto::Hasher("waxseal/mpc/online-round")
       .Add(transcript.span())
       .Add(std::uint64_t{round})
@@ -52,26 +52,44 @@ Digest NextTranscript(const Digest& transcript, std::uint32_t round,
 
 }  // namespace
 
-Digest OpeningDigest(const Digest& chain, std::uint64_t request, std::uint32_t round,
-                     const Digest& root) {
-  return proto::Hasher("waxseal/mpc/opening")
-      .Add(chain.span())
-      .Add(request)
-      .Add(std::uint64_t{round})
-      .Add(root.span())
-      .Finish();
-}
-
 Session::Session(const PartyContext& context, std::shared_ptr<const Plan> plan, Bundle bundle,
-                 std::uint64_t request, std::vector<std::uint32_t> masked_tokens, bool until_end)
+                 std::uint64_t request, std::vector<std::uint32_t> masked_tokens, bool until_end,
+                 std::uint64_t batch_saving_min)
     : context_(context),
       request_(request),
       transcript_(FirstTranscript(context, bundle, request, masked_tokens, until_end)),
       evaluator_(std::move(plan), std::move(bundle), std::move(masked_tokens),
                  context.sets->count(), until_end),
+      exchanges_(Exchanges(evaluator_, context.committee, batch_saving_min)),
       peers_(context.committee.size()) {
-  CHECK(evaluator_.rounds() <= proto::kOpeningRoundsMax);
-  for (Peer& peer : peers_) peer.resends.resize(evaluator_.rounds());
+  CHECK(exchanges_.size() <= proto::kExchangesMax);
+  for (Peer& peer : peers_) peer.resends.resize(exchanges_.size());
+}
+
+std::vector<Session::Exchange> Session::Exchanges(const Evaluator& evaluator,
+                                                  const proto::Committee& committee,
+                                                  std::uint64_t batch_saving_min) {
+  std::vector<Exchange> exchanges;
+  for (std::uint32_t round = 0; round < evaluator.rounds(); ++round) {
+    const std::size_t size = evaluator.RoundSize(round);
+    if (OpensInBatches(committee, size, batch_saving_min)) {
+      const std::size_t groups = Batch(committee, size).groups();
+      exchanges.push_back({Kind::kBatchShares, round, groups});
+      exchanges.push_back({Kind::kBatchValues, round, groups});
+    } else {
+      exchanges.push_back({Kind::kShares, round, size});
+    }
+  }
+  return exchanges;
+}
+
+std::uint32_t Session::RoundOf(std::uint32_t exchange) const {
+  return exchange < exchanges_.size() ? exchanges_[exchange].round
+                                      : static_cast<std::uint32_t>(evaluator_.rounds());
+}
+
+Batch Session::BatchOf(std::uint32_t round) const {
+  return {context_.committee, evaluator_.RoundSize(round)};
 }
 
 Session::Step Session::Start() {
@@ -110,29 +128,31 @@ Session::Step Session::PeerConnected(PartyId peer) {
 }
 
 void Session::OnOpening(PartyId from, Opening opening, Step& step) {
-  if (opening.request != request_ || opening.round >= evaluator_.rounds()) {
+  const std::uint32_t number = opening.exchange;
+  if (opening.request != request_ || number >= exchanges_.size()) {
     return step.Blame(from, FaultKind::kMalformed);
   }
   Peer& peer = peers_[Index(from)];
-  peer.latest = std::max({peer.latest, opening.round, opening.latest});
-  if (opening.round + kRoundsBehind < round_) return;  // Too late to matter.
-  if (finished_ && opening.round >= round_) return;    // Not opened here any more.
-  if (opening.round > round_ + kRoundsAhead) {
+  peer.latest = std::max({peer.latest, number, opening.latest});
+  if (number + kExchangesBehind < exchange_) return;  // Too late to matter.
+  if (finished_ && number >= exchange_) return;       // Not opened here any more.
+  if (number > exchange_ + kExchangesAhead) {
     // Too early to keep. That it had been asked for counts no longer.
-    peer.asked_until = std::min(peer.asked_until, opening.round);
+    peer.asked_until = std::min(peer.asked_until, number);
     return;
   }
-  if (opening.values.size() != evaluator_.RoundSize(opening.round) * Fp::kBytes) {
+  const auto& [kind, round, size] = exchanges_[number];
+  const auto receiver = kind == Kind::kBatchShares ? std::optional(context_.self) : std::nullopt;
+  if (opening.receiver != receiver || opening.values.size() != size * Fp::kBytes) {
     return step.Blame(from, FaultKind::kMalformed);
   }
-  const std::uint32_t number = opening.round;
-  Round& round = rounds_[number];
-  const auto [known, is_first] = round.openings.try_emplace(from, std::move(opening));
+  Received& received = received_[number];
+  const auto [known, is_first] = received.openings.try_emplace(from, std::move(opening));
   if (!is_first) return OnSecond(from, known->second, opening, step);
-  if (!round.decoder) return;  // Before its turn.
-  Decode(round, from, step);
-  Settle(round);
-  if (number == round_) PassRounds(step);
+  if (!received.decoder) return;  // Before its turn.
+  Decode(received, from, step);
+  Settle(received);
+  if (number == exchange_) PassExchanges(step);
 }
 
 void Session::OnSecond(PartyId from, const Opening& first, const Opening& second, Step& step) {
@@ -142,71 +162,77 @@ void Session::OnSecond(PartyId from, const Opening& first, const Opening& second
 }
 
 void Session::OnResend(PartyId from, const ResendOpenings& message, Step& step) {
-  if (message.request != request_ || message.from_round >= evaluator_.rounds()) {
+  if (message.request != request_ || message.from_exchange >= exchanges_.size()) {
     return step.Blame(from, FaultKind::kMalformed);
   }
   Peer& peer = peers_[Index(from)];
   const std::size_t end =
-      std::min<std::size_t>(own_.size(), std::size_t{message.from_round} + kRoundsAhead + 1);
-  for (std::size_t i = message.from_round; i < end; ++i) {
+      std::min<std::size_t>(own_.size(), std::size_t{message.from_exchange} + kExchangesAhead + 1);
+  for (std::size_t i = message.from_exchange; i < end; ++i) {
     if (peer.resends[i] == kResendsMax) return step.Blame(from, FaultKind::kLimit);
     ++peer.resends[i];
-    Opening opening = own_[i];
-    opening.latest = own_.back().round;
-    bytes_sent_ += opening.values.size() + kOpeningHeadBytes;
-    step.Send(Target{from}, std::move(opening));
+    Opening opening = own_[i].For(from);
+    opening.latest = static_cast<std::uint32_t>(own_.size() - 1);
+    Send(Target{from}, std::move(opening), step);
   }
 }
 
 void Session::OnProgress(PartyId from, const Progress& message, Step& step) {
-  if (message.request != request_ || message.opened > evaluator_.rounds()) {
+  if (message.request != request_ || message.opened > exchanges_.size()) {
     return step.Blame(from, FaultKind::kMalformed);
   }
   if (finished_ || from == context_.self || message.opened == 0) return;
   Peer& peer = peers_[Index(from)];
   peer.latest = std::max(peer.latest, message.opened - 1);
-  // The first round whose opening was sent and is not here.
-  for (std::uint32_t round = round_; round < message.opened; ++round) {
-    const auto known = rounds_.find(round);
-    if (known == rounds_.end() || known->second.openings.count(from) == 0) {
-      if (round <= round_ + kRoundsAhead) Ask(from, round, step);
+  // The first exchange whose opening was sent and is not here.
+  for (std::uint32_t number = exchange_; number < message.opened; ++number) {
+    const auto known = received_.find(number);
+    if (known == received_.end() || known->second.openings.count(from) == 0) {
+      if (number <= exchange_ + kExchangesAhead) Ask(from, number, step);
       return;
     }
   }
 }
 
-void Session::Decode(Round& round, PartyId from, Step& step) {
-  const Opening& opening = round.openings.at(from);
+void Session::Decode(Received& received, PartyId from, Step& step) {
+  const Opening& opening = received.openings.at(from);
   auto elements = DecodeElements(opening.values);
   if (!elements) return Convict(from, opening, FaultKind::kMalformed, step);
-  round.decoder->Add(from, std::move(*elements));
-  for (const PartyId party : round.decoder->wrong()) {
+  received.decoder->Add(from, std::move(*elements));
+  for (const PartyId party : received.decoder->wrong()) {
     if (accused_.count(party) != 0) continue;
-    Convict(party, round.openings.at(party), FaultKind::kWrongShare, step);
+    Convict(party, received.openings.at(party), FaultKind::kWrongShare, step);
   }
 }
 
-void Session::Settle(Round& round) {
-  if (!round.decoder->decoded()) return;
-  for (auto& [party, opening] : round.openings) opening.values = proto::Bytes();
+void Session::Settle(Received& received) {
+  if (!received.decoder->decoded()) return;
+  for (auto& [party, opening] : received.openings) opening.values = proto::Bytes();
 }
 
-void Session::PassRounds(Step& step) {
-  const std::uint32_t before = round_;
-  while (!finished_ && rounds_[round_].decoder->decoded()) {
-    const std::vector<Fp>& values = rounds_[round_].decoder->values();
-    transcript_ = NextTranscript(transcript_, round_, values);
-    evaluator_.Opened(values);
-    ++round_;
-    if (round_ > kRoundsBehind) rounds_.erase(round_ - kRoundsBehind - 1);
-    Advance(step);
+void Session::PassExchanges(Step& step) {
+  const std::uint32_t before = exchange_;
+  while (!finished_ && received_[exchange_].decoder->decoded()) {
+    const std::span<const Fp> values = received_[exchange_].decoder->values();
+    const auto [kind, round, size] = exchanges_[exchange_++];
+    if (kind == Kind::kBatchShares) {
+      Begin(OwnOpening(context_, request_, exchange_, values), step);
+    } else {
+      const auto opened = values.first(evaluator_.RoundSize(round));
+      transcript_ = NextTranscript(transcript_, round, opened);
+      evaluator_.Opened(opened);
+      Advance(step);
+    }
+    if (exchange_ > kExchangesBehind) received_.erase(exchange_ - kExchangesBehind - 1);
   }
-  if (finished_ || round_ == before) return;
-  // Openings of this round that were dropped, for they came too early or answered for other rounds.
+  if (finished_ || exchange_ == before) return;
+  // Openings of this exchange that were dropped, for they came too early or answered for others.
   for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
     const PartyId party{i};
-    if (party == context_.self || rounds_[round_].openings.count(party) != 0) continue;
-    if (peers_[i].latest >= round_ && peers_[i].asked_until <= round_) Ask(party, round_, step);
+    if (party == context_.self || received_[exchange_].openings.count(party) != 0) continue;
+    if (peers_[i].latest >= exchange_ && peers_[i].asked_until <= exchange_) {
+      Ask(party, exchange_, step);
+    }
   }
 }
 
@@ -218,32 +244,51 @@ void Session::Advance(Step& step) {
                             evaluator_.output(),
                             evaluator_.steps(),
                             {accused_.begin(), accused_.end()},
-                            round_,
+                            round(),
+                            exchange_,
                             bytes_sent_});
     return;
   }
-  Opening opening{request_, round_, round_, EncodeElements(*shares), {}};
-  opening.signature = context_.key->Sign(
-      OpeningDigest(context_.chain, request_, round_, proto::MerkleRootOfBytes(opening.values)));
-  bytes_sent_ += (opening.values.size() + kOpeningHeadBytes) * (context_.committee.size() - 1);
-  own_.push_back(opening);
-  step.Send(kEveryone, std::move(opening));
-
-  Round& round = rounds_[round_];
-  round.decoder.emplace(context_.committee, shares->size());
-  for (const auto& [party, early] : round.openings) Decode(round, party, step);
-  Settle(round);
+  const auto& [kind, round, size] = exchanges_[exchange_];
+  Begin(kind == Kind::kShares
+            ? OwnOpening(context_, request_, exchange_, *shares)
+            : OwnOpening(context_, request_, exchange_, BatchOf(round), std::move(*shares)),
+        step);
 }
 
-void Session::Ask(PartyId peer, std::uint32_t from_round, Step& step) {
-  peers_[Index(peer)].asked_until = from_round + kRoundsAhead + 1;
-  step.Send(Target{peer}, ResendOpenings{request_, from_round});
+void Session::Begin(OwnOpening own, Step& step) {
+  own_.push_back(std::move(own));
+  if (own_.back().to_everybody()) {
+    Send(kEveryone, own_.back().For(context_.self), step);
+  } else {
+    for (std::uint16_t i = 0; i < context_.committee.size(); ++i) {
+      Send(Target{PartyId{i}}, own_.back().For(PartyId{i}), step);
+    }
+  }
+  const auto& [kind, round, size] = exchanges_[exchange_];
+  Received& received = received_[exchange_];
+  received.decoder = kind == Kind::kShares        ? RobustDecoder(context_.committee, size)
+                     : kind == Kind::kBatchShares ? BatchOf(round).SharesDecoder()
+                                                  : BatchOf(round).ValuesDecoder();
+  for (const auto& [party, early] : received.openings) Decode(received, party, step);
+  Settle(received);
+}
+
+void Session::Send(Target target, Opening opening, Step& step) {
+  const std::uint64_t others =
+      target.party ? (*target.party == context_.self ? 0 : 1) : context_.committee.size() - 1u;
+  bytes_sent_ += (opening.values.size() + kOpeningHeadBytes) * others;
+  step.Send(target, std::move(opening));
+}
+
+void Session::Ask(PartyId peer, std::uint32_t from_exchange, Step& step) {
+  peers_[Index(peer)].asked_until = from_exchange + kExchangesAhead + 1;
+  step.Send(Target{peer}, ResendOpenings{request_, from_exchange});
 }
 
 bool Session::IsSigned(PartyId party, const Opening& opening) const {
   const Digest root = proto::MerkleRootOfBytes(opening.values);
-  return proto::Verify(context_.keys[Index(party)],
-                       OpeningDigest(context_.chain, request_, opening.round, root),
+  return proto::Verify(context_.keys[Index(party)], OpeningDigest(context_.chain, opening, root),
                        opening.signature);
 }
 

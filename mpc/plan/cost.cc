@@ -146,16 +146,28 @@ std::uint64_t SlotShares(const Plan& plan, const Op& op) {
 
 }  // namespace
 
-Cost CountCost(const Plan& plan, const proto::Committee& committee) {
+OpeningCost CostOfRound(const Plan& plan, const std::vector<TensorId>& round,
+                        const proto::Committee& committee, std::uint64_t batch_saving_min) {
+  std::size_t size = 0;
+  for (const TensorId id : round) size += plan.ops[plan.ops[id].inputs[0]].size();
+  return CostOfOpening(committee, size, batch_saving_min);
+}
+
+Cost CountCost(const Plan& plan, const proto::Committee& committee,
+               std::uint64_t batch_saving_min) {
   const std::uint64_t n = committee.size();
   const std::uint64_t sets = SetCount(committee);
   Cost cost;
-  cost.rounds = static_cast<std::uint32_t>(OpeningRounds(plan).size());
+  for (const std::vector<TensorId>& round : OpeningRounds(plan)) {
+    const OpeningCost opening = CostOfRound(plan, round, committee, batch_saving_min);
+    ++cost.rounds;
+    cost.exchanges += opening.exchanges;
+    cost.online_bytes += opening.elements * n * (n - 1) * Fp::kBytes;
+  }
   for (const Op& op : plan.ops) {
     if (Opens(op.kind)) cost.openings += plan.ops[op.inputs[0]].size();
     cost.bundle_bytes += SlotShares(plan, op) * Fp::kBytes;
   }
-  cost.online_bytes = cost.openings * n * (n - 1) * Fp::kBytes;
   Counter counter(plan, sets);
   cost.products = counter.Products();
   cost.products_total =

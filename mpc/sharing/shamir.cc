@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "mpc/field/combine.h"
@@ -35,19 +36,29 @@ std::vector<Fp> LagrangeCoefficients(std::span<const Fp> points, Fp at) {
   return coefficients;
 }
 
-// t + 1 parties whose shares determine the polynomial, and how to evaluate it at 0 and at others.
+// t + 1 parties whose shares determine the polynomial, and how to evaluate it at the points wanted
+// and at the other parties'.
 struct RobustDecoder::Basis {
+  struct Value {
+    std::optional<PartyId> party;  // Whose share it is, if it is here; else
+    std::vector<Fp> coefficients;
+  };
   std::vector<PartyId> parties;
-  std::vector<Fp> at_zero;
+  std::vector<Value> values;
   std::vector<PartyId> others;
   std::vector<std::vector<Fp>> at_others;
 };
 
-RobustDecoder::RobustDecoder(const proto::Committee& committee, std::size_t size)
-    : committee_(committee), shares_(committee.size()), values_(size) {}
+RobustDecoder::RobustDecoder(const proto::Committee& committee, std::size_t size,
+                             std::vector<Fp> points)
+    : committee_(committee),
+      size_(size),
+      points_(std::move(points)),
+      shares_(committee.size()),
+      values_(points_.size() * size) {}
 
 bool RobustDecoder::Add(PartyId party, std::vector<Fp> shares) {
-  CHECK(Index(party) < committee_.size() && shares.size() == values_.size());
+  CHECK(Index(party) < committee_.size() && shares.size() == size_);
   if (std::find(received_.begin(), received_.end(), party) != received_.end()) return false;
   received_.push_back(party);
   shares_[Index(party)] = std::move(shares);
@@ -74,7 +85,14 @@ RobustDecoder::Basis RobustDecoder::MakeBasis(std::span<const PartyId> parties) 
   basis.parties.assign(parties.begin(), parties.end());
   std::vector<Fp> points;
   for (const PartyId party : parties) points.push_back(Point(party));
-  basis.at_zero = LagrangeCoefficients(points, Fp());
+  for (const Fp at : points_) {
+    const auto here = std::ranges::find(received_, at, Point);
+    if (here != received_.end()) {
+      basis.values.push_back({*here, {}});
+    } else {
+      basis.values.push_back({std::nullopt, LagrangeCoefficients(points, at)});
+    }
+  }
   for (const PartyId party : received_) {
     if (std::find(parties.begin(), parties.end(), party) != parties.end()) continue;
     basis.others.push_back(party);
@@ -107,6 +125,20 @@ void RobustDecoder::Correct(PartyId party, std::size_t position, Fp right) {
   if (at == wrong_.end() || *at != party) wrong_.insert(at, party);
 }
 
+void RobustDecoder::TakeValues(const Basis& basis, std::size_t first, std::size_t count) {
+  std::span<Fp> out = values_;
+  for (const auto& [party, coefficients] : basis.values) {
+    if (party) {
+      std::copy_n(shares_[Index(*party)].data() + first, count, out.data() + first);
+    } else if (count == 1) {
+      out[first] = Evaluate(basis, coefficients, first);
+    } else {
+      Evaluate(basis, coefficients, first, out.subspan(first, count));
+    }
+    out = out.subspan(size_);
+  }
+}
+
 bool RobustDecoder::Accept(const Basis& basis, std::size_t position) {
   std::size_t agreeing = basis.parties.size();
   for (std::size_t k = 0; k < basis.others.size(); ++k) {
@@ -114,11 +146,10 @@ bool RobustDecoder::Accept(const Basis& basis, std::size_t position) {
     agreeing += shares_[Index(basis.others[k])][position] == right ? 1 : 0;
   }
   if (agreeing < Agreement(committee_)) return false;
-  values_[position] = Evaluate(basis, basis.at_zero, position);
-  if (agreeing == received_.size()) return true;
-  for (std::size_t k = 0; k < basis.others.size(); ++k) {
+  for (std::size_t k = 0; agreeing < received_.size() && k < basis.others.size(); ++k) {
     Correct(basis.others[k], position, Evaluate(basis, basis.at_others[k], position));
   }
+  TakeValues(basis, position, 1);
   return true;
 }
 
@@ -140,10 +171,10 @@ bool RobustDecoder::AcceptBlock(const Basis& basis, std::size_t first, std::size
     }
   }
   if (agreeing < Agreement(committee_)) return false;
-  Evaluate(basis, basis.at_zero, first, std::span(values_).subspan(first, count));
   for (const auto& [party, corrected] : corrections) {
     std::ranges::copy(corrected, shares_[Index(party)].begin() + begin);
   }
+  TakeValues(basis, first, count);
   return true;
 }
 
@@ -192,11 +223,11 @@ void RobustDecoder::Arrange() {
 }
 
 void RobustDecoder::Decode() {
-  while (next_ < values_.size()) {
+  while (next_ < size_) {
     Arrange();
     const Basis basis = MakeBasis(std::span(received_).first(committee_.validity()));
-    for (std::size_t end = next_; next_ < values_.size();) {
-      const std::size_t count = std::min(kBlock, values_.size() - next_);
+    for (std::size_t end = next_; next_ < size_;) {
+      const std::size_t count = std::min(kBlock, size_ - next_);
       if (next_ >= end && AcceptBlock(basis, next_, count)) {
         next_ += count;
         continue;
@@ -205,7 +236,7 @@ void RobustDecoder::Decode() {
       if (!Accept(basis, next_)) break;
       ++next_;
     }
-    if (next_ == values_.size()) break;
+    if (next_ == size_) break;
     // Either the basis holds a wrong share, which the search finds, or too few have come.
     if (!Search(next_)) return;
     ++next_;

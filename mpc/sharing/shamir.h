@@ -29,19 +29,24 @@ inline std::size_t Agreement(const proto::Committee& committee) {
 // points make a line): the decoder waits. Feed vectors as they come; once decoded the result never
 // changes, and it does not depend on the order.
 //
+// What is decoded of a polynomial is its value at 0, the secret, or its values at other points
+// (sharing/batch.h).
+//
 // Work: one matrix product while all agree. At a position where they do not, all choices of t + 1
 // parties are tried; a party found wrong there is not relied on again, so this happens at most t
 // times, and once for each vector that comes before enough agree.
 class RobustDecoder {
  public:
-  // `size` values; every party's vector has exactly that length.
-  RobustDecoder(const proto::Committee& committee, std::size_t size);
+  // `size` polynomials; every party's vector has exactly that length.
+  RobustDecoder(const proto::Committee& committee, std::size_t size,
+                std::vector<Fp> points = {Fp()});
 
   // A vector of the right length (CHECKed); a party's second vector is ignored (false).
   bool Add(proto::PartyId party, std::vector<Fp> shares);
   // True as soon as every position is decoded.
   bool decoded() const { return decoded_; }
-  // The opened values; only when decoded (CHECKed).
+  // The polynomials' values at the first point, then those at the next; only when decoded
+  // (CHECKed).
   const std::vector<Fp>& values() const;
   // Parties whose received share lies off the accepted polynomial somewhere, ascending; grows as
   // late vectors come in.
@@ -57,6 +62,8 @@ class RobustDecoder {
   void Evaluate(const Basis& basis, const std::vector<Fp>& coefficients, std::size_t first,
                 std::span<Fp> out) const;
   bool IsWrong(proto::PartyId party) const;
+  // Takes over the values of positions whose shares are corrected.
+  void TakeValues(const Basis& basis, std::size_t first, std::size_t count);
   void Correct(proto::PartyId party, std::size_t position, Fp right);
   // Whether enough shares agree with the basis; then the position is decoded, its shares corrected.
   bool Accept(const Basis& basis, std::size_t position);
@@ -71,6 +78,8 @@ class RobustDecoder {
   void Decode();
 
   proto::Committee committee_;
+  std::size_t size_;
+  std::vector<Fp> points_;
   std::vector<proto::PartyId>
       received_;  // As Arrange ordered them last, then in the order of arrival.
   std::vector<std::vector<Fp>> shares_;  // By party; corrected at positions below next_.

@@ -352,7 +352,8 @@ class Member {
         kSessionChannel, step.messages,
         [this](const proto::SessionMessage& message) -> std::uint64_t& {
           const auto* opening = std::get_if<proto::Opening>(&message);
-          const bool input = opening != nullptr && opening->round < options_.input_rounds;
+          const bool input =
+              opening != nullptr && session_->RoundOf(opening->exchange) < options_.input_rounds;
           return input ? sent_input_ : sent_online_;
         },
         [this](auto message) { HandleSession(context_.self, std::move(message)); });

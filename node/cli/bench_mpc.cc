@@ -71,6 +71,7 @@ struct Counts {
   std::uint64_t online_openings = 0;
   std::uint64_t preprocessing_openings = 0;
   std::uint32_t rounds = 0;
+  std::uint32_t exchanges = 0;  // Message delays of the rounds.
   std::uint32_t layers = 0;
   std::uint64_t online_bytes = 0;
   std::uint64_t preprocessing_bytes = 0;
@@ -92,13 +93,19 @@ Counts Count(const BenchWork& work, const proto::Committee& committee) {
   for (std::size_t round = 0; round < rounds.size(); ++round) {
     std::uint64_t openings = 0;
     for (const mpc::TensorId id : rounds[round]) openings += work.plan.ops[id].size();
-    if (round < work.input_rounds) counts.input_openings += openings;
+    if (round < work.input_rounds) {
+      counts.input_openings += openings;
+    } else {
+      const mpc::OpeningCost opening = mpc::CostOfRound(work.plan, rounds[round], committee);
+      counts.exchanges += opening.exchanges;
+      counts.online_bytes +=
+          opening.elements * committee.size() * (committee.size() - 1u) * mpc::Fp::kBytes;
+    }
     widest = std::max(widest, openings);
   }
   std::uint64_t largest = 0;
   counts.online_openings = cost.openings - counts.input_openings;
   counts.rounds = cost.rounds - work.input_rounds;
-  counts.online_bytes = cost.online_bytes / cost.openings * counts.online_openings;
   const std::size_t sets = mpc::ReplicatedSets(committee).count();
   for (const mpc::Segment& segment : mpc::CutPlan(work.plan, sets, mpc::kKeptValuesMax, 1)) {
     const mpc::Layers layers(work.plan, sets, segment);
@@ -119,6 +126,7 @@ Counts Count(const BenchWork& work, const proto::Committee& committee) {
 
 json CountsJson(const Counts& counts) {
   return {{"rounds", counts.rounds},
+          {"exchanges", counts.exchanges},
           {"openings_online", counts.online_openings},
           {"openings_preprocessing", counts.preprocessing_openings},
           {"layers_preprocessing", counts.layers},
@@ -208,8 +216,8 @@ proto::Result<> Bench(const BenchArguments& arguments) {
       const auto slowed = RunCommittee(plan, work->ids, slow);
       if (!slowed) return tl::unexpected(slowed.error());
       worst = std::max(worst, Difference(slowed->outputs, work->expected));
-      // What the counter says: every round waits once.
-      const double forecast = figures->online_s + 1e-3 * arguments.delay_ms * counts.rounds;
+      // What the counter says: every exchange waits once.
+      const double forecast = figures->online_s + 1e-3 * arguments.delay_ms * counts.exchanges;
       result.update({{"delay_ms", arguments.delay_ms},
                      {"delayed_online_s", slowed->online_s},
                      {"forecast_online_s", forecast},

@@ -35,6 +35,7 @@ json ToJson(const Package::Cost& cost) {
   return {{"tokens", cost.tokens},
           {"openings", cost.counted.openings},
           {"rounds", cost.counted.rounds},
+          {"exchanges", cost.counted.exchanges},
           {"online_bytes", cost.counted.online_bytes},
           {"preprocessing_products", cost.counted.products_total},
           {"preprocessing_bytes", cost.counted.preprocessing_bytes},

@@ -1,5 +1,6 @@
 #include "proto/wire/session.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMessageBytesMax = kOpeningBytesMax + 256;
 constexpr std::size_t kElementSize = 16;
+constexpr std::uint32_t kReceiversMax = std::numeric_limits<std::uint16_t>::max();
 constexpr LongField kOpeningValues{pb::SessionMessage::kOpeningFieldNumber,
                                    pb::Opening::kValuesFieldNumber};
 
@@ -25,21 +27,24 @@ tl::unexpected<Error> Malformed(const char* what) {
 
 Result<SessionMessage> Read(const pb::Opening& message, ByteSpan values) {
   const auto signature = Signature::From(AsBytes(message.signature()));
-  if (!signature || message.round() >= kOpeningRoundsMax || message.latest() >= kOpeningRoundsMax ||
-      values.empty() || values.size() > kOpeningBytesMax || values.size() % kElementSize != 0) {
+  if (!signature || message.exchange() >= kExchangesMax || message.latest() >= kExchangesMax ||
+      message.receiver() > kReceiversMax || values.empty() || values.size() > kOpeningBytesMax ||
+      values.size() % kElementSize != 0) {
     return Malformed("an opening is malformed or beyond a limit");
   }
-  return Opening{message.request(), message.round(), message.latest(),
-                 Bytes(values.begin(), values.end()), *signature};
+  Opening opening{message.request(), message.exchange(), message.latest(),
+                  Bytes(values.begin(), values.end()), *signature};
+  if (message.receiver() > 0) opening.receiver = static_cast<PartyId>(message.receiver() - 1);
+  return opening;
 }
 
 Result<SessionMessage> Read(const pb::ResendOpenings& message) {
-  if (message.from_round() >= kOpeningRoundsMax) return Malformed("no plan has that many rounds");
-  return ResendOpenings{message.request(), message.from_round()};
+  if (message.from_exchange() >= kExchangesMax) return Malformed("no plan has that many exchanges");
+  return ResendOpenings{message.request(), message.from_exchange()};
 }
 
 Result<SessionMessage> Read(const pb::Progress& message) {
-  if (message.opened() > kOpeningRoundsMax) return Malformed("no plan has that many rounds");
+  if (message.opened() > kExchangesMax) return Malformed("no plan has that many exchanges");
   return Progress{message.request(), message.opened()};
 }
 
@@ -57,15 +62,16 @@ Bytes Encode(const SessionMessage& message) {
           [](const Opening& opening) {
             pb::Opening body;
             body.set_request(opening.request);
-            body.set_round(opening.round);
+            body.set_exchange(opening.exchange);
             body.set_latest(opening.latest);
             body.set_signature(opening.signature.bytes.data(), opening.signature.bytes.size());
+            if (opening.receiver) body.set_receiver(Index(*opening.receiver) + 1u);
             return JoinLongField(kOpeningValues, body.SerializeAsString(), opening.values);
           },
           [&](const ResendOpenings& resend) {
             pb::ResendOpenings& body = *out.mutable_resend_openings();
             body.set_request(resend.request);
-            body.set_from_round(resend.from_round);
+            body.set_from_exchange(resend.from_exchange);
             return serialized(out);
           },
           [&](const AskProgress& ask) {

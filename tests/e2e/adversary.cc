@@ -79,8 +79,8 @@ class Adversary final : public Host {
     auto* opening = session == nullptr ? nullptr : std::get_if<proto::Opening>(session);
     if (opening == nullptr) return;
     Spoil(opening->values);
-    opening->signature = key_.Sign(mpc::OpeningDigest(chain(), opening->request, opening->round,
-                                                      proto::MerkleRootOfBytes(opening->values)));
+    opening->signature =
+        key_.Sign(mpc::OpeningDigest(chain(), *opening, proto::MerkleRootOfBytes(opening->values)));
   }
 
   const proto::SecretKey key_;

@@ -316,7 +316,8 @@ std::vector<Bytes> InferenceMessageSeeds() {
   using proto::AttemptMessage;
   using proto::SessionMessage;
   proto::CoinShareMessage share{3, 1, Validators().ShareOf(1, 2)};
-  return {wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}})),
+  return {wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, {}})),
+          wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, proto::PartyId{6}})),
           wrap(SessionMessage(proto::ResendOpenings{1, 2})),
           wrap(AttemptMessage(proto::LayerVector{})),
           wrap(AttemptMessage(proto::KingLayer{})),

@@ -126,7 +126,7 @@ class Hostile {
   Bytes UnknownRequest() {
     proto::Opening opening;
     opening.request = random_();
-    opening.round = static_cast<std::uint32_t>(random_() % 1000);
+    opening.exchange = static_cast<std::uint32_t>(random_() % 1000);
     opening.values = Noise(16 * (random_() % 4096));
     return node::Encode(node::InferenceMessage(proto::SessionMessage(opening)));
   }

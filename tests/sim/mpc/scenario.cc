@@ -31,6 +31,9 @@ Plan ProductsPlan() {
   return plan;
 }
 
+// Every round is opened in batches where that saves an element: from n = 7 on.
+constexpr std::uint64_t kBatchSaving = 1;
+
 constexpr std::uint32_t kSteps = 4;
 const std::vector<std::int32_t> kEnds{3, 6};
 
@@ -210,7 +213,7 @@ class Run {
     const std::uint64_t request = 7;
     OnlineWorld world(n_, seed_, [&](std::uint16_t i) {
       return std::make_unique<Session>(dealer_.context(i), plan_, *bundles_[i], request, *masked,
-                                       until_end_);
+                                       until_end_, kBatchSaving);
     });
     for (const PartyId liar : liars_) CorruptOnline(world, Index(liar), request);
     if (random_() % 2 == 0) world.Replay();
@@ -296,8 +299,8 @@ class Run {
       // The first value, or the last, which may say whether a text ends.
       const std::size_t place = random_() % 2 == 0 ? 0 : opening->values.size() - Fp::kBytes;
       opening->values[place] ^= static_cast<std::uint8_t>(choice == 1 ? 1 : 1 + to);
-      opening->signature = context.key->Sign(OpeningDigest(
-          context.chain, request, opening->round, proto::MerkleRootOfBytes(opening->values)));
+      opening->signature = context.key->Sign(
+          OpeningDigest(context.chain, *opening, proto::MerkleRootOfBytes(opening->values)));
       return true;
     });
   }

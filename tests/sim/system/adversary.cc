@@ -65,9 +65,8 @@ Adversary::Bulk LiesInOpenings::Send(const Position& at, PartyId to,
   auto* const opening = session ? std::get_if<proto::Opening>(session) : nullptr;
   if (opening && to != at.context.self) {
     Alter(at.random, opening->values);
-    opening->signature =
-        at.context.key->Sign(mpc::OpeningDigest(at.context.chain, opening->request, opening->round,
-                                                proto::MerkleRootOfBytes(opening->values)));
+    opening->signature = at.context.key->Sign(
+        mpc::OpeningDigest(at.context.chain, *opening, proto::MerkleRootOfBytes(opening->values)));
   }
   return Adversary::Send(at, to, std::move(message));
 }

@@ -75,7 +75,8 @@ void World::CheckSaid(std::uint16_t i, const proto::dag::Message& message) {
 void World::CheckSaid(std::uint16_t i, const InferenceMessage& message) {
   if (const auto* const session = std::get_if<proto::SessionMessage>(&message)) {
     if (const auto* const opening = std::get_if<proto::Opening>(session)) {
-      Once("opening", i, opening->request, opening->round,
+      const std::uint64_t receiver = opening->receiver ? Index(*opening->receiver) + 1u : 0;
+      Once("opening", i, opening->request, receiver << 32 | opening->exchange,
            proto::MerkleRootOfBytes(opening->values));
     }
   }

@@ -147,8 +147,8 @@ TEST_P(EarlyEnd, LiarsNeitherStopItNorMakeItGoOn) {
         const auto bytes = std::span(opening->values).subspan(last).first<Fp::kBytes>();
         (*Fp::FromBytes(bytes) + Fp(1)).ToBytes(bytes);
         const PartyContext& context = dealer_->context(liar);
-        opening->signature = context.key->Sign(OpeningDigest(
-            context.chain, kRequest, opening->round, proto::MerkleRootOfBytes(opening->values)));
+        opening->signature = context.key->Sign(
+            OpeningDigest(context.chain, *opening, proto::MerkleRootOfBytes(opening->values)));
         return true;
       });
     }
@@ -199,10 +199,10 @@ TEST_P(EarlyEnd, IsTheEnd) {
   ASSERT_LT(end, 11u);
   for (std::uint32_t round = end; round < 11; ++round) {
     EXPECT_TRUE(members[0]->finished());
-    Opening opening{kRequest, round, round, proto::Bytes(2 * Fp::kBytes), {}};
+    Opening opening{kRequest, round, round, proto::Bytes(2 * Fp::kBytes), {}, {}};
     const PartyContext& context = dealer_->context(1);
     opening.signature = context.key->Sign(
-        OpeningDigest(context.chain, kRequest, round, proto::MerkleRootOfBytes(opening.values)));
+        OpeningDigest(context.chain, opening, proto::MerkleRootOfBytes(opening.values)));
     const auto step = members[0]->Handle(PartyId{1}, opening);
     EXPECT_TRUE(step.messages.empty() && step.outputs.empty());
     const auto asked = members[0]->Handle(PartyId{1}, proto::ResendOpenings{kRequest, round});

@@ -4,16 +4,12 @@
 #include "mpc/online/session.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
+#include <random>
 
 #include <gtest/gtest.h>
 
-#include "proto/crypto/merkle.h"
-#include "tests/sim/network.h"
-#include "tests/unit/mpc/dealer.h"
-#include "tests/unit/mpc/every_kind_plan.h"
-#include "tests/unit/mpc/plain.h"
+#include "tests/unit/mpc/online/fixture.h"
 
 namespace mpc {
 namespace {
@@ -27,144 +23,22 @@ using proto::Progress;
 using proto::ResendOpenings;
 using proto::SessionMessage;
 
-constexpr std::uint64_t kRequest = 42;
-constexpr std::uint32_t kRounds = 7;  // Of EveryKindPlan.
-constexpr double kTolerance = 2e-2;   // Truncation, some units of 2^-16 each, grown by the plan.
-
-// A session that may stop after some messages, miss some, and start again from its bundle.
-class Member {
- public:
-  using Message = Session::Message;
-  using Output = Session::Output;
-  using Step = Session::Step;
-  using Make = std::function<std::unique_ptr<Session>()>;
-
-  explicit Member(Make make, int stop_after = -1, int misses = 0)
-      : make_(std::move(make)), stop_after_(stop_after), misses_(misses) {}
-
-  Step Start() {
-    session_ = make_();
-    return session_->Start();
-  }
-  Step Handle(PartyId from, Message message) {
-    // As on the wire.
-    message = *proto::DecodeSessionMessage(proto::Encode(message));
-    if (stop_after_ >= 0 && stop_after_-- == 0) session_.reset();
-    if (session_ == nullptr) return misses_-- == 0 ? Start() : Step{};
-    return session_->Handle(from, std::move(message));
-  }
-  bool running() const { return session_ != nullptr; }
-  Session& session() { return *session_; }
-
- private:
-  Make make_;
-  std::unique_ptr<Session> session_;
-  int stop_after_;
-  int misses_;
-};
-static_assert(proto::Protocol<Member>);
-using Network = sim::Network<Member>;
-
-class Fixture {
- public:
-  Fixture(std::uint16_t n, std::uint64_t seed)
-      : dealer_(n, seed),
-        plan_(std::make_shared<Plan>(EveryKindPlan())),
-        dealt_(dealer_.Deal(*plan_)) {
-    for (std::uint32_t i = 0; i < plan_->tokens; ++i) {
-      ids_.push_back(static_cast<std::uint32_t>(dealer_.random()() % plan_->vocabulary));
-    }
-    masked_ = *MaskTokens(ids_, dealt_.token_masks, plan_->vocabulary_padded());
-  }
-
-  Dealer& dealer() { return dealer_; }
-  std::uint16_t n() const { return dealer_.committee().size(); }
-  std::uint16_t t() const { return dealer_.committee().max_faulty(); }
-  Member::Make Maker(std::uint16_t party) const {
-    return [this, party] {
-      return std::make_unique<Session>(dealer_.context(party), plan_, dealt_.bundles[party],
-                                       kRequest, masked_);
-    };
-  }
-
-  Opening Sign(std::uint16_t party, std::uint32_t round, const std::vector<Fp>& values) const {
-    const PartyContext& context = dealer_.context(party);
-    Opening opening{kRequest, round, round, EncodeElements(values), {}};
-    opening.signature = context.key->Sign(
-        OpeningDigest(context.chain, kRequest, round, proto::MerkleRootOfBytes(opening.values)));
-    return opening;
-  }
-
-  // What `party` would send in every round, were it honest.
-  std::vector<std::vector<Fp>> Openings(std::uint16_t party) {
-    if (openings_.empty()) {
-      std::vector<Evaluator> evaluators;
-      for (std::uint16_t i = 0; i < n(); ++i) {
-        evaluators.emplace_back(plan_, dealt_.bundles[i], masked_, dealer_.sets().count());
-      }
-      openings_.resize(n());
-      for (std::size_t round = 0; round < evaluators[0].rounds(); ++round) {
-        std::vector<std::vector<Fp>> shares;
-        for (std::uint16_t i = 0; i < n(); ++i) {
-          shares.push_back(*evaluators[i].Advance());
-          openings_[i].push_back(shares.back());
-        }
-        const auto values = dealer_.Open(shares);
-        for (Evaluator& evaluator : evaluators) evaluator.Opened(values);
-      }
-    }
-    return openings_[party];
-  }
-
-  // All of `parties` finished once, alike, and with shares of the right output.
-  void ExpectDone(Network& network, const std::vector<std::uint16_t>& parties) {
-    RobustDecoder decoder(dealer_.committee(), plan_->ops.back().size());
-    const proto::Digest& transcript = network.outputs(PartyId{parties[0]}).at(0).transcript;
-    for (const std::uint16_t party : parties) {
-      const auto& outputs = network.outputs(PartyId{party});
-      ASSERT_FALSE(outputs.empty()) << "party " << party;
-      for (const Session::Finished& finished : outputs) {  // A second one after a restart.
-        EXPECT_TRUE(finished.transcript == transcript);
-        EXPECT_EQ(finished.rounds, kRounds);
-      }
-      decoder.Add(PartyId{party}, outputs.front().output_shares);
-    }
-    ASSERT_TRUE(decoder.decoded());
-    EXPECT_TRUE(decoder.wrong().empty());
-    const auto values = UnmaskOutput(decoder.values(), dealt_.output_masks);
-    const auto expected = PlainValues(*plan_, ids_).back();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double value = static_cast<double>(values[i]) / std::exp2(plan_->ops.back().frac);
-      EXPECT_NEAR(value, expected[i], kTolerance);
-    }
-  }
-
- private:
-  Dealer dealer_;
-  std::shared_ptr<const Plan> plan_;
-  Dealer::Dealt dealt_;
-  std::vector<std::uint32_t> ids_;
-  std::vector<std::uint32_t> masked_;
-  std::vector<std::vector<std::vector<Fp>>> openings_;
-};
-
-std::vector<std::uint16_t> Range(std::uint16_t first, std::uint16_t end) {
-  std::vector<std::uint16_t> range;
-  for (; first < end; ++first) range.push_back(first);
-  return range;
-}
+using namespace online_test;  // NOLINT: what these tests are about.
 
 struct Case {
   std::uint16_t n;
   std::uint64_t seeds;
+  std::uint64_t batch_saving_min = kBatchSavingMin;
 };
+// All to all; and in batches, every round of them.
 class Sessions : public testing::TestWithParam<Case> {};
-INSTANTIATE_TEST_SUITE_P(Sizes, Sessions, testing::Values(Case{4, 25}, Case{7, 6}));
+INSTANTIATE_TEST_SUITE_P(Sizes, Sessions,
+                         testing::Values(Case{4, 25}, Case{7, 6}, Case{7, 8, 1}, Case{10, 3, 1}));
 
 TEST_P(Sessions, AllHonest) {
   for (std::uint64_t seed = 0; seed < GetParam().seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Fixture fixture(GetParam().n, seed);
+    Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
     Network network(fixture.dealer().committee(), seed);
     for (std::uint16_t i = 0; i < fixture.n(); ++i) {
       network.Add(PartyId{i}, Member(fixture.Maker(i)));
@@ -180,7 +54,7 @@ TEST_P(Sessions, AllHonest) {
 
 TEST_P(Sessions, TheFaultySilent) {
   const std::uint64_t seed = 5;
-  Fixture fixture(GetParam().n, seed);
+  Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
   Network network(fixture.dealer().committee(), seed);
   for (std::uint16_t i = fixture.t(); i < fixture.n(); ++i) {
     network.Add(PartyId{i}, Member(fixture.Maker(i)));
@@ -191,11 +65,11 @@ TEST_P(Sessions, TheFaultySilent) {
 }
 
 // The faulty send each member what they like: right or wrong shares, nothing, garbage, replays, two
-// different openings of a round; all at once, before, while and after it is their turn.
+// different openings of an exchange; all at once, before, while and after it is their turn.
 TEST_P(Sessions, TheFaultyLie) {
   for (std::uint64_t seed = 0; seed < GetParam().seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Fixture fixture(GetParam().n, seed);
+    Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
     Network network(fixture.dealer().committee(), seed);
     std::mt19937_64 random(seed);
     std::map<std::uint16_t, std::set<PartyId>> provoked;  // Who signed garbage for whom.
@@ -204,52 +78,56 @@ TEST_P(Sessions, TheFaultyLie) {
       network.Carry(PartyId{i}, network.party(PartyId{i}).Start());
     }
     for (std::uint16_t liar = 0; liar < fixture.t(); ++liar) {
-      const auto openings = fixture.Openings(liar);
       for (std::uint16_t to = fixture.t(); to < fixture.n(); ++to) {
+        const auto openings = fixture.Openings(liar, to);
+        const auto sign = [&](std::uint32_t exchange, const std::vector<Fp>& values) {
+          return fixture.Sign(liar, to, exchange, values);
+        };
         const auto send = [&](const Opening& opening) {
           network.Inject({PartyId{liar}, PartyId{to}, opening});
         };
-        for (std::uint32_t round = 0; round < openings.size(); ++round) {
-          std::vector<Fp> values = openings[round];
+        for (std::uint32_t k = 0; k < openings.size(); ++k) {
+          std::vector<Fp> values = openings[k];
           switch (random() % 8) {
             case 0:
-              send(fixture.Sign(liar, round, values));
+              send(sign(k, values));
               break;
             case 1:
               values[random() % values.size()] += Fp(1);
-              send(fixture.Sign(liar, round, values));
+              send(sign(k, values));
               break;
             case 2:
               for (Fp& value : values) value = fixture.dealer().RandomElement();
-              send(fixture.Sign(liar, round, values));
+              send(sign(k, values));
               break;
-            case 3: {  // The right values under a wrong signature, and another round's.
-              Opening opening = fixture.Sign(liar, round, values);
+            case 3: {  // The right values under a wrong signature, and another exchange's.
+              Opening opening = sign(k, values);
               opening.signature.bytes[5] ^= 1;
               send(opening);
-              opening = fixture.Sign(liar, (round + 1) % kRounds, openings[(round + 1) % kRounds]);
-              opening.round = round;
+              const std::uint32_t next = (k + 1) % fixture.exchanges();
+              opening = sign(next, openings[next]);
+              opening.exchange = k;
               send(opening);
               break;
             }
             case 4:
-              send(fixture.Sign(liar, round, values));
+              send(sign(k, values));
               values.back() = Fp(7);
-              send(fixture.Sign(liar, round, values));
-              send(fixture.Sign(liar, round, values));
+              send(sign(k, values));
+              send(sign(k, values));
               break;
             case 5:
               values.pop_back();
-              send(fixture.Sign(liar, round, values.empty() ? openings[0] : values));
+              send(sign(k, values.empty() ? openings[0] : values));
               break;
             case 6: {
-              Opening opening = fixture.Sign(liar, round, values);
+              Opening opening = sign(k, values);
               opening.latest = static_cast<std::uint32_t>(random() % 65536);
               send(opening);
               network.Inject({PartyId{liar}, PartyId{to},
-                              ResendOpenings{kRequest, static_cast<std::uint32_t>(random() % 12)}});
+                              ResendOpenings{kRequest, static_cast<std::uint32_t>(random() % 20)}});
               network.Inject({PartyId{liar}, PartyId{to},
-                              Progress{kRequest, static_cast<std::uint32_t>(random() % 12)}});
+                              Progress{kRequest, static_cast<std::uint32_t>(random() % 20)}});
               break;
             }
             default:
@@ -271,7 +149,7 @@ TEST_P(Sessions, TheFaultyLie) {
 // A liar whose shares are there in time, and wrong for all, is accused by all.
 TEST_P(Sessions, LiarsAreAccusedByEverybody) {
   const std::uint64_t seed = 9;
-  Fixture fixture(GetParam().n, seed);
+  Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
   Network network(fixture.dealer().committee(), seed);
   std::set<PartyId> liars;
   for (std::uint16_t i = 0; i < fixture.n(); ++i) {
@@ -283,11 +161,11 @@ TEST_P(Sessions, LiarsAreAccusedByEverybody) {
     network.Carry(PartyId{i}, network.party(PartyId{i}).Start());
   }
   for (std::uint16_t liar = 0; liar < fixture.t(); ++liar) {
-    for (std::uint32_t round = 0; round < 3; ++round) {
-      auto values = fixture.Openings(liar)[round];
-      values[0] += Fp(1);
-      for (std::uint16_t to = fixture.t(); to < fixture.n(); ++to) {
-        network.Inject({PartyId{liar}, PartyId{to}, fixture.Sign(liar, round, values)});
+    for (std::uint16_t to = fixture.t(); to < fixture.n(); ++to) {
+      for (std::uint32_t exchange = 0; exchange < 3; ++exchange) {
+        auto values = fixture.Openings(liar, to)[exchange];
+        values[0] += Fp(1);
+        network.Inject({PartyId{liar}, PartyId{to}, fixture.Sign(liar, to, exchange, values)});
       }
     }
   }
@@ -302,7 +180,7 @@ TEST_P(Sessions, LiarsAreAccusedByEverybody) {
 TEST_P(Sessions, MembersStartAgain) {
   for (std::uint64_t seed = 0; seed < GetParam().seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Fixture fixture(GetParam().n, seed);
+    Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
     Network network(fixture.dealer().committee(), seed);
     std::mt19937_64 random(seed);
     for (std::uint16_t i = 1; i < fixture.n(); ++i) {
@@ -313,11 +191,11 @@ TEST_P(Sessions, MembersStartAgain) {
       network.Add(PartyId{i}, std::move(member));
       network.Carry(PartyId{i}, network.party(PartyId{i}).Start());
     }
-    for (std::uint32_t round = 0; round < kRounds; ++round) {
-      auto values = fixture.Openings(0)[round];
-      values[random() % values.size()] += Fp(1);
-      for (std::uint16_t to = 1; to < fixture.n(); ++to) {
-        network.Inject({PartyId{0}, PartyId{to}, fixture.Sign(0, round, values)});
+    for (std::uint16_t to = 1; to < fixture.n(); ++to) {
+      std::uint32_t exchange = 0;
+      for (auto& values : fixture.Openings(0, to)) {
+        values[random() % values.size()] += Fp(1);
+        network.Inject({PartyId{0}, PartyId{to}, fixture.Sign(0, to, exchange++, values)});
       }
     }
     network.Run();
@@ -335,7 +213,10 @@ TEST_P(Sessions, MembersStartAgain) {
 class OneSession : public testing::Test {
  protected:
   Opening From(std::uint16_t party, std::uint32_t round) {
-    return fixture_.Sign(party, round, fixture_.Openings(party)[round]);
+    return Sign(party, round, fixture_.Openings(party, 0)[round]);
+  }
+  Opening Sign(std::uint16_t party, std::uint32_t round, const std::vector<Fp>& values) {
+    return fixture_.Sign(party, 0, round, values);
   }
   std::vector<FaultKind> Faults(PartyId from, SessionMessage message) {
     std::vector<FaultKind> kinds;
@@ -353,7 +234,7 @@ class OneSession : public testing::Test {
     std::vector<std::pair<PartyId, std::uint32_t>> asks;
     for (const auto& [target, message] : step.messages) {
       if (const auto* ask = std::get_if<ResendOpenings>(&message)) {
-        asks.emplace_back(*target.party, ask->from_round);
+        asks.emplace_back(*target.party, ask->from_exchange);
       }
     }
     return asks;
@@ -366,7 +247,7 @@ class OneSession : public testing::Test {
 
 TEST_F(OneSession, WaitsForAThirdOpeningThatAgrees) {
   Opening lie = From(1, 0);
-  lie = fixture_.Sign(1, 0, std::vector<Fp>(lie.values.size() / 16));
+  lie = Sign(1, 0, std::vector<Fp>(lie.values.size() / 16));
   Deliver(PartyId{0}, From(0, 0));
   Deliver(PartyId{1}, lie);
   Deliver(PartyId{2}, From(2, 0));
@@ -386,7 +267,7 @@ TEST_F(OneSession, BlamesEachMisdeed) {
   EXPECT_EQ(Faults(PartyId{1}, other), std::vector{FaultKind::kBadSignature});
   EXPECT_TRUE(session_->accused().empty());
   const std::vector<Fp> zeros(other.values.size() / 16);
-  EXPECT_EQ(Faults(PartyId{1}, fixture_.Sign(1, 0, zeros)), std::vector{FaultKind::kEquivocation});
+  EXPECT_EQ(Faults(PartyId{1}, Sign(1, 0, zeros)), std::vector{FaultKind::kEquivocation});
   EXPECT_EQ(session_->accused(), std::set{PartyId{1}});
 
   Opening foreign = From(2, 0);
@@ -394,10 +275,10 @@ TEST_F(OneSession, BlamesEachMisdeed) {
   EXPECT_EQ(Faults(PartyId{2}, foreign), std::vector{FaultKind::kMalformed});
   EXPECT_TRUE(Faults(PartyId{2}, From(3, 0)).empty());  // Not signed by it, which shows later.
   Opening far = From(2, 0);
-  far.round = kRounds;
+  far.exchange = kRounds;
   EXPECT_EQ(Faults(PartyId{2}, far), std::vector{FaultKind::kMalformed});
   Opening early = From(2, 1);
-  early.round = 2;  // Of another length.
+  early.exchange = 2;  // Of another length.
   EXPECT_EQ(Faults(PartyId{2}, early), std::vector{FaultKind::kMalformed});
   EXPECT_EQ(Faults(PartyId{2}, ResendOpenings{kRequest, kRounds}),
             std::vector{FaultKind::kMalformed});
@@ -406,9 +287,7 @@ TEST_F(OneSession, BlamesEachMisdeed) {
   // Signed, but no field elements.
   Opening large = From(3, 0);
   std::fill(large.values.begin(), large.values.begin() + 16, 0xff);
-  const PartyContext& context = fixture_.dealer().context(3);
-  large.signature = context.key->Sign(
-      OpeningDigest(context.chain, kRequest, 0, proto::MerkleRootOfBytes(large.values)));
+  fixture_.Resign(3, large);
   EXPECT_EQ(Faults(PartyId{3}, large), std::vector{FaultKind::kMalformed});
   EXPECT_EQ(session_->accused(), (std::set{PartyId{1}, PartyId{3}}));
 }
@@ -438,9 +317,9 @@ TEST_F(OneSession, ChecksWhoSignedWhatIsWrong) {
 TEST_F(OneSession, AccusesLateLiars) {
   for (std::uint16_t i = 0; i < 3; ++i) Deliver(PartyId{i}, From(i, 0));
   EXPECT_EQ(session_->round(), 1u);
-  auto values = fixture_.Openings(3)[0];
+  auto values = fixture_.Openings(3, 0)[0];
   values[1] += Fp(1);
-  EXPECT_EQ(Faults(PartyId{3}, fixture_.Sign(3, 0, values)), std::vector{FaultKind::kWrongShare});
+  EXPECT_EQ(Faults(PartyId{3}, Sign(3, 0, values)), std::vector{FaultKind::kWrongShare});
 }
 
 TEST_F(OneSession, AsksForWhatWasLost) {
@@ -516,7 +395,7 @@ TEST_F(OneSession, SendsAgainWithinTheLimit) {
   }
   EXPECT_TRUE(session_->finished());
   const auto step = session_->Handle(PartyId{3}, ResendOpenings{kRequest, 2});
-  ASSERT_EQ(step.messages.size(), Session::kRoundsAhead + 1u);
+  ASSERT_EQ(step.messages.size(), Session::kExchangesAhead + 1u);
   for (std::uint32_t i = 0; i < step.messages.size(); ++i) {
     EXPECT_EQ(step.messages[i].target.party, PartyId{3});
     const auto& opening = std::get<Opening>(step.messages[i].message);

@@ -243,14 +243,14 @@ class Committee {
     }
   }
 
-  // No member ever sends two openings of one round, nor two vectors of one layer.
+  // No member ever sends two openings of one exchange, nor two vectors of one layer.
   void Record(std::uint16_t from, const InferenceMessage& message) {
     if (const auto* session = std::get_if<proto::SessionMessage>(&message)) {
       const auto* opening = std::get_if<proto::Opening>(session);
       if (opening == nullptr) return;
-      const auto key = std::tuple(from, opening->request, opening->round);
+      const auto key = std::tuple(from, opening->request, opening->exchange, opening->receiver);
       const auto [first, added] = openings_.try_emplace(key, opening->values);
-      EXPECT_TRUE(added || first->second == opening->values) << "two openings of one round";
+      EXPECT_TRUE(added || first->second == opening->values) << "two openings of one exchange";
     }
     if (const auto* attempt = std::get_if<proto::AttemptMessage>(&message)) {
       const auto* vector = std::get_if<proto::LayerVector>(attempt);
@@ -299,7 +299,8 @@ class Committee {
   std::unique_ptr<Service> services_[kSize];
   std::deque<Packet> packets_;
   std::deque<std::pair<std::uint16_t, Bytes>> transactions_;
-  std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint32_t>, Bytes> openings_;
+  std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint32_t, std::optional<PartyId>>, Bytes>
+      openings_;
   std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint32_t>, Bytes> vectors_;
   std::map<std::pair<std::uint16_t, std::uint64_t>, std::vector<AnswerStep>> told_steps_;
   std::map<std::uint64_t, std::vector<mpc::Fp>> output_masks_;

@@ -7,15 +7,22 @@ namespace proto {
 namespace {
 
 Opening Example() {
-  Opening opening{7, 3, 5, Bytes(48, 0x5a), {}};
+  Opening opening{7, 3, 5, Bytes(48, 0x5a), {}, {}};
   opening.signature.bytes.fill(9);
+  return opening;
+}
+
+Opening ForOne() {
+  Opening opening = Example();
+  opening.receiver = PartyId{0};
   return opening;
 }
 
 TEST(SessionMessage, RoundTrips) {
   for (const SessionMessage& message :
-       {SessionMessage(Example()), SessionMessage(ResendOpenings{9, 65535}),
-        SessionMessage(AskProgress{4}), SessionMessage(Progress{4, kOpeningRoundsMax})}) {
+       {SessionMessage(Example()), SessionMessage(ForOne()),
+        SessionMessage(ResendOpenings{9, 65535}), SessionMessage(AskProgress{4}),
+        SessionMessage(Progress{4, kExchangesMax})}) {
     const auto decoded = DecodeSessionMessage(Encode(message));
     ASSERT_TRUE(decoded.has_value());
     EXPECT_TRUE(*decoded == message);
@@ -30,12 +37,12 @@ TEST(SessionMessage, RefusesWhatBreaksALimit) {
   };
   EXPECT_TRUE(refuses([](Opening& o) { o.values.clear(); }));
   EXPECT_TRUE(refuses([](Opening& o) { o.values.pop_back(); }));
-  EXPECT_TRUE(refuses([](Opening& o) { o.round = kOpeningRoundsMax; }));
-  EXPECT_TRUE(refuses([](Opening& o) { o.latest = kOpeningRoundsMax; }));
-  EXPECT_FALSE(DecodeSessionMessage(Encode(SessionMessage(ResendOpenings{1, kOpeningRoundsMax})))
-                   .has_value());
+  EXPECT_TRUE(refuses([](Opening& o) { o.exchange = kExchangesMax; }));
+  EXPECT_TRUE(refuses([](Opening& o) { o.latest = kExchangesMax; }));
   EXPECT_FALSE(
-      DecodeSessionMessage(Encode(SessionMessage(Progress{1, kOpeningRoundsMax + 1}))).has_value());
+      DecodeSessionMessage(Encode(SessionMessage(ResendOpenings{1, kExchangesMax}))).has_value());
+  EXPECT_FALSE(
+      DecodeSessionMessage(Encode(SessionMessage(Progress{1, kExchangesMax + 1}))).has_value());
   EXPECT_FALSE(DecodeSessionMessage({}).has_value());
 }
 
