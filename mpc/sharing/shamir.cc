@@ -20,18 +20,23 @@ constexpr std::size_t kBlock = 256;
 }  // namespace
 
 std::vector<Fp> LagrangeCoefficients(std::span<const Fp> points, Fp at) {
-  std::vector<Fp> coefficients;
-  coefficients.reserve(points.size());
+  std::vector<Fp> coefficients(points.size(), Fp(1));  // First without their denominators.
+  std::vector<Fp> denominators(points.size(), Fp(1));
+  std::vector<Fp> before;  // Products of the denominators before each, and of all.
+  before.push_back(Fp(1));
   for (std::size_t k = 0; k < points.size(); ++k) {
-    Fp numerator(1);
-    Fp denominator(1);
     for (std::size_t j = 0; j < points.size(); ++j) {
       if (j == k) continue;
-      numerator *= at - points[j];
-      denominator *= points[k] - points[j];
+      coefficients[k] *= at - points[j];
+      denominators[k] *= points[k] - points[j];
     }
-    CHECK(denominator != Fp());
-    coefficients.push_back(numerator * denominator.Inverse());
+    before.push_back(before.back() * denominators[k]);
+  }
+  CHECK(before.back() != Fp());
+  Fp inverse = before.back().Inverse();  // One for all of them.
+  for (std::size_t k = points.size(); k-- > 0;) {
+    coefficients[k] *= inverse * before[k];
+    inverse *= denominators[k];
   }
   return coefficients;
 }
