@@ -23,7 +23,7 @@ void OnAbort(int) {
 
 struct Sum {
   std::uint64_t runs = 0, attempts = 0, dead = 0, convicted = 0, restarts = 0, deliveries = 0;
-  std::uint64_t opened_preprocessing = 0, opened_online = 0;
+  std::uint64_t opened_preprocessing = 0, opened_online = 0, in_batches = 0;
 };
 
 }  // namespace
@@ -63,6 +63,7 @@ int main(int count, char** texts) {
     sum.deliveries += outcome.deliveries;
     sum.opened_preprocessing += outcome.opened_preprocessing;
     sum.opened_online += outcome.opened_online;
+    sum.in_batches += outcome.in_batches;
     equivocators += outcome.equivocators;
     for (const auto& [name, number] : outcome.faults) faults[name] += number;
     if (outcome.failure.empty()) continue;
@@ -73,17 +74,18 @@ int main(int count, char** texts) {
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   std::printf("seeds %llu to %llu, %llu failed, %.1f CPU seconds\n\n", seed, seed + runs - 1,
               static_cast<unsigned long long>(failed), seconds);
-  std::printf("%4s %6s %9s %6s %10s %9s %11s %20s %14s\n", "n", "runs", "attempts", "dead",
-              "convicted", "restarts", "deliveries", "openings offline", "online");
+  std::printf("%4s %6s %9s %6s %10s %9s %11s %20s %14s %12s\n", "n", "runs", "attempts", "dead",
+              "convicted", "restarts", "deliveries", "openings offline", "online", "in batches");
   for (const auto& [n, sum] : sums) {
     std::printf(
-        "%4u %6llu %9llu %6llu %10llu %9llu %11llu %20llu %14llu\n", n,
+        "%4u %6llu %9llu %6llu %10llu %9llu %11llu %20llu %14llu %12llu\n", n,
         static_cast<unsigned long long>(sum.runs), static_cast<unsigned long long>(sum.attempts),
         static_cast<unsigned long long>(sum.dead), static_cast<unsigned long long>(sum.convicted),
         static_cast<unsigned long long>(sum.restarts),
         static_cast<unsigned long long>(sum.deliveries),
         static_cast<unsigned long long>(sum.opened_preprocessing),
-        static_cast<unsigned long long>(sum.opened_online));
+        static_cast<unsigned long long>(sum.opened_online),
+        static_cast<unsigned long long>(sum.in_batches));
   }
   std::printf("\nfaults:");
   for (const auto& [name, number] : faults) {

@@ -81,6 +81,7 @@ class OnlineWorld {
   std::uint64_t restarts() const { return restarts_; }
   std::uint64_t deliveries() const { return deliveries_; }
   std::uint64_t opened() const { return opened_; }
+  std::uint64_t in_batches() const { return in_batches_; }  // Of them, those for one receiver.
 
  private:
   static constexpr int kDeliveriesMax = 1'000'000;
@@ -168,6 +169,7 @@ class OnlineWorld {
         }
         if (const auto* opening = std::get_if<proto::Opening>(&*decoded)) {
           opened_ += opening->values.size() / Fp::kBytes;
+          if (opening->receiver) in_batches_ += opening->values.size() / Fp::kBytes;
         }
         packets_.push_back({from, to, std::move(*decoded)});
       }
@@ -184,6 +186,7 @@ class OnlineWorld {
   std::uint64_t restarts_ = 0;
   std::uint64_t deliveries_ = 0;
   std::uint64_t opened_ = 0;
+  std::uint64_t in_batches_ = 0;
 };
 
 }  // namespace mpc::sim

@@ -222,6 +222,7 @@ class Run {
     outcome_.restarts += world.restarts();
     outcome_.deliveries += world.deliveries();
     outcome_.opened_online += world.opened();
+    outcome_.in_batches += world.in_batches();
     CheckAnswer(world, ids, masks.subspan(plan_->tokens));
   }
 

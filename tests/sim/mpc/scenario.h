@@ -14,7 +14,8 @@ struct Outcome {
   std::uint64_t attempts = 0, dead = 0, convicted = 0, equivocators = 0;
   std::uint64_t deliveries = 0, restarts = 0;
   std::uint64_t opened_preprocessing = 0, opened_online = 0;  // Values received.
-  std::map<std::string, std::uint64_t> faults;                // By what a member did.
+  std::uint64_t in_batches = 0;                 // Of them online, shares of batches' values.
+  std::map<std::string, std::uint64_t> faults;  // By what a member did.
 };
 
 // `members` 0: as the seed says.

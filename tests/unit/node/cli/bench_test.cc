@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "mpc/plan/cost.h"
+#include "mpc/plan/schedule.h"
 #include "node/cli/bench_committee.h"
 #include "node/cli/bench_works.h"
 
@@ -63,18 +64,36 @@ TEST(Bench, ALiarIsFoundAndStopsNothing) {
   EXPECT_GT(figures.attempts, 1u);
 }
 
+// All to all and, with rounds large enough at n = 7, in batches; heads and requests come on top.
 TEST(Bench, OnlineBytesAreWhatTheCostCounterSays) {
-  const auto work = MakeBenchWork("gelu", {.size = kSize});
-  ASSERT_TRUE(work.has_value());
-  CommitteeOptions options;
-  options.input_rounds = work->input_rounds;
-  const CommitteeFigures figures = RunWork(*work, options);
-  std::uint64_t online = 0;
-  for (const MemberFigures& member : figures.members) online += member.online_bytes;
-  // The last of two rounds, half of the openings; heads and requests besides.
-  const auto counted = static_cast<double>(
-      mpc::CountCost(work->plan, proto::Committee(options.members)).online_bytes / 2);
-  EXPECT_NEAR(static_cast<double>(online), counted, 0.1 * counted);
+  struct Case {
+    const char* work;
+    std::uint64_t size;
+    std::uint16_t members;
+    std::uint32_t exchanges;
+  };
+  for (const Case& given : {Case{"gelu", kSize, 4, 1}, Case{"products", 6000, 7, 2}}) {
+    SCOPED_TRACE(given.work);
+    const auto work = MakeBenchWork(given.work, {.size = given.size});
+    ASSERT_TRUE(work.has_value());
+    CommitteeOptions options;
+    options.members = given.members;
+    options.input_rounds = work->input_rounds;
+    const CommitteeFigures figures = RunWork(*work, options);
+    ExpectRight(*work, figures);
+    std::uint64_t online = 0;
+    for (const MemberFigures& member : figures.members) online += member.online_bytes;
+    const auto rounds = mpc::OpeningRounds(work->plan);
+    ASSERT_EQ(rounds.size(), work->input_rounds + 1u);
+    const mpc::OpeningCost cost =
+        mpc::CostOfRound(work->plan, rounds.back(), proto::Committee(given.members));
+    EXPECT_EQ(cost.exchanges, given.exchanges);
+    const std::uint64_t links = given.members * (given.members - 1u);
+    const std::uint64_t counted = cost.elements * links * mpc::Fp::kBytes;
+    EXPECT_GE(online, counted);
+    constexpr std::uint64_t kHeadMax = 128;
+    EXPECT_LE(online, counted + (cost.exchanges + 1) * links * kHeadMax);
+  }
 }
 
 TEST(Bench, RefusesWhatItCannotMake) {
