@@ -301,7 +301,7 @@ TEST_F(OneSession, ChecksWhoSignedWhatIsWrong) {
   Deliver(PartyId{0}, From(0, 0));
   EXPECT_EQ(session_->round(), 1u);
   // Of what is decoded a second one is not looked at.
-  Deliver(PartyId{1}, fixture_.Sign(1, 0, std::vector<Fp>(right.values.size() / 16)));
+  Deliver(PartyId{1}, Sign(1, 0, std::vector<Fp>(right.values.size() / 16)));
 
   Deliver(PartyId{0}, From(0, 1));
   Deliver(PartyId{1}, From(3, 1));  // Another's, with its signature.
