@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <algorithm>
 #include <deque>
 #include <filesystem>
 
@@ -24,8 +25,9 @@ constexpr std::size_t kKept = 500;
 
 proto::Bytes Key(char tag, std::uint64_t number) {
   const proto::Digest digest = proto::Hasher("bench").Add(number).Finish();
-  proto::Bytes key = {static_cast<std::uint8_t>(tag)};
-  key.insert(key.end(), digest.bytes.begin(), digest.bytes.end());
+  proto::Bytes key(1 + digest.bytes.size());
+  key[0] = static_cast<std::uint8_t>(tag);
+  std::ranges::copy(digest.bytes, key.begin() + 1);
   return key;
 }
 

@@ -168,9 +168,9 @@ Result<> PlayHostilePeer(const std::string& home) {
   Hostile hostile(*genesis, std::move(*keys), self);
   const timespec no_time{0, 0};
   while (sigtimedwait(&signals, nullptr, &no_time) < 0) {
-    node::Network network(
-        self, identity, peers, config->peer_listen,
-        {[](PartyId, Channel, Bytes) {}, [](PartyId, Channel) {}, [](PartyId, Channel) {}});
+    node::Network network(self, identity, peers, config->peer_listen,
+                          {[](PartyId, Channel, Bytes&) { return true; }, [](PartyId, Channel) {},
+                           [](PartyId, Channel) {}});
     if (auto started = network.Start(); !started) return started;
     const auto end = std::chrono::steady_clock::now() + kLinkLife;
     while (std::chrono::steady_clock::now() < end) {
