@@ -3,10 +3,10 @@
 // the block, its receipts, a place for each transaction; one sync a block; batches are erased after
 // kKept blocks. CPU is of all threads (LevelDB compacts in one of its own).
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <algorithm>
 #include <deque>
 #include <filesystem>
 
