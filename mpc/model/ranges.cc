@@ -29,15 +29,31 @@ constexpr double kFlagMax = 0.5;  // Of a flag, on the calibration texts.
 constexpr double kOpening = 192.0 / 80 + 1;
 constexpr double kSeriesOpenings = 17;
 
-// Whether so many values can be squared in groups: rows of a tensor, or in their places.
-bool Fits(std::size_t size, std::uint32_t group) {
-  return group == 1 || size / group <= kSideMax;
-}
-
 // The largest group of at most `group` that divides the size.
 std::uint32_t Dividing(std::uint32_t group, std::size_t size) {
   while (size % group != 0) --group;
   return group;
+}
+
+// Sums are rows, of which a tensor has at most kSideMax, so larger tensors are watched in parts.
+struct Parts {
+  std::uint32_t count = 1;
+  std::size_t size = 0;     // Values of a part: whole rows.
+  std::uint32_t group = 1;  // Neighbours in a sum.
+
+  std::size_t sums() const { return size / group; }
+};
+
+// The fewest parts that do, with groups of at most `group`.
+Parts PartsOf(const Op& x, std::uint32_t group) {
+  Parts parts{1, x.size(), Dividing(group, x.size())};
+  while (parts.sums() > kSideMax) {
+    do ++parts.count;
+    while (x.rows % parts.count != 0);
+    parts.size = x.size() / parts.count;
+    parts.group = Dividing(group, parts.size);
+  }
+  return parts;
 }
 
 // What a flag takes for `values` sums, and the openings.
@@ -65,16 +81,6 @@ Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) 
   return result;
 }
 
-// Whether all squares on the way to a flag, and what is left of them, fit into tensors.
-bool FitAll(std::size_t count, std::uint32_t join, unsigned levels) {
-  for (unsigned level = 1; level < levels; ++level) {
-    const std::uint32_t joined = Dividing(join, count);
-    if (!Fits(count, joined)) return false;
-    count /= joined;
-  }
-  return count <= kSideMax;
-}
-
 // 1 / radius^2 as integer * 2^-shift, rounded up.
 struct Scale {
   double integer = 1;
@@ -97,7 +103,6 @@ Scale ScaleOf(double radius, unsigned frac, unsigned open_bits_max) {
 
 Guard Ranges::Choose(TensorId x, double centre, double radius) const {
   Guard best{centre, radius, 1, 1, kLevelsMax, 1, std::numeric_limits<double>::infinity()};
-  const std::size_t size = b_.op(x).size();
   std::vector<std::vector<double>> values;
   for (std::size_t t = 0; t < b_.texts().size(); ++t) {
     values.push_back(b_.Values(x, t));
@@ -106,27 +111,29 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
     }
   }
   for (const std::uint32_t wanted : kGroups) {
-    const std::uint32_t group = Dividing(wanted, size);
-    if (!Fits(size, group) || 1.0 / group >= best.cost) continue;
-    std::vector<std::vector<double>> sums;
+    const Parts parts = PartsOf(b_.op(x), wanted);
+    if (1.0 / parts.group >= best.cost) continue;
+    std::vector<std::vector<double>> sums;  // Of each part of each text.
     for (const std::vector<double>& text : values) {
-      std::vector<double>& of_text = sums.emplace_back(size / group);
-      for (std::size_t i = 0; i < size; ++i) of_text[i / group] += text[i];
+      for (std::size_t i = 0; i < text.size(); ++i) {
+        if (i % parts.size == 0) sums.emplace_back(parts.sums());
+        sums.back()[i % parts.size / parts.group] += text[i];
+      }
     }
     for (unsigned levels = 1; levels <= kLevelsMax; ++levels) {
       for (const std::uint32_t join : kJoins) {
         if (levels == 1 && join > 1) continue;  // Nothing is joined.
         Squared most;
-        if (!FitAll(size / group, join, levels)) continue;
-        for (const std::vector<double>& of_text : sums) {
-          const Squared squared = Square(of_text, join, levels);
+        for (const std::vector<double>& of_part : sums) {
+          const Squared squared = Square(of_part, join, levels);
           most = {std::max(most.flag, squared.flag), std::max(most.slack_flag, squared.slack_flag),
                   squared.openings};
         }
-        double cost = static_cast<double>(most.openings) / static_cast<double>(size);
+        double cost = static_cast<double>(most.openings) / static_cast<double>(parts.size);
         if (most.flag > kSeenMax || most.slack_flag > 1) cost = kLoud * (1 + std::log1p(most.flag));
         if (cost >= best.cost) continue;
-        best = {centre, radius, group, join, static_cast<std::uint8_t>(levels), most.flag, cost};
+        best = {centre,    radius, parts.group, join, static_cast<std::uint8_t>(levels),
+                most.flag, cost};
       }
     }
   }
@@ -174,24 +181,23 @@ Guard Ranges::Around(TensorId x) const {
   return best;
 }
 
-// Of each group the sum of squares.
-TensorId Ranges::Squares(TensorId x, std::uint32_t group, const std::string& name) {
-  const auto size = static_cast<std::uint32_t>(b_.op(x).size());
-  if (size / group > kSideMax) return b_.Mul(x, x, name);
-  const TensorId rows = b_.Reshape(x, size / group, group, name);
-  return b_.RowDot(rows, rows, name);
-}
-
 void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   if (!b_.ok()) return;
   CHECK(b_.op(x).wire);
   const Guard guard = b_.Remember(name + " centred", wanted);
-  const unsigned frac = b_.op(x).frac;
-  const auto size = static_cast<std::uint32_t>(b_.op(x).size());
-  const std::uint32_t group = Dividing(guard.group, size);
-  if (!Fits(size, group) || !FitAll(size / group, guard.join, guard.levels)) {
-    return b_.Refuse(name + ": too large to be watched");
+  const Parts parts = PartsOf(b_.op(x), guard.group);
+  const std::uint32_t rows = b_.op(x).rows / parts.count;
+  if (parts.count == 1) return WatchPart(x, guard, parts.group, name);
+  for (std::uint32_t part = 0; part < parts.count; ++part) {
+    const std::string of_part = name + " part " + std::to_string(part + 1);
+    WatchPart(b_.Rows(x, part * rows, rows, of_part), guard, parts.group, of_part);
   }
+}
+
+void Ranges::WatchPart(TensorId x, const Guard& guard, std::uint32_t group,
+                       const std::string& name) {
+  const unsigned frac = b_.op(x).frac;
+  const auto sums = static_cast<std::uint32_t>(b_.op(x).size() / group);
   const Scale scale = ScaleOf(guard.radius, frac, b_.options().open_bits_max);
 
   const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
@@ -199,7 +205,8 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   const int whole = std::ilogb(guard.radius) + 1;
   const auto bits = [&](int of) { return static_cast<unsigned>(std::max(of, 1)); };
   b_.SetBits(centred, bits(static_cast<int>(frac) + whole + 1));
-  const TensorId moments = Squares(centred, group, name + " moments");
+  const TensorId grouped = b_.Reshape(centred, sums, group, name + " groups");
+  const TensorId moments = b_.RowDot(grouped, grouped, name + " moments");
   b_.SetBits(moments, bits(2 * (static_cast<int>(frac) + whole) + 1));
   const auto scaled_frac =
       static_cast<unsigned>(static_cast<int>(b_.op(moments).frac) + scale.shift);
@@ -212,7 +219,8 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   for (unsigned level = 1; level < guard.levels; ++level) {
     const auto count = static_cast<std::uint32_t>(b_.op(power).size());
     const std::uint32_t joined = Dividing(guard.join, count);
-    const TensorId squares = Squares(power, joined, name + " powers");
+    const TensorId rows = b_.Reshape(power, count / joined, joined, name + " powers");
+    const TensorId squares = b_.RowDot(rows, rows, name + " powers");
     b_.SetBits(squares, 2 * kFlagFrac + 2);
     power = b_.Open(squares, kFlagFrac, name + " powers");
     b_.SetBits(power, kFlagFrac + 2);

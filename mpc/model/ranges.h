@@ -64,7 +64,7 @@ class Ranges {
     std::vector<Watched> watched;
   };
 
-  TensorId Squares(TensorId x, std::uint32_t group, const std::string& name);
+  void WatchPart(TensorId x, const Guard& guard, std::uint32_t group, const std::string& name);
   Guard Choose(TensorId x, double centre, double radius) const;
   std::vector<TensorId> FlagsOf(const std::vector<Watched>& watched);
 
