@@ -187,10 +187,11 @@ void Session::OnProgress(PartyId from, const Progress& message, Step& step) {
   // The first exchange whose opening was sent and is not here.
   for (std::uint32_t number = exchange_; number < message.opened; ++number) {
     const auto known = received_.find(number);
-    if (known == received_.end() || known->second.openings.count(from) == 0) {
-      if (number <= exchange_ + kExchangesAhead) Ask(from, number, step);
-      return;
-    }
+    if (known != received_.end() && known->second.openings.count(from) != 0) continue;
+    if (number <= exchange_ + kExchangesAhead) return Ask(from, number, step);
+    // For its turn. If it had been asked for, the request was lost, or the answer.
+    peer.asked_until = std::min(peer.asked_until, number);
+    return;
   }
 }
 

@@ -162,7 +162,7 @@ class Session {
 
   struct Peer {
     std::uint32_t latest = 0;           // The newest exchange it is known to have begun.
-    std::uint32_t asked_until = 0;      // Those below were asked for, and no answer was dropped.
+    std::uint32_t asked_until = 0;      // Those below were asked for: no answer lost or dropped.
     std::vector<std::uint8_t> resends;  // By exchange.
   };
   std::vector<Peer> peers_;

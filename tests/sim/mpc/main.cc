@@ -68,8 +68,8 @@ int main(int count, char** texts) {
     for (const auto& [name, number] : outcome.faults) faults[name] += number;
     if (outcome.failure.empty()) continue;
     ++failed;
-    std::printf("FAILED seed %llu, n = %u: %s\n  again: ./waxseal sim mpc --runs 1 --seed %llu\n",
-                current_seed, outcome.members, outcome.failure.c_str(), current_seed);
+    std::printf("FAILED seed %llu: %s\n  again: ./waxseal sim mpc --runs 1 --seed %llu --n %u\n",
+                current_seed, outcome.failure.c_str(), current_seed, outcome.members);
   }
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   std::printf("seeds %llu to %llu, %llu failed, %.1f CPU seconds\n\n", seed, seed + runs - 1,

@@ -389,6 +389,26 @@ TEST_F(OneSession, AsksAgainForADroppedAnswer) {
   EXPECT_TRUE(session_->finished());
 }
 
+// A connection takes a request with it, and what it asked for comes into reach only later.
+TEST_F(OneSession, AsksAgainWhenARequestWasLost) {
+  for (const std::uint32_t round : {0u, 2u, 3u, 4u}) Deliver(PartyId{3}, From(3, round));
+  EXPECT_EQ(Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})),
+            (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 1}}));  // And 2 to 5: lost.
+  Deliver(PartyId{3}, From(3, 1));
+  EXPECT_EQ(session_->PeerConnected(PartyId{3}).messages.size(), 1u);
+  EXPECT_TRUE(Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})).empty());
+  std::vector<std::pair<PartyId, std::uint32_t>> asks;
+  for (std::uint32_t round = 0; round < 5; ++round) {
+    for (const std::uint16_t party : {std::uint16_t{0}, std::uint16_t{2}}) {
+      for (const auto& ask : Asks(session_->Handle(PartyId{party}, From(party, round)))) {
+        asks.push_back(ask);
+      }
+    }
+  }
+  EXPECT_EQ(session_->round(), 5u);
+  EXPECT_EQ(asks, (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 5}}));
+}
+
 TEST_F(OneSession, SendsAgainWithinTheLimit) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     for (std::uint16_t i = 0; i < 3; ++i) Deliver(PartyId{i}, From(i, round));

@@ -74,6 +74,9 @@ class LyingKing {
   bool Get(proto::PartyId from, World::Message& message) {
     const auto* echo = std::get_if<proto::Echo>(&message);
     if (echo == nullptr || echo->layer != layer_ || echo->root != root_) return true;
+    const proto::Digest digest = proto::EchoDigest(context_.chain, context_.epoch, attempt_, layer_,
+                                                   context_.self, root_, senders_);
+    if (!Verify(context_.keys[Index(from)], digest, echo->signature)) return true;
     echoes_[from] = echo->signature;
     if (echoes_.size() != context_.committee.quorum()) return true;
     proto::LayerCertificate certificate{attempt_, layer_, context_.self, root_, senders_, {}};

@@ -7,6 +7,7 @@
 // the adversary first; a silent one has no instance.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -352,26 +353,32 @@ class World {
   // The ledger's rules, as node/ledger has them.
   void Order(std::uint16_t from, const Transaction& transaction) {
     std::visit(proto::Overloaded{
-                   [&](const PostCertificate& post) { OrderCertificate(post.certificate); },
+                   [&](const PostCertificate& post) { OrderCertificate(from, post.certificate); },
                    [&](const PostVerdict& post) { OrderVerdict(from, post); },
                    [&](const proto::Finding& finding) { OrderFinding(from, finding); },
                },
                transaction);
   }
-  void OrderCertificate(const proto::LayerCertificate& certificate) {
+  void OrderCertificate(std::uint16_t from, const proto::LayerCertificate& certificate) {
     if (verdict_ || certificate.layer != roots_.size() || roots_.size() == layer_count_) return;
-    CHECK(certificate.echoes.size() >= dealer_.committee().quorum());
-    const PartyContext& context = dealer_.context(0);
-    const proto::Digest digest =
-        proto::EchoDigest(context.chain, context.epoch, attempt_, certificate.layer,
-                          certificate.king, certificate.root, certificate.senders);
-    for (const auto& [party, signature] : certificate.echoes) {
-      CHECK(Verify(context.keys[Index(party)], digest, signature));
+    if (!IsCertified(certificate)) {
+      CHECK(members_[from].corrupt);
+      return;
     }
     transcript_ = proto::ExtendTranscript(transcript_, certificate.layer, certificate.root);
     roots_.push_back(certificate.root);
     makers_.push_back({certificate.king, certificate.senders});
     events_.push_back(std::pair(certificate.layer, certificate.root));
+  }
+  bool IsCertified(const proto::LayerCertificate& certificate) const {
+    const PartyContext& context = dealer_.context(0);
+    const proto::Digest digest =
+        proto::EchoDigest(context.chain, context.epoch, attempt_, certificate.layer,
+                          certificate.king, certificate.root, certificate.senders);
+    return certificate.echoes.size() >= dealer_.committee().quorum() &&
+           std::ranges::all_of(certificate.echoes, [&](const auto& echo) {
+             return Verify(context.keys[Index(echo.first)], digest, echo.second);
+           });
   }
   void OrderVerdict(std::uint16_t from, const PostVerdict& verdict) {
     if (verdict_) return;
