@@ -201,7 +201,7 @@ class Host : public Backend {
   const Config config_;
   const proto::Genesis genesis_;
   const proto::Digest chain_;
-  const KeyFile keys_;
+  KeyFile keys_;  // What the first epoch needs is the service thread's, until that is over.
   const std::optional<KeyFile> next_;
   std::string rpc_address_;
 

@@ -77,6 +77,7 @@ void Host::UpdateParts(const Snapshot& snapshot) {
 void Host::EraseKeysBefore(std::uint64_t epoch) {
   if (epoch <= proto::kFirstEpoch || epoch <= erased_before_) return;
   erased_before_ = epoch;
+  keys_.EraseFirstEpoch();
   auto erased = EpochMember::EraseBefore(epoch, *files_);
   if (erased) erased = ForgetFirstEpoch(config_.Path(config_.keys));
   if (erased) {

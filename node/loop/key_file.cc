@@ -71,10 +71,16 @@ Result<proto::Bytes> HexField(const json& object, const char* name) {
 
 }  // namespace
 
-KeyFile::~KeyFile() {
+void KeyFile::EraseFirstEpoch() {
+  coin.reset();
   for (auto& key : replicated) {
     if (key) proto::SecureErase(key->data(), key->size());
   }
+  replicated.clear();
+}
+
+KeyFile::~KeyFile() {
+  EraseFirstEpoch();
   proto::SecureErase(tls_key_pem.data(), tls_key_pem.size());
 }
 
@@ -114,11 +120,7 @@ Result<> ForgetFirstEpoch(const std::string& path) {
   if (!keys->coin && keys->replicated.empty()) return {};
   const int old = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (old < 0) return Fail(ErrorCode::kUnavailable, "cannot open " + path);
-  keys->coin.reset();
-  for (auto& key : keys->replicated) {
-    if (key) proto::SecureErase(key->data(), key->size());
-  }
-  keys->replicated.clear();
+  keys->EraseFirstEpoch();
   std::string text = FormatKeyFile(*keys);
   auto written = WriteFile(path, proto::AsBytes(text), 0600);
   proto::SecureErase(text.data(), text.size());

@@ -30,6 +30,9 @@ struct KeyFile {
   KeyFile(KeyFile&&) = default;
   KeyFile& operator=(KeyFile&&) = default;
   ~KeyFile();  // Erases.
+
+  // Erases what only the first epoch needs: the coin share and the MPC keys.
+  void EraseFirstEpoch();
 };
 
 // Creates the file; kInvalidArgument when it exists already: keys are never overwritten.

@@ -64,6 +64,62 @@ TEST_P(Sessions, TheFaultySilent) {
   fixture.ExpectDone(network, Range(fixture.t(), fixture.n()));
 }
 
+// Double dipping: were a member to compute from another opened value than the rest, its next vector
+// would show the difference times its share. The faulty tell each member something else in every
+// exchange, before its turn or after: whatever honest members send is what they would have sent.
+TEST_P(Sessions, WhatHonestMembersSendDependsOnNoLie) {
+  for (std::uint64_t seed = 0; seed < GetParam().seeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Fixture fixture(GetParam().n, seed, GetParam().batch_saving_min);
+    std::mt19937_64 random(seed);
+    const std::uint16_t n = fixture.n();
+    std::vector<std::vector<std::vector<std::vector<Fp>>>> right(n);  // By sender and receiver.
+    for (std::uint16_t from = 0; from < n; ++from) {
+      for (std::uint16_t to = 0; to < n; ++to) right[from].push_back(fixture.Openings(from, to));
+    }
+    struct Packet {
+      std::uint16_t from, to;
+      SessionMessage message;
+    };
+    std::vector<Packet> packets;
+    for (std::uint16_t liar = 0; liar < fixture.t(); ++liar) {
+      for (std::uint16_t to = fixture.t(); to < n; ++to) {
+        for (std::uint32_t exchange = 0; exchange < fixture.exchanges(); ++exchange) {
+          std::vector<Fp> values = right[liar][to][exchange];
+          for (Fp& value : values) value += Fp(1 + to);
+          packets.push_back({liar, to, fixture.Sign(liar, to, exchange, values)});
+        }
+      }
+    }
+    std::size_t compared = 0;
+    std::vector<std::unique_ptr<Session>> sessions(n);
+    const auto carry = [&](std::uint16_t from, Session::Step step) {
+      for (const auto& [target, message] : step.messages) {
+        for (std::uint16_t to = 0; to < n; ++to) {
+          if (!target.Includes(PartyId{to})) continue;
+          if (const auto* opening = std::get_if<Opening>(&message)) {
+            EXPECT_TRUE(*DecodeElements(opening->values) == right[from][to][opening->exchange]);
+            ++compared;
+          }
+          if (to >= fixture.t()) packets.push_back({from, to, message});
+        }
+      }
+    };
+    for (std::uint16_t i = fixture.t(); i < n; ++i) {
+      sessions[i] = fixture.Maker(i)();
+      carry(i, sessions[i]->Start());
+    }
+    while (!packets.empty()) {
+      std::swap(packets[random() % packets.size()], packets.back());
+      Packet packet = std::move(packets.back());
+      packets.pop_back();
+      carry(packet.to, sessions[packet.to]->Handle(PartyId{packet.from}, packet.message));
+    }
+    for (std::uint16_t i = fixture.t(); i < n; ++i) EXPECT_TRUE(sessions[i]->finished());
+    EXPECT_GE(compared, std::size_t{fixture.exchanges()} * n * (n - fixture.t()));
+  }
+}
+
 // The faulty send each member what they like: right or wrong shares, nothing, garbage, replays, two
 // different openings of an exchange; all at once, before, while and after it is their turn.
 TEST_P(Sessions, TheFaultyLie) {
@@ -392,8 +448,9 @@ TEST_F(OneSession, AsksAgainForADroppedAnswer) {
 // A connection takes a request with it, and what it asked for comes into reach only later.
 TEST_F(OneSession, AsksAgainWhenARequestWasLost) {
   for (const std::uint32_t round : {0u, 2u, 3u, 4u}) Deliver(PartyId{3}, From(3, round));
-  EXPECT_EQ(Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})),
-            (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 1}}));  // And 2 to 5: lost.
+  EXPECT_EQ(
+      Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})),
+      (std::vector<std::pair<PartyId, std::uint32_t>>{{PartyId{3}, 1}}));  // And 2 to 5: lost.
   Deliver(PartyId{3}, From(3, 1));
   EXPECT_EQ(session_->PeerConnected(PartyId{3}).messages.size(), 1u);
   EXPECT_TRUE(Asks(session_->Handle(PartyId{3}, Progress{kRequest, kRounds})).empty());

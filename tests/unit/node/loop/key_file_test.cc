@@ -1,9 +1,12 @@
 #include "node/loop/key_file.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -80,6 +83,50 @@ TEST_F(KeyFileTest, FilesThatOthersMayReadAreRefused) {
   ASSERT_TRUE(WriteSecretKey(path, *proto::SecretKey::From(Entropy(32))));
   ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
   EXPECT_EQ(ReadSecretKey(path).error().code, proto::ErrorCode::kDenied);
+}
+
+// The first epoch's secrets go, from the file, from the bytes that it lay in, and from memory.
+TEST_F(KeyFileTest, TheFirstEpochIsForgotten) {
+  const std::string path = Path("node.key");
+  KeyFile keys(*proto::SecretKey::From(Entropy(32)));
+  keys.coin = std::move(proto::DealCoin(proto::Committee(4), 2, Entropy(32)).secrets.front());
+  mpc::ReplicatedKeys::Key key{};
+  std::ranges::copy(Entropy(key.size()), key.begin());
+  keys.replicated = {key, std::nullopt};
+  const std::string secrets[] = {proto::ToHex(key), proto::ToHex(keys.coin->secret_bytes())};
+  ASSERT_TRUE(WriteKeyFile(path, keys));
+  const int old = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);  // As who looks at the disk later.
+  std::string before(1 << 16, ' '), after = before;
+  before.resize(static_cast<std::size_t>(::pread(old, before.data(), before.size(), 0)));
+
+  ::setenv("WAXSEAL_PASSPHRASE", "a long one", 1);
+  ASSERT_TRUE(LockKeyFile(path));
+  EXPECT_EQ(ForgetFirstEpoch(path).error().code, proto::ErrorCode::kDenied);
+  ASSERT_TRUE(UnlockKeyFile(path));
+  const int unlocked = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_TRUE(ForgetFirstEpoch(path));
+  after.resize(static_cast<std::size_t>(::pread(unlocked, after.data(), after.size(), 0)));
+  EXPECT_EQ(Mode(path), 0600u);
+  const auto now = ReadFile(path);
+  for (const std::string& secret : secrets) {
+    EXPECT_NE(before.find(secret), std::string::npos);
+    EXPECT_EQ(after.find(secret), std::string::npos);
+    EXPECT_EQ(proto::AsText(*now).find(secret), std::string_view::npos);
+  }
+  ::close(old);
+  ::close(unlocked);
+  const auto read = ReadKeyFile(path);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->validator.public_key(), keys.validator.public_key());
+  EXPECT_FALSE(read->coin);
+  EXPECT_TRUE(read->replicated.empty());
+  EXPECT_TRUE(ForgetFirstEpoch(path)) << "nothing is left to forget";
+
+  const auto* const place = keys.replicated.data();
+  keys.EraseFirstEpoch();
+  EXPECT_FALSE(keys.coin);
+  EXPECT_TRUE(keys.replicated.empty());
+  EXPECT_EQ(std::memcmp(place, mpc::ReplicatedKeys::Key{}.data(), key.size()), 0);
 }
 
 // A process that keeps secrets and crashes leaves no core, whatever the system's limit was.
