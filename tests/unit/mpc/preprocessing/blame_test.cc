@@ -248,6 +248,37 @@ TEST(Exclusion, LeavesOutHoldersAndKings) {
   }
 }
 
+// A king that opens a layer with the vector of one who is excluded is not echoed.
+TEST(Exclusion, OfSendersInAKingsLayer) {
+  constexpr std::uint64_t kAttempt = 5;
+  const PartyId out{2}, honest{3};
+  Dealer dealer(4, 41);
+  const PartyId liar = KingsOf(dealer.sets(), kAttempt, {out}).front();
+  ASSERT_NE(liar, honest);
+  const Openings openings(dealer, *SharedPlan(), kAttempt);
+  const auto messages = openings.Messages(0);
+  const Place place{dealer.context(0).chain, Dealer::kEpoch, kAttempt, 0, {}};
+  for (const PartyId third : {out, honest}) {
+    Attempt attempt(dealer.context(Index(honest)), SharedPlan(), {}, kAttempt, {}, {}, {out});
+    (void)attempt.Start();
+    LayerKing king(dealer.context(Index(liar)), place, openings.layers().size(0));
+    for (const PartyId sender : {PartyId{0}, PartyId{1}, third}) {
+      const std::uint16_t i = Index(sender);
+      proto::LayerVector vector{kAttempt, 0, EncodeElements(messages[i]), {}};
+      vector.signature =
+          dealer.context(i).key->Sign(VectorDigest(place, proto::MerkleRootOfBytes(vector.values)));
+      ASSERT_FALSE(king.AddVector(sender, vector).has_value());
+    }
+    ASSERT_TRUE(king.Make(std::vector<bool>(4, true)));
+    const auto step = attempt.Handle(liar, *king.layer());
+    const bool echoed = std::ranges::any_of(step.messages, [](const auto& outgoing) {
+      return std::holds_alternative<proto::Echo>(outgoing.message);
+    });
+    EXPECT_EQ(echoed, third != out);
+    EXPECT_EQ(step.faults.size(), third == out ? 1u : 0u);
+  }
+}
+
 // An excluded member's vectors do not count, whoever is king.
 TEST(Exclusion, HoldsWhenTheFirstKingIsSilent) {
   Dealer dealer(7, 40);
