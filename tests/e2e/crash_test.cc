@@ -1,14 +1,17 @@
 // kill -9 of one validator after another, at random moments, while questions are asked: all are
-// answered, all right, and whoever was killed catches up.
+// answered, all right, and whoever was killed catches up. What is secret is in the key files alone.
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "node/loop/files.h"
+#include "node/loop/key_file.h"
 #include "tests/e2e/network.h"
 
 namespace e2e {
@@ -17,6 +20,36 @@ namespace {
 const char* const kTexts[] = {"a warm and funny film", "dull, long and badly acted",
                               "i would see it again", "the jokes fall flat",
                               "a masterpiece of its kind"};
+
+// A validator's secrets are in its key file and nowhere else: not in its log, nor with its data.
+void ExpectKeptSecret(const std::string& home) {
+  constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
+  const auto keys = node::ReadKeyFile(home + "/keys.json");
+  ASSERT_TRUE(keys) << keys.error().message;
+  std::vector<proto::Bytes> secrets;
+  const auto add = [&](proto::ByteSpan secret) {
+    secrets.emplace_back(secret.begin(), secret.end());
+  };
+  add(keys->validator.secret_bytes());
+  add(keys->coin->secret_bytes());
+  for (const auto& key : keys->replicated) {
+    if (key) add(*key);
+  }
+  EXPECT_EQ(secrets.size(), 2u + 3u);
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(home)) {
+    if (!entry.is_regular_file() || entry.path().filename() == "keys.json") continue;
+    const auto bytes = node::ReadFile(entry.path().string(), kFileBytesMax);
+    ASSERT_TRUE(bytes) << entry.path();
+    ++files;
+    for (const proto::Bytes& secret : secrets) {
+      const std::string_view text = proto::AsText(*bytes);
+      EXPECT_EQ(text.find(proto::AsText(secret)), text.npos) << entry.path();
+      EXPECT_EQ(text.find(proto::ToHex(secret)), text.npos) << entry.path();
+    }
+  }
+  EXPECT_GT(files, 3u);
+}
 
 TEST(Crash, KilledValidatorsCostNoAnswer) {
   const char* requested = std::getenv("WAXSEAL_CRASH_REQUESTS");
@@ -55,6 +88,9 @@ TEST(Crash, KilledValidatorsCostNoAnswer) {
   killer.join();
   EXPECT_EQ(trouble, "");
   EXPECT_GT(kills, 0);
+  for (std::size_t i = 0; i < (*network)->genesis().validators.size(); ++i) {
+    ExpectKeptSecret((*network)->home(i));
+  }
 }
 
 }  // namespace
