@@ -1,7 +1,7 @@
 // A validator that misbehaves, as a process: waxseal_adversary start --home HOME, with the way it
-// does in the file HOME/misbehaviour: opening, output, masks, steps, or silent. It holds one honest
-// validator's keys and runs the honest code; what leaves it is altered and signed anew. The product
-// has no such switch.
+// does in the file HOME/misbehaviour: opening, output, masks, steps, batches, or silent. It holds
+// one honest validator's keys and runs the honest code; what leaves it is altered and signed anew,
+// or, of batches of preprocessing, computed from other keys. The product has no such switch.
 
 #include <csignal>
 #include <cstdio>
@@ -27,9 +27,9 @@ void Spoil(proto::Bytes& values) {
 class Adversary final : public Host {
  public:
   explicit Adversary(Identity identity)
-      : Host(std::move(identity)),
+      : Host(Altered(std::move(identity))),
         key_(node::ReadKeyFile(config().Path("keys.json"))->validator.Clone()),
-        way_(Way()) {}
+        way_(Way(config())) {}
 
   Result<std::vector<mpc::Fp>> MaskShares(std::uint64_t attempt) override {
     auto shares = Host::MaskShares(attempt);
@@ -69,9 +69,18 @@ class Adversary final : public Host {
   }
 
  private:
-  std::string Way() const {
-    const auto bytes = node::ReadFile(config().Path("misbehaviour"));
+  static std::string Way(const node::Config& config) {
+    const auto bytes = node::ReadFile(config.Path("misbehaviour"));
     return bytes ? std::string(proto::AsText(*bytes)) : "";
+  }
+
+  // With other MPC keys than the others all its vectors are wrong, and properly signed.
+  static Identity Altered(Identity identity) {
+    if (Way(identity.config) != "batches") return identity;
+    for (auto& key : identity.keys.replicated) {
+      if (key) (*key)[0] ^= 1;
+    }
+    return identity;
   }
 
   void SpoilOpening(node::InferenceMessage& message) const {

@@ -32,6 +32,21 @@ TEST_P(Misbehaviour, IsSurvivedAndNamed) {
     EXPECT_EQ(answer->wrong_masks, std::vector<std::string>{liar});
   } else if (way == "opening") {
     EXPECT_TRUE(IsNamed(*answer, liar)) << answer->record;
+  } else if (way == "batches") {
+    // An attempt that it had a part in died, and its keys said who lied.
+    const auto convicted = (*network)->client().WaitFor(
+        "a dead attempt's culprit", std::chrono::seconds(60),
+        [&]() -> proto::Result<std::optional<nlohmann::json>> {
+          for (int id = 1; id <= 8; ++id) {
+            auto record = (*network)->client().Any("attempt", {{"id", id}});
+            if (!record || (*record)["culprits"].empty()) continue;
+            return std::move(*record);
+          }
+          return std::nullopt;
+        });
+    ASSERT_TRUE(convicted) << convicted.error().message;
+    ASSERT_EQ((*convicted)["culprits"].size(), 1u) << *convicted;
+    EXPECT_EQ((*convicted)["culprits"][0].value("party", ""), liar);
   } else if (way == "output") {
     // The liar's post may be ordered after the honest ones have completed the request.
     const auto named = (*network)->client().WaitFor(
@@ -52,7 +67,7 @@ TEST_P(Misbehaviour, IsSurvivedAndNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Misbehaviour,
-                         ::testing::Values("opening", "output", "masks", "silent"),
+                         ::testing::Values("opening", "output", "masks", "batches", "silent"),
                          [](const auto& way) { return std::string(way.param); });
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "mpc/preprocessing/claims.h"
 #include "mpc/preprocessing/one_hot.h"
 #include "mpc/preprocessing/reductions.h"
+#include "mpc/sharing/batch.h"
 #include "tests/privacy/enumerate.h"
 
 namespace mpc::privacy {
@@ -86,6 +87,42 @@ TEST_P(Privacy, OpeningUnderAUniformMask) {
         for (std::size_t k = 0; k < count; ++k) shares[i][k] += mask[k];
       }
       return AsElements(shares);
+    });
+  };
+  EXPECT_EQ(Compare({{Purpose::kOutput, kPrime}}, protocol(true)).difference, 0u);
+  EXPECT_GT(Compare({{Purpose::kOutput, kPrime}}, protocol(false)).difference, 0u);
+}
+
+// Two values opened as one batch: the member sees all shares of its y, and everybody's y.
+TEST_P(Privacy, OpeningInBatches) {
+  const std::pair<int, int> secrets[] = {{0, 0}, {3, 5}, {6, 2}};
+  const auto protocol = [&](bool masked) {
+    return ForEach(3, [&, masked](int secret, std::size_t count) {
+      const Shares first = Line(Fp(secrets[secret].first), Fp(3), count);
+      const Shares second = Line(Fp(secrets[secret].second), Fp(1), count);
+      Shares shares;  // Of both, one run of the batch after the other.
+      for (std::uint16_t i = 0; i < kMembers; ++i) {
+        shares[i] = first[i];
+        shares[i].insert(shares[i].end(), second[i].begin(), second[i].end());
+        if (!masked) continue;
+        const auto mask = members_.prss(i).Random({1, 1, 0, Purpose::kOutput}, count);
+        const auto other = members_.prss(i).Random({1, 1, 1, Purpose::kOutput}, count);
+        for (std::size_t k = 0; k < count; ++k) shares[i][k] += mask[k];
+        for (std::size_t k = 0; k < count; ++k) shares[i][count + k] += other[k];
+      }
+      const Fp points[] = {Fp(1), Fp(2)};
+      const auto at_zero = LagrangeCoefficients(points, Fp());
+      std::vector<Fp> values(2 * count);
+      for (std::size_t k = 0; k < values.size(); ++k) {
+        values[k] = at_zero[0] * shares[0][k] + at_zero[1] * shares[1][k];
+      }
+      const Batch batch(members_.sets().committee(), values.size());
+      Elements seen;
+      for (std::uint16_t i = 0; i < kMembers; ++i) {
+        seen.push_back(batch.For(proto::PartyId{adversary()}, shares[i]));
+        seen.push_back(batch.For(proto::PartyId{i}, values));
+      }
+      return seen;
     });
   };
   EXPECT_EQ(Compare({{Purpose::kOutput, kPrime}}, protocol(true)).difference, 0u);

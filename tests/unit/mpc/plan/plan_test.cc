@@ -137,6 +137,7 @@ TEST(Plan, ValidateRefusesWhatAReaderCouldNotRun) {
          p.constants[1].values = {INT32_MIN, 1, 2, 3};
        }},
       {"opened bound", [](Plan& p) { p.ops[2].bits = kOpenBits + 1; }},
+      {"a range beyond the field", [](Plan& p) { p.ops[6].bits = 127; }},
       {"drop", [](Plan& p) { p.ops[3].drop = 17; }},
       {"open of a wire", [](Plan& p) { p.ops[3].inputs[0] = 1; }},
       {"open gives a wire", [](Plan& p) { p.ops[3].wire = false; }},
