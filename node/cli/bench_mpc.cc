@@ -197,8 +197,11 @@ proto::Result<> Bench(const BenchArguments& arguments) {
   json result{{arguments.model.empty() ? "work" : "model", work->name}, {"n", arguments.members}};
   const Counts counts = Count(*work, committee);
   result.update(CountsJson(counts));
-  if (mpc::PreprocessingLeakageBits(work->plan, committee) < mpc::kLeakageBitsMin) {
-    return Fail(ErrorCode::kInvalidArgument, "the phase bits would leak");
+  const double leakage_bits = mpc::InferenceLeakageBits(work->plan, committee);
+  result["leakage_bits"] = leakage_bits;
+  if (leakage_bits < mpc::kLeakageBitsMin) {
+    Show(result, arguments.json);
+    return Fail(ErrorCode::kInvalidArgument, "an inference would leak more than 2^-40");
   }
   if (!arguments.count) {
     double worst = 0;
