@@ -30,11 +30,14 @@ void ComputeAngles(const Series& series, std::span<const Fp> masked, Rows& rows)
   }
 }
 
-// Whether sums of two coefficients times 2^kPublicBits fit in 64 bits.
-bool SmallCoefficients(const Series& series) {
-  constexpr std::int64_t kMost = std::int64_t{1} << (61 - kPublicBits);
-  const auto small = [](std::int64_t c) { return -kMost < c && c < kMost; };
-  return std::ranges::all_of(series.cosine, small) && std::ranges::all_of(series.sine, small);
+// Coefficients below this: sums of two of them times 2^kPublicBits fit in 64 bits; and below this
+// the factors are those of AddSignedProducts.
+constexpr std::int64_t kSmall = std::int64_t{1} << (61 - kPublicBits);
+constexpr std::int64_t kOfLanes = std::int64_t{1} << 49;
+
+bool AllBelow(const Series& series, std::int64_t bound) {
+  const auto below = [bound](std::int64_t c) { return -bound < c && c < bound; };
+  return std::ranges::all_of(series.cosine, below) && std::ranges::all_of(series.sine, below);
 }
 
 // The factors of [cos kwL] and [sin kwL] in the place of cos kwM and sin kwM. Integer: wide enough
@@ -61,7 +64,8 @@ void AddHarmonics(const Series& series, std::span<const Fp> masked, std::span<co
   const std::size_t size = masked.size();
   CHECK(out.size() == size && phases.size() == 2 * harmonics * size);
   if (harmonics == 0) return;
-  const bool small = SmallCoefficients(series);
+  const bool small = AllBelow(series, kSmall);
+  const bool in_lanes = AllBelow(series, kOfLanes);
   Rows rows(2 * harmonics * kBlock);
   std::array<std::int64_t, kBlock> of_cos, of_sin;
   std::array<Int128, kBlock> wide_cos, wide_sin;
@@ -69,9 +73,13 @@ void AddHarmonics(const Series& series, std::span<const Fp> masked, std::span<co
     const std::size_t count = std::min(kBlock, size - first);
     ComputeAngles(series, masked.subspan(first, count), rows);
     for (std::size_t k = 0; k < harmonics; ++k) {
-      std::int64_t* const row = rows.data() + 2 * k * kBlock;
-      if (small) {
-        Factors<std::int64_t>(series, rows.data(), k, of_cos.data(), of_sin.data());
+      if (in_lanes) {
+        if (small) {
+          Factors<std::int64_t>(series, rows.data(), k, of_cos.data(), of_sin.data());
+        } else {
+          Factors<Int128>(series, rows.data(), k, of_cos.data(), of_sin.data());
+        }
+        std::int64_t* const row = rows.data() + 2 * k * kBlock;
         std::ranges::copy(of_cos, row);
         std::ranges::copy(of_sin, row + kBlock);
         continue;
@@ -83,7 +91,7 @@ void AddHarmonics(const Series& series, std::span<const Fp> masked, std::span<co
                           Fp::FromSigned(wide_sin[i]) * cosines[size + i];
       }
     }
-    if (small) {
+    if (in_lanes) {
       AddSignedProducts(rows.data(), kBlock, phases.data() + first, size, 2 * harmonics, count,
                         out.data() + first, path);
     }

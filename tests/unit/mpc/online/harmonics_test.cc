@@ -19,7 +19,7 @@ TEST(Harmonics, AreTheirFormula) {
     for (Fp& x : elements) x = Fp::FromUniform(UInt128{random()} << 64 | random());
     return elements;
   };
-  for (const unsigned size_bits : {20u, 50u}) {  // Of coefficients.
+  for (const unsigned size_bits : {20u, 48u, 50u}) {  // Of coefficients.
     for (const std::size_t size : {1u, 64u, 131u}) {
       Series series;
       series.period = 1'000'003;
