@@ -15,6 +15,9 @@ using Reals = std::vector<double>;
 // Of a row's factor, at least: an error of 1e-4.
 constexpr int kRowPrecisionMin = 12;
 
+// Up to here a series for 1 / sqrt(z) needs no Newton step.
+constexpr double kShortSeriesRatio = 30;
+
 double ActivationAt(Activation activation, double v) {
   switch (activation) {
     case Activation::kGelu:
@@ -55,6 +58,11 @@ Hidden Blocks::NormOf(TensorId x, const NormWeights* norm, double epsilon, bool 
     centred = b_.Add(x, 1, Mean(sum, width), -1, 0, frac, Name("centred"));
   }
   Range range = b_.WidenedPositive(spread);
+  // Of a square: the margin's square, where a short series still covers it.
+  if (const double margin = b_.options().margin;
+      range.high / range.low * margin * margin < kShortSeriesRatio) {
+    range = {range.low / margin, range.high * margin};
+  }
   if (variance) range = {variance->low * width * width, variance->high * width * width};
   const TensorId z =
       b_.Open(spread, PlanBuilder::FracFor(range.low, kPrecision, 2 * frac), Name("variance"));

@@ -153,6 +153,21 @@ TEST(GeneratorRangeFlags, StayDownWhereScoresAreSmall) {
   }
 }
 
+// What a model writes and reads again is not like its calibration texts.
+TEST(GeneratorRangeFlags, StayDownInTheModelsOwnWords) {
+  for (const char* name : {"gpt2", "llama", "qwen2"}) {
+    const FloatModel model = Load(name);
+    std::vector<Ids> texts;
+    for (std::uint32_t i = 0; i < 12; ++i) texts.push_back(Ids(24, 4 + i % 3));
+    const auto plan = Compile(model, Length{3, 10}, texts);
+    ASSERT_TRUE(plan) << plan.error().message;
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      const Ids padded = PadText({4 + i}, 3, PadToken(model.config), true).value();
+      EXPECT_TRUE(InRange(EvaluateFixed(*plan, padded, i).flags)) << name << " token " << 4 + i;
+    }
+  }
+}
+
 // A decoder whose matrices stay in the files: the same model, the same plan.
 TEST_P(Architectures, AreTheSameOutOfMemory) {
   const FloatModel held = Load(GetParam());
