@@ -21,6 +21,21 @@ tl::unexpected<proto::Error> Bad(const std::string& what) {
   return Fail(ErrorCode::kInvalidArgument, "tokenizer: " + what);
 }
 
+// Of two spaces and more.
+std::string RunsOfSpaces(std::string_view text, std::string_view instead) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t end = std::min(text.find_first_not_of(' ', i), text.size());
+    if (end > i + 1) {
+      out += instead;
+      i = end;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
 std::string ByteName(unsigned byte) {
   char name[8];
   std::snprintf(name, sizeof name, "<0x%02X>", byte);
@@ -31,7 +46,18 @@ std::string ByteName(unsigned byte) {
 
 std::string Cleaned(std::string_view text, const BpeOptions& options) {
   std::string clean = ReplaceBadUtf8(text);
-  if (options.charsmap) clean = options.charsmap->Apply(clean);
+  if (options.charsmap) {
+    clean = options.charsmap_of_graphemes ? options.charsmap->ApplyToGraphemes(clean)
+                                          : options.charsmap->Apply(clean);
+  }
+  if (options.left_stripped || options.right_stripped) {
+    clean = Stripped(clean, options.left_stripped, options.right_stripped);
+  }
+  if (options.runs_marked) clean = RunsOfSpaces(clean, kSpaceMark);
+  if (options.words_spaced) {
+    // Where a word begins with a mark, none goes before it.
+    clean = ReplacedAll(WordsSpaced(clean), std::string(" ") + kSpaceMark, kSpaceMark);
+  }
   if (options.normal) clean = Normalized(clean, *options.normal);
   if (options.spaces_collapsed) {
     std::string single;
@@ -51,6 +77,18 @@ std::string Cleaned(std::string_view text, const BpeOptions& options) {
   if (options.prefix_space && !spaced) clean = " " + clean;
   clean = options.prepend + clean;
   return options.spaces_marked ? ReplacedAll(std::move(clean), " ", kSpaceMark) : clean;
+}
+
+std::vector<std::string> Pieces(std::string_view text, const BpeOptions& options) {
+  std::vector<std::string> pieces = {Cleaned(text, options)};
+  for (const Cutter& cutter : options.cutters) {
+    std::vector<std::string> cut;
+    for (const std::string& piece : pieces) {
+      for (std::string& part : cutter.Cut(piece)) cut.push_back(std::move(part));
+    }
+    pieces = std::move(cut);
+  }
+  return pieces;
 }
 
 const std::array<std::string, 256>& ByteCharacters() {
@@ -240,16 +278,8 @@ void Bpe::Merged(std::vector<std::uint32_t> symbols, std::vector<std::uint32_t>&
 }
 
 std::vector<std::uint32_t> Bpe::Encode(std::string_view text) const {
-  std::vector<std::string> pieces = {Cleaned(text, options_)};
-  for (const Cutter& cutter : options_.cutters) {
-    std::vector<std::string> cut;
-    for (const std::string& piece : pieces) {
-      for (std::string& part : cutter.Cut(piece)) cut.push_back(std::move(part));
-    }
-    pieces = std::move(cut);
-  }
   std::vector<std::uint32_t> ids = options_.first;
-  for (const std::string& piece : pieces) {
+  for (const std::string& piece : Pieces(text, options_)) {
     if (options_.whole_first) {
       std::string written;
       for (const char c : piece) {

@@ -30,8 +30,12 @@ inline constexpr char kGpt2Pattern[] =
 struct BpeOptions {
   bool byte_level = true;
   std::vector<Cutter> cutters;               // One after another, each on the others' pieces.
-  std::shared_ptr<const CharsMap> charsmap;  // Before all else.
-  bool spaces_collapsed = false;             // Runs of spaces to one, none at the ends.
+  std::shared_ptr<const CharsMap> charsmap;  // Before all else,
+  bool charsmap_of_graphemes = false;        // as `tokenizers` applies it.
+  bool left_stripped = false, right_stripped = false;  // Of white space.
+  bool runs_marked = false;                            // Two spaces and more become one U+2581.
+  bool words_spaced = false;                           // White space to one space between words.
+  bool spaces_collapsed = false;                       // Runs of spaces to one, none at the ends.
   std::optional<NormalForm> normal;
   std::string prepend;                     // Before a text that is not empty.
   bool prefix_space = false;               // A space before a text without one.
@@ -88,8 +92,9 @@ class Bpe final : public TokenizerModel {
   std::array<std::optional<std::uint32_t>, 256> bytes_;
 };
 
-// A text as the options want it before it is cut.
+// A text as the options want it before it is cut, and its pieces.
 std::string Cleaned(std::string_view text, const BpeOptions& options);
+std::vector<std::string> Pieces(std::string_view text, const BpeOptions& options);
 
 // The characters that stand for bytes in byte-level vocabularies, in UTF-8.
 const std::array<std::string, 256>& ByteCharacters();

@@ -37,7 +37,7 @@ proto::Result<CharsMap> CharsMap::From(proto::ByteSpan bytes) {
   return map;
 }
 
-std::size_t CharsMap::Longest(std::string_view text, std::string_view& value) const {
+std::size_t CharsMap::Find(std::string_view text, bool longest, std::string_view& value) const {
   std::size_t length = 0;
   std::uint32_t at = units_.empty() ? 0 : OffsetOf(units_[0]);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -51,6 +51,7 @@ std::size_t CharsMap::Longest(std::string_view text, std::string_view& value) co
     const std::size_t begin = ValueOf(units_[at]);
     value = std::string_view(values_).substr(begin, values_.find('\0', begin) - begin);
     length = i + 1;
+    if (!longest) break;
   }
   return length;
 }
@@ -59,13 +60,29 @@ std::string CharsMap::Apply(std::string_view utf8) const {
   std::string out;
   while (!utf8.empty()) {
     std::string_view value;
-    std::size_t length = Longest(utf8, value);
+    std::size_t length = Find(utf8, true, value);
     if (length == 0) {
       length = Characters(utf8.substr(0, 4)).front().size();
       value = utf8.substr(0, length);
     }
     out += value;
     utf8.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string CharsMap::ApplyToGraphemes(std::string_view utf8) const {
+  constexpr std::size_t kWholeMax = 5;
+  std::string out;
+  std::string_view value;
+  for (const std::string_view grapheme : Graphemes(utf8)) {
+    if (grapheme.size() <= kWholeMax && Find(grapheme, false, value) > 0) {
+      out += value;
+      continue;
+    }
+    for (const std::string_view character : Characters(grapheme)) {
+      out += Find(character, false, value) > 0 ? value : character;
+    }
   }
   return out;
 }

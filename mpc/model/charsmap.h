@@ -22,10 +22,13 @@ class CharsMap {
 
   // `utf8` must be valid.
   std::string Apply(std::string_view utf8) const;
+  // As the library `tokenizers` applies it (Precompiled): what a user sees as one character, of up
+  // to 5 bytes, becomes the value of the shortest key that it begins with; else each code point.
+  std::string ApplyToGraphemes(std::string_view utf8) const;
 
  private:
-  // Bytes of the longest key that the text begins with, and its value; 0 for none.
-  std::size_t Longest(std::string_view text, std::string_view& value) const;
+  // A key that the text begins with, the longest or the shortest: its bytes, 0 for none, and value.
+  std::size_t Find(std::string_view text, bool longest, std::string_view& value) const;
 
   std::vector<std::uint32_t> units_;
   std::string values_;

@@ -8,6 +8,7 @@
 
 #include "mpc/functions/noise.h"
 #include "mpc/model/blocks.h"
+#include "mpc/model/calibration.h"
 #include "mpc/model/effect.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
@@ -22,70 +23,10 @@ using proto::Result;
 using Text = std::vector<std::uint32_t>;
 using Reals = std::vector<double>;
 
-// Calibration texts, and how much may be computed for them in the clear and for the words that the
-// model itself continues them with: weights times tokens.
-constexpr std::size_t kCalibrationTextsMin = 24, kCalibrationTextsMax = 96;
-constexpr double kCalibrationWork = 2e10, kContinuationWork = 5e9;
 constexpr unsigned kShareFrac = 24;  // Of w_i.
 constexpr unsigned kAngleFrac = 14;
 constexpr unsigned kNoiseFrac = 16;
 constexpr unsigned kRotationHeadroom = kAngleFrac + 2;
-
-// Texts of exactly `length` tokens, of which the first `tokens` may be padded, by all amounts in
-// turn; the samples are joined and cut.
-std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
-                                   std::uint32_t length, std::uint32_t pad, std::size_t at_most) {
-  std::vector<Text> texts;
-  const std::size_t count = std::min(at_most, std::max<std::size_t>(2 * from.size(), 8));
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto pads = static_cast<std::size_t>(i % 3 == 0   ? 0
-                                               : i % 3 == 1 ? tokens - 1 - i / 3 % tokens
-                                                            : i * 7 % tokens);
-    Text text(pads, pad);
-    for (std::size_t j = i; text.size() < length; ++j) {
-      const Text& next = from[j % from.size()];
-      text.insert(text.end(), next.begin(), next.end());
-    }
-    text.resize(length);
-    texts.push_back(std::move(text));
-  }
-  return texts;
-}
-
-double WeightsOf(const FloatModel& model) {
-  double weights = 0;
-  for (const LayerWeights& layer : model.layers) {
-    for (const DenseWeights* const dense :
-         {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
-          &layer.intermediate, &layer.output}) {
-      weights += static_cast<double>(dense->in) * static_cast<double>(dense->out);
-    }
-  }
-  return weights;
-}
-
-// What a model writes is not quite like the samples, and it reads it again: from the prompt's end
-// on, every second text goes on in the model's own words up to its end token, as far as the work
-// allows.
-void ContinueTexts(const FloatModel& model, std::uint32_t tokens, std::uint32_t pad,
-                   std::vector<Text>& texts) {
-  if (model.words_source) return;
-  const auto& ends = model.config.eos_token_ids;
-  double work = kContinuationWork;
-  for (std::size_t i = 1; i < texts.size(); i += 2) {
-    Text& text = texts[i];
-    const std::size_t steps = text.size() - tokens;
-    work -= WeightsOf(model) * static_cast<double>(steps * text.size());
-    if (work < 0) return;
-    const auto begin = std::ranges::find_if(text, [pad](std::uint32_t id) { return id != pad; });
-    const Text prompt(begin, text.begin() + tokens);
-    const Continuation own = ContinueGreedily(model, prompt, steps);
-    for (std::size_t j = 0; j < steps; ++j) {
-      if (std::ranges::find(ends, own.ids[j]) != ends.end()) break;
-      text[tokens + j] = own.ids[j];
-    }
-  }
-}
 
 // What of softmax depends on the calibration, by layer.
 struct Softening {
@@ -586,12 +527,8 @@ Result<Plan> CompileDecoder(const FloatModel& model, const Length& length,
     }
   }
   const auto all = static_cast<std::uint32_t>(positions);
-  const double affordable = kCalibrationWork / (WeightsOf(model) * all);
-  const auto most = static_cast<std::size_t>(std::clamp<double>(
-      affordable, static_cast<double>(kCalibrationTextsMin), kCalibrationTextsMax));
-  std::vector<Text> texts = CalibrationTexts(calibration, length.tokens, all, PadToken(config),
-                                             std::min(options.texts_max, most));
-  ContinueTexts(model, length.tokens, PadToken(config), texts);
+  const std::vector<Text> texts =
+      DecoderTexts(model, calibration, length.tokens, all, PadToken(config), options.texts_max);
   const auto compile = [&](const BuilderOptions& tried) -> Result<Compiled> {
     CompileOptions with = options;
     with.builder = tried;

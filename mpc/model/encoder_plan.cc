@@ -10,6 +10,7 @@
 
 #include "mpc/model/approximations.h"
 #include "mpc/model/blocks.h"
+#include "mpc/model/calibration.h"
 #include "mpc/model/effect.h"
 #include "mpc/model/select.h"
 #include "proto/base/check.h"
@@ -73,55 +74,6 @@ Embeddings ScaledEmbeddings(const FloatModel& model, std::uint32_t tokens) {
   out.epsilon = model.config.layer_norm_eps * scale * scale;
   out.variance = {range.low * scale * scale * 0.98, range.high * scale * scale * 1.02};
   return out;
-}
-
-// Words of the calibration texts' beginnings that are calibrated on, too: attention is sharper, and
-// its scores further apart, in short texts.
-constexpr std::size_t kBeginningMax = 5;
-
-// Calibration texts of exactly `tokens` ids: every one cut and padded, its beginning of a few words
-// by itself, some joined with those that follow to fill the length, one without any word; the first
-// of all has a pad.
-std::vector<Text> CalibrationTexts(const std::vector<Text>& from, std::uint32_t tokens,
-                                   std::uint32_t pad, std::size_t at_most) {
-  std::vector<Text> texts;
-  const auto add = [&](Text text) {
-    if (text.size() > tokens) {
-      text[tokens - 1] = text.back();
-      text.resize(tokens);
-    }
-    text.resize(tokens, pad);
-    texts.push_back(std::move(text));
-  };
-  for (std::size_t i = 0; i < from.size() && texts.size() < at_most; ++i) {
-    add(from[i]);
-    if (i % 4 == 1) {
-      Text joined = from[i];
-      for (std::size_t j = 1; j < from.size() && joined.size() < tokens; ++j) {
-        const Text& next = from[(i + j) % from.size()];
-        const Text last(joined.end() - 1, joined.end());
-        joined.pop_back();
-        if (next.size() > 2) joined.insert(joined.end(), next.begin() + 1, next.end() - 1);
-        joined.insert(joined.end(), last.begin(), last.end());
-        if (next.size() <= 2) break;
-      }
-      add(std::move(joined));
-    }
-    if (const std::size_t words = 1 + i % kBeginningMax; from[i].size() > words + 2) {
-      Text beginning(from[i].begin(), from[i].begin() + static_cast<std::ptrdiff_t>(1 + words));
-      beginning.push_back(from[i].back());
-      add(std::move(beginning));
-    }
-  }
-  add({from[0][0], from[0].back()});  // As short as a text can be.
-  // The first is always kept, and shows what a pad's row is.
-  if (texts[0].back() != pad) {
-    Text shorter = texts[0];
-    shorter[tokens - 2] = shorter.back();
-    shorter.back() = pad;
-    texts.insert(texts.begin(), std::move(shorter));
-  }
-  return texts;
 }
 
 class Compiler {
@@ -565,7 +517,7 @@ Result<Plan> CompileEncoder(const FloatModel& model, std::uint32_t tokens,
   head.digit_bits_low = bits / 2;
   head.labels = config.labels;
   const std::vector<Text> texts =
-      CalibrationTexts(calibration, tokens, config.pad_token_id, options.texts_max);
+      EncoderTexts(calibration, tokens, config.pad_token_id, options.texts_max);
   const auto compile = [&](const BuilderOptions& builder) -> Result<Compiled> {
     CompileOptions tried = options;
     tried.builder = builder;

@@ -12,6 +12,7 @@ namespace mpc {
 namespace {
 
 using nlohmann::json;
+using proto::Bytes;
 using proto::Result;
 using Model = std::shared_ptr<const TokenizerModel>;
 
@@ -48,8 +49,59 @@ std::vector<json> Steps(const json& step, const char* list) {
   return steps;
 }
 
+Result<Bytes> FromBase64(std::string_view text) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  while (text.ends_with('=')) text.remove_suffix(1);
+  Bytes out;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const std::size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos) return Bad("a character that is not base64's");
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<std::uint8_t>(bits >> count));
+  }
+  return out;
+}
+
+// SentencePiece's normalisation, as transformers writes it: its map, then what is done about
+// spaces. True if the step is one of these.
+Result<bool> ReadSentencePieceStep(const json& step, BpeOptions& options) {
+  const std::string type = TypeOf(step);
+  const bool early = !options.normal && options.prepend.empty() && !options.spaces_marked;
+  if (type == "Precompiled") {
+    if (!early || options.right_stripped || options.runs_marked) {
+      return Bad("normalizers in an unusual order");
+    }
+    const auto bytes = FromBase64(Text(Field(step, "precompiled_charsmap")));
+    if (!bytes) return tl::unexpected(bytes.error());
+    auto map = CharsMap::From(*bytes);
+    if (!map) return tl::unexpected(map.error());
+    options.charsmap = std::make_shared<const CharsMap>(std::move(*map));
+    options.charsmap_of_graphemes = true;
+  } else if (type == "Strip") {
+    if (!early || options.runs_marked) return Bad("normalizers in an unusual order");
+    options.left_stripped = Flag(step, "strip_left", false);
+    options.right_stripped = Flag(step, "strip_right", false);
+  } else if (type == "Replace" && Text(Field(Field(step, "pattern"), "Regex")) == " {2,}" &&
+             Text(Field(step, "content")) == kSpaceMark) {
+    if (!early) return Bad("normalizers in an unusual order");
+    options.runs_marked = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Result<> ReadNormalizer(const json& normalizer, BpeOptions& options) {
   for (const json& step : Steps(normalizer, "normalizers")) {
+    const auto read = ReadSentencePieceStep(step, options);
+    if (!read) return tl::unexpected(read.error());
+    if (*read) continue;
     const std::string type = TypeOf(step);
     if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
       if (options.normal || !options.prepend.empty()) return Bad("normalizers in an unusual order");
@@ -64,7 +116,8 @@ Result<> ReadNormalizer(const json& normalizer, BpeOptions& options) {
       options.spaces_marked = true;
     } else {
       return Bad("normalizer " + type +
-                 " is not supported (supported: NFC, NFD, NFKC, NFKD, Prepend, Replace of spaces)");
+                 " is not supported (supported: NFC, NFD, NFKC, NFKD, Precompiled, Strip, Prepend, "
+                 "Replace of spaces)");
     }
   }
   return {};
@@ -82,24 +135,44 @@ Result<> ReadPreTokenizer(const json& pre, BpeOptions& options) {
     if (type == "ByteLevel") {
       options.byte_level = true;
       options.prefix_space = Flag(step, "add_prefix_space", true);
+      // Before each piece, then.
+      if (options.prefix_space && !options.cutters.empty()) {
+        return Bad("ByteLevel with add_prefix_space behind another pre-tokenizer is not supported");
+      }
       if (!Flag(step, "use_regex", true)) continue;
       if (auto ok = cut(kGpt2Pattern); !ok) return ok;
     } else if (type == "Split" && Text(Field(step, "behavior")) == "Isolated" &&
                !Flag(step, "invert", false) && Field(Field(step, "pattern"), "Regex").is_string()) {
       if (auto ok = cut(Text(Field(Field(step, "pattern"), "Regex"))); !ok) return ok;
+    } else if (type == "Digits") {
+      if (auto ok = cut(Flag(step, "individual_digits", false) ? "\\p{N}" : "\\p{N}+"); !ok)
+        return ok;
+    } else if (type == "WhitespaceSplit" && options.cutters.empty()) {
+      options.words_spaced = true;
     } else if (type == "Metaspace" && Text(Field(step, "replacement")) == kSpaceMark) {
       options.spaces_marked = true;
       const std::string scheme = Text(Field(step, "prepend_scheme"));
       options.prefix_space =
           scheme.empty() ? Flag(step, "add_prefix_space", true) : scheme != "never";
+      // The first word is, for the reference, not the text's beginning where something was
+      // stripped.
+      if (options.left_stripped && scheme == "first") {
+        return Bad("Strip at the left is not supported before Metaspace's first");
+      }
+      if (options.words_spaced && (scheme == "first" || !options.prefix_space)) {
+        return Bad("WhitespaceSplit is supported where a mark goes before each word");
+      }
       if (Flag(step, "split", true)) {
         if (auto ok = cut("\xe2\x96\x81[^\xe2\x96\x81]*"); !ok) return ok;
       }
     } else {
       return Bad("pre-tokenizer " + type +
                  " is not supported (supported: BertPreTokenizer, ByteLevel, Split isolated by a "
-                 "pattern, Metaspace)");
+                 "pattern, Digits, WhitespaceSplit, Metaspace)");
     }
+  }
+  if (options.words_spaced && !options.spaces_marked) {
+    return Bad("WhitespaceSplit is supported before Metaspace alone");
   }
   return {};
 }

@@ -1,7 +1,9 @@
 #include "mpc/model/unicode.h"
 
+#include <unicode/brkiter.h>
 #include <unicode/normalizer2.h>
 #include <unicode/regex.h>
+#include <unicode/uchar.h>
 #include <unicode/uniset.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
@@ -99,6 +101,60 @@ std::vector<std::string_view> Characters(std::string_view utf8) {
     characters.push_back(utf8.substr(begin, i - begin));
   }
   return characters;
+}
+
+std::vector<std::string_view> Graphemes(std::string_view utf8) {
+  UErrorCode status = U_ZERO_ERROR;
+  const std::unique_ptr<icu::BreakIterator> breaks(
+      icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), status));
+  CHECK(U_SUCCESS(status));
+  const icu::UnicodeString text = FromUtf8(utf8);
+  breaks->setText(text);
+  std::vector<std::string_view> graphemes;
+  std::size_t at = 0;
+  for (std::int32_t begin = breaks->first(), end = breaks->next(); end != icu::BreakIterator::DONE;
+       begin = end, end = breaks->next()) {
+    std::size_t size = 0;
+    for (std::int32_t i = begin; i < end; i = text.moveIndex32(i, 1)) {
+      size += static_cast<std::size_t>(U8_LENGTH(text.char32At(i)));
+    }
+    graphemes.push_back(utf8.substr(at, size));
+    at += size;
+  }
+  return graphemes;
+}
+
+namespace {
+
+bool IsSpace(std::string_view character) {
+  return u_isUWhiteSpace(static_cast<UChar32>(FirstCharacter(character))) != 0;
+}
+
+}  // namespace
+
+std::string Stripped(std::string_view utf8, bool left, bool right) {
+  const std::vector<std::string_view> characters = Characters(utf8);
+  auto begin = characters.begin(), end = characters.end();
+  while (left && begin != end && IsSpace(*begin)) ++begin;
+  while (right && begin != end && IsSpace(*(end - 1))) --end;
+  std::string out;
+  for (; begin != end; ++begin) out += *begin;
+  return out;
+}
+
+std::string WordsSpaced(std::string_view utf8) {
+  std::string out;
+  bool space = false;
+  for (const std::string_view character : Characters(utf8)) {
+    if (IsSpace(character)) {
+      space = !out.empty();
+      continue;
+    }
+    if (space) out += ' ';
+    space = false;
+    out += character;
+  }
+  return out;
 }
 
 struct Cutter::Regex {

@@ -20,6 +20,11 @@ std::string Normalized(std::string_view utf8, NormalForm form);
 std::string ReplacedAll(std::string text, std::string_view from, std::string_view to);
 // The bytes of each character.
 std::vector<std::string_view> Characters(std::string_view utf8);
+// The code points of each user-perceived character (UAX 29).
+std::vector<std::string_view> Graphemes(std::string_view utf8);
+// White space of Unicode goes: from the ends, or all of it for one space between words.
+std::string Stripped(std::string_view utf8, bool left, bool right);
+std::string WordsSpaced(std::string_view utf8);
 void AppendUtf8(std::string& to, char32_t character);
 // The character at the beginning, 0 for none.
 char32_t FirstCharacter(std::string_view utf8);

@@ -96,7 +96,7 @@ void Unigram::Cut(std::string_view text, std::vector<std::uint32_t>& ids) const 
 
 std::vector<std::uint32_t> Unigram::Encode(std::string_view text) const {
   std::vector<std::uint32_t> ids = options_.first;
-  Cut(Cleaned(text, options_), ids);
+  for (const std::string& piece : Pieces(text, options_)) Cut(piece, ids);
   ids.insert(ids.end(), options_.last.begin(), options_.last.end());
   return ids;
 }

@@ -14,7 +14,7 @@ namespace mpc {
 class Unigram final : public TokenizerModel {
  public:
   using Piece = ScoredPiece;
-  // Of `options`: what Cleaned reads, first, last, special, pad, unknown. Needs an unknown piece.
+  // Of `options`: what Pieces reads, first, last, special, pad, unknown. Needs an unknown piece.
   // `text`: which pieces may be found in a text; none given: all.
   static proto::Result<Unigram> From(std::vector<Piece> pieces, bool byte_fallback,
                                      BpeOptions options, const std::vector<bool>& text = {});

@@ -29,8 +29,9 @@ double GapOf(std::vector<double> values) {
   return values[0] - values[1];
 }
 
-void CompareVectors(const std::vector<double>& got, const std::vector<double>& want,
-                    Agreement& agreement) {
+// Their cosine.
+double CompareVectors(const std::vector<double>& got, const std::vector<double>& want,
+                      Agreement& agreement) {
   CHECK(got.size() == want.size());
   double sum = 0, dot = 0, got_square = 0, want_square = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -44,8 +45,9 @@ void CompareVectors(const std::vector<double>& got, const std::vector<double>& w
   const auto texts = static_cast<double>(agreement.texts);
   agreement.mean_difference +=
       (sum / static_cast<double>(got.size()) - agreement.mean_difference) / texts;
-  agreement.least_cosine =
-      std::min(agreement.least_cosine, dot / std::sqrt(got_square * want_square));
+  const double cosine = dot / std::sqrt(got_square * want_square);
+  agreement.least_cosine = std::min(agreement.least_cosine, cosine);
+  return cosine;
 }
 
 void CompareTokens(const LocalModel& model, const std::vector<std::uint32_t>& ids,
@@ -95,9 +97,9 @@ void CompareAnswer(const LocalModel& model, const std::vector<std::uint32_t>& id
     for (double& value : outputs) value /= static_cast<double>(ids.size());
   }
   const std::vector<double> want = model.reference.Logits(ids);
-  CompareVectors(outputs, want, agreement);
+  const double cosine = CompareVectors(outputs, want, agreement);
   if (config.task == mpc::Task::kEmbed) {
-    ++agreement.same;
+    agreement.same += cosine >= Agreement::kCosine ? 1 : 0;
     return;
   }
   const std::size_t best = Best(outputs), float_best = Best(want);

@@ -17,9 +17,11 @@ namespace node {
 // within kGap of each other has no right answer, and counts apart.
 struct Agreement {
   static constexpr double kGap = 0.02;
+  static constexpr double kCosine = 0.999;  // From here on an embedding is the same.
 
   std::size_t texts = 0;
-  std::size_t same = 0;         // The same label, or the same tokens up to the first in doubt.
+  // The same label, the same tokens up to the first in doubt, or an embedding of cosine kCosine.
+  std::size_t same = 0;
   std::size_t right = 0;        // Of those with a known label, by the plan,
   std::size_t right_float = 0;  // and by the float model.
   std::size_t labelled = 0;

@@ -11,9 +11,12 @@ import io
 import os
 import random
 import sys
+import tempfile
+import unicodedata
 
 import sentencepiece
 import tokenizers
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
@@ -64,6 +67,26 @@ def write(path, texts, encode):
             out.write(text.hex() + "\t" + " ".join(map(str, ids)) + "\n")
 
 
+def charsmap():
+    """SentencePiece's precompiled form of what NFKC and capitals' folding do to a few characters."""
+    rules = {unicodedata.normalize("NFD", c): c.lower() for c in ALPHABETS[5]}
+    for c in "".join(ALPHABETS[:6] + ALPHABETS[-1:]) + "\u3000\u00a0\u2003\u0130":
+        rules[c] = unicodedata.normalize("NFKC", c).lower()
+    rules = {key: value for key, value in rules.items() if key != value}
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as table:
+        for key, value in sorted(rules.items()):
+            hexed = [" ".join("%X" % ord(c) for c in text) for text in (key, value)]
+            table.write(hexed[0] + "\t" + hexed[1] + "\n")
+        table.flush()
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SAMPLE), model_writer=model, vocab_size=300, minloglevel=2,
+            normalization_rule_tsv=table.name)
+    spec = sentencepiece_model_pb2.ModelProto()
+    spec.ParseFromString(model.getvalue())
+    return spec.normalizer_spec.precompiled_charsmap
+
+
 def train_json(kind):
     if kind == "bytes":
         t = tokenizers.Tokenizer(models.BPE())
@@ -89,6 +112,22 @@ def train_json(kind):
             vocab_size=400, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], show_progress=False))
         t.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    elif kind == "digits":  # As SmolLM's: each digit by itself.
+        t = tokenizers.Tokenizer(models.BPE())
+        t.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+        t.train_from_iterator(SAMPLE, trainers.BpeTrainer(
+            vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    elif kind == "precompiled":  # As transformers writes XLM-RoBERTa's.
+        t = tokenizers.Tokenizer(models.Unigram())
+        t.normalizer = normalizers.Precompiled(charsmap())
+        t.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+        t.train_from_iterator(SAMPLE, trainers.UnigramTrainer(
+            vocab_size=400, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>",
+            show_progress=False))
+        t.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     elif kind == "fallback":  # As LLaMA 2's: byte fallback, marked spaces.
         t = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
         t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
@@ -117,7 +156,7 @@ def main():
     out = sys.argv[1]
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 150
     texts = lines(count)
-    for kind in ["bytes", "bytes-split", "cased", "fallback", "unigram"]:
+    for kind in ["bytes", "bytes-split", "cased", "digits", "fallback", "precompiled", "unigram"]:
         path = os.path.join(out, kind + ".json")
         if not os.path.exists(path):
             train_json(kind).save(path, pretty=False)

@@ -60,8 +60,9 @@ TEST_P(TrainedHere, EqualsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, TrainedHere,
-                         testing::Values("bytes", "bytes-split", "cased", "fallback", "unigram",
-                                         "sp-bpe", "sp-unigram", "sp-plain"),
+                         testing::Values("bytes", "bytes-split", "cased", "digits", "fallback",
+                                         "precompiled", "unigram", "sp-bpe", "sp-unigram",
+                                         "sp-plain"),
                          [](const auto& name) {
                            std::string text = name.param;
                            std::erase(text, '-');
@@ -138,8 +139,18 @@ TEST(Tokenizers, BadFilesAreRefused) {
       refused("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 4294967295}}})"));
   EXPECT_TRUE(refused("tokenizer.json",
                       R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}})"));
-  EXPECT_TRUE(refused("tokenizer.json",
-                      R"({"normalizer": {"type": "Precompiled"},
+  const auto refused_map = [&](const std::string& base64) {
+    return refused("tokenizer.json",
+                   R"({"normalizer": {"type": "Precompiled",
+                                                        "precompiled_charsmap": ")" +
+                       base64 +
+                       R"("}, "model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", 0]]}})");
+  };
+  EXPECT_FALSE(refused_map(""));
+  EXPECT_TRUE(refused_map("!"));            // No base64.
+  EXPECT_TRUE(refused_map("AAAA"));         // Shorter than its size.
+  EXPECT_TRUE(refused_map("/////wAAAAA"));  // A trie of 4 GiB.
+  EXPECT_TRUE(refused("tokenizer.json", R"({"pre_tokenizer": {"type": "WhitespaceSplit"},
                           "model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", 0]]}})"));
   EXPECT_TRUE(refused("tok512.bin", std::string("\0\0\0\0\0\0\0\0\xff\xff\xff\x7f", 12)));
 }
