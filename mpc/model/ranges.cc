@@ -61,12 +61,14 @@ struct Squared {
   double flag = 0;
   double slack_flag = 0;  // If all were kSlack times as large.
   std::size_t openings = 0;
+  std::uint32_t join = 1;  // Most that were joined: less than asked for where nothing divides.
 };
 
 Squared Square(std::vector<double> values, std::uint32_t join, unsigned levels) {
-  Squared result{0, 0, values.size()};
+  Squared result{0, 0, values.size(), 1};
   for (unsigned level = 1; level < levels; ++level) {
     const std::uint32_t joined = Dividing(join, values.size());
+    result.join = std::max(result.join, joined);
     const std::size_t count = values.size() / joined;
     for (std::size_t i = 0; i < count; ++i) {
       double sum = 0;
@@ -127,12 +129,14 @@ Guard Ranges::Choose(TensorId x, double centre, double radius) const {
         for (const std::vector<double>& of_part : sums) {
           const Squared squared = Square(of_part, join, levels);
           most = {std::max(most.flag, squared.flag), std::max(most.slack_flag, squared.slack_flag),
-                  squared.openings};
+                  squared.openings, squared.join};
         }
         double cost = static_cast<double>(most.openings) / static_cast<double>(parts.size);
         if (most.flag > kSeenMax || most.slack_flag > 1) cost = kLoud * (1 + std::log1p(most.flag));
         if (cost >= best.cost) continue;
-        best = {centre,    radius, parts.group, join, static_cast<std::uint8_t>(levels),
+        // A plan that repeats this one on tensors of other sizes joins no more than was judged
+        // here.
+        best = {centre,    radius, parts.group, most.join, static_cast<std::uint8_t>(levels),
                 most.flag, cost};
       }
     }

@@ -129,6 +129,30 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   EXPECT_FALSE(InRange(EvaluateFixed(*plan, Ids{11, odd, 13, 14}, 3).flags));
 }
 
+// Steps of a generator watch by what was judged on all positions at once. Where nothing divides
+// these, nothing was joined, and a step of another size joins nothing either.
+TEST(Guards, JoinNoMoreThanWasJudged) {
+  const auto guard_of = [](std::uint32_t columns) {
+    std::vector<double> table;
+    for (std::uint32_t i = 0; i < kVocabulary * columns; ++i) {
+      table.push_back(i % columns == 0 ? 1 : 0.4);
+    }
+    Plan head;
+    head.architecture = "table";
+    head.tokens = kTokens;
+    head.vocabulary = kVocabulary;
+    head.digit_bits_high = head.digit_bits_low = 3;
+    PlanBuilder builder(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+    const TensorId x = builder.Open(builder.Embed(table, columns, 20, "table"), 16, "x");
+    return Ranges(builder).Within(x, {-1.5, 1.5});
+  };
+  const Guard divides = guard_of(80), prime = guard_of(79);
+  EXPECT_GT(divides.levels, 1);
+  EXPECT_GT(divides.join, 1u);
+  EXPECT_GT(prime.levels, 1);
+  EXPECT_LE(prime.join, 2u);
+}
+
 struct SmallBert {
   FloatModel model = LoadFloatModel(SmallModelFiles().files()).value();
   std::vector<Ids> texts;
