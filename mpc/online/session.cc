@@ -123,6 +123,7 @@ Session::Step Session::Handle(PartyId from, Message message) {
 Session::Step Session::PeerConnected(PartyId peer) {
   CHECK(started_ && Index(peer) < context_.committee.size());
   Step step;
+  std::ranges::fill(peers_[Index(peer)].resends, std::uint8_t{0});
   if (!finished_ && peer != context_.self) step.Send(Target{peer}, AskProgress{request_});
   return step;
 }

@@ -66,7 +66,7 @@ class Session {
   static constexpr std::uint32_t kExchangesAhead = 4;
   // Exchanges behind whose late openings are still checked, to accuse who lied in them.
   static constexpr std::uint32_t kExchangesBehind = 2;
-  // How often a peer is sent the same opening again; a peer that restarts more often is refused.
+  // How often a peer is sent the same opening again, until it connects again.
   static constexpr std::uint8_t kResendsMax = 64;
 
   struct Finished {

@@ -487,6 +487,11 @@ TEST_F(OneSession, SendsAgainWithinTheLimit) {
   EXPECT_EQ(Faults(PartyId{3}, ResendOpenings{kRequest, 2}), std::vector{FaultKind::kLimit});
   EXPECT_TRUE(Faults(PartyId{2}, ResendOpenings{kRequest, 2}).empty());
   EXPECT_TRUE(session_->PeerConnected(PartyId{1}).messages.empty());
+  EXPECT_EQ(Faults(PartyId{3}, ResendOpenings{kRequest, 2}), std::vector{FaultKind::kLimit});
+  // However often it starts again.
+  EXPECT_TRUE(session_->PeerConnected(PartyId{3}).messages.empty());
+  EXPECT_EQ(session_->Handle(PartyId{3}, ResendOpenings{kRequest, 2}).messages.size(),
+            Session::kExchangesAhead + 1u);
 }
 
 TEST(Client, MasksAreDecodedAndChecked) {
