@@ -435,7 +435,8 @@ class Compiler {
 
   TensorId Logits(const Hidden& hidden) {
     Begin("logits ");
-    TensorId logits = blocks_.Linear(hidden, model_.classifier, 1, kResidualHeadroom, "logits");
+    TensorId logits = blocks_.Linear(hidden, model_.classifier, 1,
+                                     kResidualHeadroom + NoiseWholeBits(), "logits");
     logits_ = logits;
     if (options_.temperature > 0) logits = WithNoise(logits);
     // A difference of two must fit a comparison.
@@ -448,14 +449,26 @@ class Compiler {
     return wire;
   }
 
-  // The greatest of the sums is token i with probability softmax(logits / temperature)_i.
-  TensorId WithNoise(TensorId logits) {
+  const std::vector<double>& Quantiles() {
     if (quantiles_.empty()) {
       quantiles_ = GumbelPartQuantiles(options_.builder.sets, std::size_t{1} << kNoiseBitsMax);
       for (double& quantile : quantiles_) quantile *= options_.temperature;
     }
+    return quantiles_;
+  }
+
+  // What noise may need above logits that have no whole bit, the sum's carry included.
+  unsigned NoiseWholeBits() {
+    if (options_.temperature == 0) return 0;
+    double largest = 0;
+    for (const double quantile : Quantiles()) largest = std::max(largest, std::abs(quantile));
+    return static_cast<unsigned>(std::max(0, std::ilogb(largest * options_.builder.sets) + 1)) + 1;
+  }
+
+  // The greatest of the sums is token i with probability softmax(logits / temperature)_i.
+  TensorId WithNoise(TensorId logits) {
     const Op& op = b_.op(logits);
-    const TensorId noise = b_.Noise(quantiles_, op.rows, op.cols, kNoiseFrac, "noise");
+    const TensorId noise = b_.Noise(Quantiles(), op.rows, op.cols, kNoiseFrac, "noise");
     const unsigned frac = std::max<unsigned>(b_.op(logits).frac, kNoiseFrac);
     const unsigned bits = std::max(b_.op(logits).bits + frac - b_.op(logits).frac,
                                    b_.op(noise).bits + frac - kNoiseFrac);

@@ -168,6 +168,17 @@ TEST(GeneratorRangeFlags, StayDownInTheModelsOwnWords) {
   }
 }
 
+// The logits leave room for noise that is larger than they are.
+TEST(Sampling, HasRoomForItsNoise) {
+  const FloatModel model = Load("qwen2");
+  for (const double temperature : {0.3, 1.5, 40.0}) {
+    CompileOptions options;
+    options.temperature = temperature;
+    const auto plan = Compile(model, Length{4, 1}, Calibration(10), options);
+    EXPECT_TRUE(plan) << temperature << ": " << plan.error().message;
+  }
+}
+
 // A decoder whose matrices stay in the files: the same model, the same plan.
 TEST_P(Architectures, AreTheSameOutOfMemory) {
   const FloatModel held = Load(GetParam());
