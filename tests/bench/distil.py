@@ -122,7 +122,10 @@ def main():
         raise SystemExit("this script distils BERT classifiers with GELU")
     teacher = BertForSequenceClassification.from_pretrained(o.teacher).eval()
     student = BertForSequenceClassification.from_pretrained(o.teacher).eval()  # No dropout.
-    tokenizer = BertTokenizerFast(vocab_file=o.vocab or os.path.join(o.teacher, "vocab.txt"))
+    # Where the vocabulary is given to the constructor, versions of transformers disagree on its name.
+    tokenizer = BertTokenizerFast.from_pretrained(os.path.dirname(o.vocab) or "." if o.vocab else o.teacher)
+    if len(tokenizer) < 100:
+        raise SystemExit("no vocabulary was read: the folder needs vocab.txt or tokenizer.json")
     with open(o.texts, encoding="utf-8") as file:
         texts = [line.rstrip("\n").split("\t")[0] for line in file]
     texts = [text for text in texts if len(text.split()) >= 4]
