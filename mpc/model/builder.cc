@@ -71,6 +71,7 @@ const Decision* PlanBuilder::Decided(const std::string& name) const {
 
 Guard PlanBuilder::Remember(const std::string& name, const Guard& guard) {
   if (const Decision* decided = Decided(name)) return decided->guard;
+  if (replays()) Refuse(name + ": never measured");
   if (!scope_.empty()) guards_[scope_ + name + " " + std::to_string(repeats_[name])] = guard;
   return guard;
 }

@@ -101,6 +101,14 @@ Scale ScaleOf(double radius, unsigned frac, unsigned open_bits_max) {
   return scale;
 }
 
+// Of the integer part of what is in range; at least one bit in all.
+int WholeBits(const Guard& guard) {
+  return std::ilogb(guard.radius) + 1;
+}
+unsigned BitsOf(int bits) {
+  return static_cast<unsigned>(std::max(bits, 1));
+}
+
 }  // namespace
 
 Guard Ranges::Choose(TensorId x, double centre, double radius) const {
@@ -189,29 +197,26 @@ void Ranges::Watch(TensorId x, const Guard& wanted, const std::string& name) {
   if (!b_.ok()) return;
   CHECK(b_.op(x).wire);
   const Guard guard = b_.Remember(name + " centred", wanted);
+  const unsigned frac = b_.op(x).frac;
+  const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
+  // In range, whatever calibration saw.
+  b_.SetBits(centred, BitsOf(static_cast<int>(frac) + WholeBits(guard) + 1));
   const Parts parts = PartsOf(b_.op(x), guard.group);
+  if (parts.count == 1) return WatchPart(centred, guard, parts.group, name);
   const std::uint32_t rows = b_.op(x).rows / parts.count;
-  if (parts.count == 1) return WatchPart(x, guard, parts.group, name);
   for (std::uint32_t part = 0; part < parts.count; ++part) {
-    const std::string of_part = name + " part " + std::to_string(part + 1);
-    WatchPart(b_.Rows(x, part * rows, rows, of_part), guard, parts.group, of_part);
+    WatchPart(b_.Rows(centred, part * rows, rows, name + " part"), guard, parts.group, name);
   }
 }
 
-void Ranges::WatchPart(TensorId x, const Guard& guard, std::uint32_t group,
+void Ranges::WatchPart(TensorId centred, const Guard& guard, std::uint32_t group,
                        const std::string& name) {
-  const unsigned frac = b_.op(x).frac;
-  const auto sums = static_cast<std::uint32_t>(b_.op(x).size() / group);
-  const Scale scale = ScaleOf(guard.radius, frac, b_.options().open_bits_max);
-
-  const TensorId centred = b_.Add(x, 1, std::nullopt, 0, -guard.centre, frac, name + " centred");
-  // In range, whatever calibration saw.
-  const int whole = std::ilogb(guard.radius) + 1;
-  const auto bits = [&](int of) { return static_cast<unsigned>(std::max(of, 1)); };
-  b_.SetBits(centred, bits(static_cast<int>(frac) + whole + 1));
+  const auto frac = static_cast<int>(b_.op(centred).frac);
+  const auto sums = static_cast<std::uint32_t>(b_.op(centred).size() / group);
+  const Scale scale = ScaleOf(guard.radius, b_.op(centred).frac, b_.options().open_bits_max);
   const TensorId grouped = b_.Reshape(centred, sums, group, name + " groups");
   const TensorId moments = b_.RowDot(grouped, grouped, name + " moments");
-  b_.SetBits(moments, bits(2 * (static_cast<int>(frac) + whole) + 1));
+  b_.SetBits(moments, BitsOf(2 * (frac + WholeBits(guard)) + 1));
   const auto scaled_frac =
       static_cast<unsigned>(static_cast<int>(b_.op(moments).frac) + scale.shift);
   const TensorId scaled = b_.Add(moments, std::ldexp(scale.integer, -scale.shift), std::nullopt, 0,

@@ -64,7 +64,8 @@ class Ranges {
     std::vector<Watched> watched;
   };
 
-  void WatchPart(TensorId x, const Guard& guard, std::uint32_t group, const std::string& name);
+  void WatchPart(TensorId centred, const Guard& guard, std::uint32_t group,
+                 const std::string& name);
   Guard Choose(TensorId x, double centre, double radius) const;
   std::vector<TensorId> FlagsOf(const std::vector<Watched>& watched);
 

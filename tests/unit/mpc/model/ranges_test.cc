@@ -115,18 +115,27 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   head.tokens = kTokens;
   head.vocabulary = kVocabulary;
   head.digit_bits_high = head.digit_bits_low = 3;
-  PlanBuilder builder(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
-  Blocks blocks(builder, {});
-  const TensorId x = builder.Open(builder.Embed(table, kColumns, 20, "table"), 16, "x");
-  SeriesGoal goal;
-  goal.function = [](double v) { return std::tanh(v); };
-  const TensorId y = blocks.Function(x, goal, "tanh");
-  blocks.ranges().Output(builder.Rows(builder.RowSum(y, "sums"), 0, 1, "row"), "output");
-  const auto plan = builder.Finish();
-  ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{1, 2, 3, 4}, 1).flags));
-  EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{11, 12, 13, 14}, 2).flags));
-  EXPECT_FALSE(InRange(EvaluateFixed(*plan, Ids{11, odd, 13, 14}, 3).flags));
+  PlanBuilder measured(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+  const auto build = [&](PlanBuilder& builder) {
+    builder.Begin("large ");
+    Blocks blocks(builder, {});
+    const TensorId x = builder.Open(builder.Embed(table, kColumns, 20, "table"), 16, "x");
+    SeriesGoal goal;
+    goal.function = [](double v) { return std::tanh(v); };
+    const TensorId y = blocks.Function(x, goal, "tanh");
+    blocks.ranges().Output(builder.Rows(builder.RowSum(y, "sums"), 0, 1, "row"), "output");
+    return builder.Finish();
+  };
+  const auto check = [&](const proto::Result<Plan>& plan) {
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{1, 2, 3, 4}, 1).flags));
+    EXPECT_TRUE(InRange(EvaluateFixed(*plan, Ids{11, 12, 13, 14}, 2).flags));
+    EXPECT_FALSE(InRange(EvaluateFixed(*plan, Ids{11, odd, 13, 14}, 3).flags));
+  };
+  check(build(measured));
+  // A plan that repeats it watches by the same guards.
+  PlanBuilder repeated(head, measured.decisions(), measured.maps(), {});
+  check(build(repeated));
 }
 
 // Steps of a generator watch by what was judged on all positions at once. Where nothing divides
