@@ -52,11 +52,12 @@ void ContinueTexts(const FloatModel& model, std::uint32_t tokens, std::uint32_t 
                    std::vector<Text>& texts) {
   if (model.words_source) return;
   const auto& ends = model.config.eos_token_ids;
+  const double weights = WeightsOf(model);
   double work = kContinuationWork;
   for (std::size_t i = 1; i < texts.size(); i += 2) {
     Text& text = texts[i];
     const std::size_t steps = text.size() - tokens;
-    work -= WeightsOf(model) * static_cast<double>(steps * text.size());
+    work -= weights * static_cast<double>(steps * text.size());
     if (work < 0) return;
     const auto begin = std::ranges::find_if(text, [pad](std::uint32_t id) { return id != pad; });
     const Text prompt(begin, text.begin() + tokens);

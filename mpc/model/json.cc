@@ -52,8 +52,9 @@ std::size_t Members(const json& value) {
 json ParseJson(proto::ByteSpan bytes) {
   const std::string_view text = proto::AsText(bytes);
   const Structure structure = StructureOf(text);
-  if (structure.depth > kJsonDepthMax || structure.values > kJsonValuesMax)
+  if (structure.depth > kJsonDepthMax || structure.values > kJsonValuesMax) {
     return json(json::value_t::discarded);
+  }
   return json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
 }
 

@@ -27,6 +27,10 @@ icu::UnicodeString FromUtf8(std::string_view text) {
   return icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
 }
 
+bool IsSpace(std::string_view character) {
+  return u_isUWhiteSpace(static_cast<UChar32>(FirstCharacter(character))) != 0;
+}
+
 }  // namespace
 
 std::string ReplaceBadUtf8(std::string_view text) {
@@ -124,22 +128,13 @@ std::vector<std::string_view> Graphemes(std::string_view utf8) {
   return graphemes;
 }
 
-namespace {
-
-bool IsSpace(std::string_view character) {
-  return u_isUWhiteSpace(static_cast<UChar32>(FirstCharacter(character))) != 0;
-}
-
-}  // namespace
-
 std::string Stripped(std::string_view utf8, bool left, bool right) {
   const std::vector<std::string_view> characters = Characters(utf8);
   auto begin = characters.begin(), end = characters.end();
   while (left && begin != end && IsSpace(*begin)) ++begin;
   while (right && begin != end && IsSpace(*(end - 1))) --end;
-  std::string out;
-  for (; begin != end; ++begin) out += *begin;
-  return out;
+  if (begin == end) return {};
+  return {begin->data(), (end - 1)->data() + (end - 1)->size()};
 }
 
 std::string WordsSpaced(std::string_view utf8) {

@@ -162,7 +162,7 @@ Cost CountCost(const Plan& plan, const proto::Committee& committee,
     const OpeningCost opening = CostOfRound(plan, round, committee, batch_saving_min);
     ++cost.rounds;
     cost.exchanges += opening.exchanges;
-    cost.online_bytes += opening.elements * n * (n - 1) * Fp::kBytes;
+    cost.online_bytes += opening.bytes(committee);
   }
   for (const Op& op : plan.ops) {
     if (Opens(op.kind)) cost.openings += plan.ops[op.inputs[0]].size();

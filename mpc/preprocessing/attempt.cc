@@ -36,6 +36,18 @@ proto::Result<> CheckSizes(const std::vector<std::size_t>& sizes) {
   return {};
 }
 
+// LayerSizes of each segment's attempt.
+std::vector<std::vector<std::size_t>> SegmentSizes(const Plan& plan,
+                                                   const proto::Committee& committee,
+                                                   std::uint64_t values) {
+  const std::size_t sets = ReplicatedSets(committee).count();
+  std::vector<std::vector<std::size_t>> sizes;
+  for (const Segment& segment : CutPlan(plan, sets, values, 0)) {
+    sizes.push_back(LayerSizes(Layers(plan, sets, segment)));
+  }
+  return sizes;
+}
+
 }  // namespace
 
 std::vector<std::size_t> LayerSizes(const Layers& layers) {
@@ -63,16 +75,11 @@ std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& co
   return LayerSizes(Layers(plan, ReplicatedSets(committee).count()));
 }
 
-std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
-  return static_cast<std::uint32_t>(LayerSizes(plan, committee).size());
-}
-
 std::vector<std::uint32_t> SegmentLayers(const Plan& plan, const proto::Committee& committee,
                                          std::uint64_t values) {
-  const std::size_t sets = ReplicatedSets(committee).count();
   std::vector<std::uint32_t> layers;
-  for (const Segment& segment : CutPlan(plan, sets, values, 0)) {
-    layers.push_back(static_cast<std::uint32_t>(LayerSizes(Layers(plan, sets, segment)).size()));
+  for (const std::vector<std::size_t>& sizes : SegmentSizes(plan, committee, values)) {
+    layers.push_back(static_cast<std::uint32_t>(sizes.size()));
   }
   return layers;
 }
@@ -99,9 +106,8 @@ double InferenceLeakageBits(const Plan& plan, const proto::Committee& committee)
 
 proto::Result<> CheckPreprocessing(const Plan& plan, const proto::Committee& committee,
                                    std::uint64_t segment_values) {
-  const std::size_t sets = ReplicatedSets(committee).count();
-  for (const Segment& segment : CutPlan(plan, sets, segment_values, 0)) {
-    if (auto sizes = CheckSizes(LayerSizes(Layers(plan, sets, segment))); !sizes) return sizes;
+  for (const std::vector<std::size_t>& sizes : SegmentSizes(plan, committee, segment_values)) {
+    if (auto ok = CheckSizes(sizes); !ok) return ok;
   }
   const double bits = InferenceLeakageBits(plan, committee);
   if (bits < kLeakageBitsMin) {

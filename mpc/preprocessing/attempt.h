@@ -78,12 +78,11 @@ inline constexpr std::uint32_t kAnswersMax = 4;
 // Vectors beyond the first that a king compares with what their sender signed before.
 inline constexpr std::uint32_t kRepetitionsMax = 4;
 
-// Layers that an attempt for a whole plan takes: products and verification.
-std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee);
-// Those of each segment, where a plan is cut into segments of so many values.
+// Layers that the attempt for each segment takes, products and verification, where a plan is cut
+// into segments of so many values.
 std::vector<std::uint32_t> SegmentLayers(const Plan& plan, const proto::Committee& committee,
                                          std::uint64_t values);
-// The number of opened values of each of them: products first.
+// The number of opened values of each layer of an attempt for a whole plan: products first.
 std::vector<std::size_t> LayerSizes(const Plan& plan, const proto::Committee& committee);
 std::vector<std::size_t> LayerSizes(const Layers& layers);
 // What all members together send for them when nobody is slow, signatures and headers aside.

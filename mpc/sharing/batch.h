@@ -59,6 +59,11 @@ class Batch {
 struct OpeningCost {
   std::uint64_t elements = 0;   // From each member to each other one.
   std::uint32_t exchanges = 0;  // Vectors from each to each, one after the other: message delays.
+
+  // Of all members together.
+  std::uint64_t bytes(const proto::Committee& committee) const {
+    return elements * committee.size() * (committee.size() - 1u) * Fp::kBytes;
+  }
 };
 
 // Batches are worth a further message delay where they save each member that many bytes: a

@@ -98,8 +98,7 @@ Counts Count(const BenchWork& work, const proto::Committee& committee) {
     } else {
       const mpc::OpeningCost opening = mpc::CostOfRound(work.plan, rounds[round], committee);
       counts.exchanges += opening.exchanges;
-      counts.online_bytes +=
-          opening.elements * committee.size() * (committee.size() - 1u) * mpc::Fp::kBytes;
+      counts.online_bytes += opening.bytes(committee);
     }
     widest = std::max(widest, openings);
   }

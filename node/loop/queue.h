@@ -25,7 +25,7 @@ class Queue {
     filled_.notify_one();  // Outside: who wakes does not meet the lock.
   }
 
-  // For producers that may be held back: the peers' readers. False once closed.
+  // For producers that may be held back: the interfaces' threads. False once closed.
   bool PushWait(T item, std::size_t weight) {
     {
       std::unique_lock lock(mutex_);

@@ -6,6 +6,7 @@
 
 #include "proto/attempt.pb.h"
 #include "proto/base/check.h"
+#include "proto/wire/checker.h"
 #include "proto/wire/long_field.h"
 
 namespace proto {
@@ -16,10 +17,6 @@ namespace {
 
 constexpr std::size_t kCoinShareBytes = sizeof(CoinShare::point) + sizeof(CoinShare::proof);
 constexpr std::size_t kMessageBytesMax = kLayerBytesMax + 256 * kAttemptPartiesMax;
-
-std::string Text(ByteSpan bytes) {
-  return std::string(AsText(bytes));
-}
 
 // Readers of the fields. Each answers false on what breaks a limit.
 
@@ -224,9 +221,7 @@ template <class T>
 Bytes Encoded(const T& message) {
   pb::AttemptMessage out;
   Write(message, out);
-  Bytes bytes(out.ByteSizeLong());
-  CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
-  return bytes;
+  return Serialize(out);
 }
 
 template <class T, class... Fields>

@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "proto/base/check.h"
 #include "proto/base/overloaded.h"
 #include "proto/session.pb.h"
+#include "proto/wire/checker.h"
 #include "proto/wire/long_field.h"
 
 namespace proto {
@@ -51,11 +51,6 @@ Result<SessionMessage> Read(const pb::Progress& message) {
 }  // namespace
 
 Bytes Encode(const SessionMessage& message) {
-  const auto serialized = [](const pb::SessionMessage& out) {
-    Bytes bytes(out.ByteSizeLong());
-    CHECK(out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));
-    return bytes;
-  };
   pb::SessionMessage out;
   return std::visit(
       Overloaded{
@@ -72,16 +67,16 @@ Bytes Encode(const SessionMessage& message) {
             pb::ResendOpenings& body = *out.mutable_resend_openings();
             body.set_request(resend.request);
             body.set_from_exchange(resend.from_exchange);
-            return serialized(out);
+            return Serialize(out);
           },
           [&](const AskProgress& ask) {
             out.mutable_ask_progress()->set_request(ask.request);
-            return serialized(out);
+            return Serialize(out);
           },
           [&](const Progress& progress) {
             out.mutable_progress()->set_request(progress.request);
             out.mutable_progress()->set_opened(progress.opened);
-            return serialized(out);
+            return Serialize(out);
           },
       },
       message);

@@ -21,6 +21,15 @@ constexpr std::uint32_t kVocabulary = 64;
 constexpr std::uint32_t kTokens = 4;
 constexpr std::uint32_t kWidth = 8;
 
+Plan TableHead() {
+  Plan head;
+  head.architecture = "table";
+  head.tokens = kTokens;
+  head.vocabulary = kVocabulary;
+  head.digit_bits_high = head.digit_bits_low = 3;
+  return head;
+}
+
 // tanh of what a table says of the tokens, watched.
 struct TablePlan {
   std::vector<double> table;
@@ -37,18 +46,13 @@ struct TablePlan {
       const bool odd = token >= kOrdinary && i % kWidth == token % kWidth;
       table.push_back(odd ? (token % 2 == 0 ? size : -size) : ordinary);
     }
-    Plan head;
-    head.architecture = "table";
-    head.tokens = kTokens;
-    head.vocabulary = kVocabulary;
-    head.digit_bits_high = head.digit_bits_low = 3;
     std::vector<Ids> texts;
     for (std::uint32_t i = 0; i < 40; ++i) {
       texts.push_back({i % kOrdinary, (i + 7) % kOrdinary, (3 * i) % kOrdinary, 5 * i % kOrdinary});
     }
     BuilderOptions options;
     options.sets = sets;
-    PlanBuilder builder(head, texts, options);
+    PlanBuilder builder(TableHead(), texts, options);
     CompileOptions compile;
     compile.builder = options;
     Blocks blocks(builder, compile);
@@ -110,12 +114,7 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   for (std::uint32_t i = 0; i < kVocabulary * kColumns; ++i) table.push_back(i % 3 == 0 ? -2 : 2);
   const std::uint32_t odd = kVocabulary - 1;
   table[odd * kColumns + 77] = 7;
-  Plan head;
-  head.architecture = "table";
-  head.tokens = kTokens;
-  head.vocabulary = kVocabulary;
-  head.digit_bits_high = head.digit_bits_low = 3;
-  PlanBuilder measured(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+  PlanBuilder measured(TableHead(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
   const auto build = [&](PlanBuilder& builder) {
     builder.Begin("large ");
     Blocks blocks(builder, {});
@@ -134,7 +133,7 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   };
   check(build(measured));
   // A plan that repeats it watches by the same guards.
-  PlanBuilder repeated(head, measured.decisions(), measured.maps(), {});
+  PlanBuilder repeated(TableHead(), measured.decisions(), measured.maps(), {});
   check(build(repeated));
 }
 
@@ -146,12 +145,7 @@ TEST(Guards, JoinNoMoreThanWasJudged) {
     for (std::uint32_t i = 0; i < kVocabulary * columns; ++i) {
       table.push_back(i % columns == 0 ? 1 : 0.4);
     }
-    Plan head;
-    head.architecture = "table";
-    head.tokens = kTokens;
-    head.vocabulary = kVocabulary;
-    head.digit_bits_high = head.digit_bits_low = 3;
-    PlanBuilder builder(head, {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+    PlanBuilder builder(TableHead(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
     const TensorId x = builder.Open(builder.Embed(table, columns, 20, "table"), 16, "x");
     return Ranges(builder).Within(x, {-1.5, 1.5});
   };

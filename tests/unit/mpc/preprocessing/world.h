@@ -40,7 +40,7 @@ class World {
         plan_(std::move(plan)),
         attempt_(attempt),
         random_(seed),
-        layer_count_(LayerCount(*plan_, dealer.committee())),
+        layer_count_(static_cast<std::uint32_t>(LayerSizes(*plan_, dealer.committee()).size())),
         product_layers_(Layers(*plan_, dealer.sets().count()).depth()) {
     for (std::uint16_t i = 0; i < n(); ++i) members_.emplace_back();
   }
