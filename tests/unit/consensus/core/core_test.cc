@@ -289,6 +289,36 @@ TEST_F(CoreTest, ARestartedNodeContinuesAsIfItHadNotStopped) {
   for (const auto& commit : straight) EXPECT_EQ(vertices[commit.index], commit.vertices);
 }
 
+// Another validator names the batch again once the first to name it is ordered.
+TEST_F(CoreTest, ABatchOrderedBeforeARestartIsNotOrderedAgain) {
+  const auto batch = proto::dag::MakeBatch({{1}});
+  driver_.Handle(1, batch);
+  std::vector<std::vector<Certificate>> rounds(1);
+  for (std::uint64_t round = 1; round <= 20; ++round) {
+    std::vector<Certificate> next;
+    for (std::uint16_t i = 1; i < 4; ++i) {
+      HeaderFields fields = validators_.Fields(round, i, ReferencesTo(rounds.back()));
+      if ((round == 2 && i == 1) || (round == 10 && i == 2)) {
+        fields.batches.push_back({batch.digest, static_cast<std::uint32_t>(batch.bytes.size())});
+      }
+      next.push_back(validators_.Certify(validators_.Sign(std::move(fields))));
+    }
+    rounds.push_back(std::move(next));
+    if (round == 9) {
+      ASSERT_GE(driver_.core().status().last_leader_round, 3u);
+      // What was not synced is lost, and comes again.
+      driver_.Restart(driver_.core().status().commit_index);
+      Insert(rounds);
+    }
+    driver_.Insert(rounds.back());
+  }
+  ASSERT_GT(driver_.core().status().last_leader_round, 10u);
+  ASSERT_LT(driver_.core().status().gc_round, 2u);  // The first naming still counts.
+  std::size_t times = 0;
+  for (const auto& commit : driver_.Outputs<Commit>()) times += commit.transactions.size();
+  EXPECT_EQ(times, 1u);
+}
+
 TEST_F(CoreTest, StorageOlderThanTheLedgerIsRefused) {
   Insert(validators_.Rounds(12, {1, 2, 3}));
   const std::uint64_t index = driver_.core().status().commit_index;
