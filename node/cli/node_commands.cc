@@ -1,5 +1,6 @@
 // init, start, status, keys: one validator, one key.
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include "node/ceremony/proposal.h"
 #include "node/cli/commands.h"
@@ -27,6 +29,21 @@ using proto::Fail;
 using proto::Result;
 
 namespace {
+
+// All connections that may be open (net/limits.h, rpc/server.h), the store's files and some more.
+// Without a descriptor the store cannot write, and the validator stops.
+constexpr rlim_t kOpenFilesWanted = 4096;
+
+void AllowOpenFiles() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kOpenFilesWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kOpenFilesWanted);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < kOpenFilesWanted) {
+    spdlog::warn(
+        "this process may open {} files: under a flood of connections that is too few; {} do",
+        limit.rlim_cur, kOpenFilesWanted);
+  }
+}
 
 Result<proto::SecretKey> NewKey() {
   return proto::SecretKey::From(Entropy(32));
@@ -95,6 +112,7 @@ Result<> Start(const std::string& home, bool dangerous) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   KeepProcessSecret();  // Keys and masks are in memory.
+  AllowOpenFiles();
   // Bundles come and go by the hundred megabytes: large blocks go back to the system when freed.
   ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
   // Smaller ones are used again at every commit: giving them back each time costs page faults.

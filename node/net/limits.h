@@ -25,6 +25,10 @@ inline constexpr std::size_t kQueueOverheadPerMessage = 64;  // So that empty me
 // What a peer may send before it is read, of each stream. Fixed: gRPC's estimate of what the line
 // holds costs a ping and two timers for every few messages.
 inline constexpr int kWindowBytes = 4 << 20;
+// Connections at the port that no member has proved to be its own, and those of one member; beyond
+// these the oldest is cut (acceptor.h).
+inline constexpr std::size_t kStrangersMax = 128;
+inline constexpr std::size_t kConnectionsPerPeerMax = 8;
 // A message that the host did not take is offered again after this.
 inline constexpr std::chrono::milliseconds kOfferAgainMs{5};
 

@@ -11,6 +11,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "node/net/acceptor.h"
 #include "node/net/frame.h"
 #include "proto/base/check.h"
 #include "proto/peer.grpc.pb.h"
@@ -102,6 +103,7 @@ class Listener::Streams {
   }
 
   wire::Peer::AsyncService service;
+  Acceptor acceptor;
   const Limits limits;
   const OnMessage on_message;
   grpc::ServerCompletionQueue& queue() { return *queue_; }
@@ -148,6 +150,7 @@ class Listener::Call {
       return Refuse({grpc::StatusCode::PERMISSION_DENIED, "This certificate is not pinned."});
     }
     peer_ = *peer;
+    streams_.acceptor.Identify(context_.peer(), peer_);
     Streams::Seat& seat = streams_.seat(peer_, channel_);
     if (seat.waiting) {
       return Refuse(
@@ -266,6 +269,9 @@ Listener::~Listener() {
 
 proto::Result<> Listener::Start(const std::string& address) {
   CHECK(!running_);
+  const auto port = streams_->acceptor.Listen(address);
+  if (!port) return tl::unexpected(port.error());
+  port_ = *port;
   grpc::SslServerCredentialsOptions options(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   for (const auto& [peer, pem] : peers_) options.pem_root_certs += pem;
@@ -273,13 +279,15 @@ proto::Result<> Listener::Start(const std::string& address) {
 
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<WithoutPlugins>());
-  builder.AddListeningPort(address, grpc::SslServerCredentials(options), &port_);
+  std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> connections =
+      builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+          grpc::SslServerCredentials(options));
   builder.RegisterService(&streams_->service);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax + kFrameOverheadMax));
   // A short compressed frame could stand for a long one.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else an occupied port goes unnoticed.
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
@@ -294,16 +302,14 @@ proto::Result<> Listener::Start(const std::string& address) {
   grpc::ServerCompletionQueue& calls = *queue;
 
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (!server || port_ == 0) {
-    server.reset();
-    const Poller drained(std::move(queue));
-    return proto::Fail(proto::ErrorCode::kUnavailable,
-                       "Cannot listen for peers on " + address +
-                           ": stop what uses the port, or configure an address of this machine "
-                           "whose port is free.");
-  }
+  CHECK(server != nullptr);  // It binds nothing.
   running_.reset(new Running{std::move(server), Poller(std::move(queue))});
   streams_->Start(calls, running_->poller);
+  streams_->acceptor.Start([connections](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    connections->HandleNewConnection(&connection);
+  });
   return {};
 }
 
@@ -315,6 +321,7 @@ Poller& Listener::poller() {
 void Listener::Stop() {
   if (!running_) return;
   streams_->Stop();
+  streams_->acceptor.Stop();
   running_->server->Shutdown(std::chrono::system_clock::now());
   streams_->AwaitEnd();
   running_->poller.Stop();

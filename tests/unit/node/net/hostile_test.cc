@@ -1,5 +1,6 @@
 // What strangers, impostors and Byzantine members try at the port, and that it does not help.
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -272,6 +273,29 @@ TEST_F(Hostile, GarbageAtThePortIsHarmless) {
   }
   EXPECT_TRUE(host.Messages(1, kControl).empty());
   ExpectUnharmed();
+}
+
+// Half of them say nothing, half begin a handshake; all stay as long as they may.
+TEST_F(Hostile, AFloodOfConnectionsKeepsNobodyOut) {
+  Host early(members, 2, FastRedial());
+  ASSERT_TRUE(early.network.Start().has_value());
+  ASSERT_TRUE(early.AwaitConnected(0, kControl));
+  std::vector<std::unique_ptr<Socket>> flood;
+  const auto alive = [&flood] {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(flood, [](const auto& socket) { return !socket->Ended(); }));
+  };
+  for (std::size_t i = 0; i < 4 * kStrangersMax; ++i) {
+    auto socket = std::make_unique<Socket>();
+    ASSERT_TRUE(socket->Connect(members[0].port));
+    if (i % 2 == 0) socket->Write(Bytes{22, 3, 1, 2, 0, 1, 0});
+    flood.push_back(std::move(socket));
+  }
+  EXPECT_TRUE(Eventually([&] { return alive() <= kStrangersMax; }));
+  ExpectUnharmed();
+  early.Send(0, kControl, Pattern(1000, 7));
+  ASSERT_TRUE(host.AwaitMessages(2, kControl, 1));
+  EXPECT_EQ(early.connected(0, kControl), 1);  // Its link was never cut.
 }
 
 }  // namespace

@@ -42,6 +42,16 @@ class Socket {
   bool Bind() { return ::bind(fd_, name(), sizeof address_) == 0; }
   bool Listen() { return Bind() && ::listen(fd_, 16) == 0; }
   bool Connect() { return ::connect(fd_, name(), sizeof address_) == 0; }
+  bool Connect(int port) {
+    address_.sin_port = htons(static_cast<std::uint16_t>(port));
+    return Connect();
+  }
+  // Whether the other side has closed or cut it; what it has sent is left there.
+  bool Ended() const {
+    char byte = 0;
+    const ssize_t size = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN);
+  }
   // False when the other side has closed.
   bool Write(proto::ByteSpan bytes) {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
