@@ -50,14 +50,16 @@ struct Home {
   std::string genesis_pending() const { return genesis() + ".pending"; }
   std::string keys_pending() const { return keys() + ".pending"; }
 
-  // Finishes what a crash interrupted; returns what was signed before, and whether it is adopted.
+  // Adopts the keys where a crash came after the document was adopted.
+  Result<> Finish() const {
+    const bool interrupted =
+        FileExists(genesis()) && !FileExists(genesis_pending()) && FileExists(keys_pending());
+    return interrupted ? MoveFile(keys_pending(), keys()) : Result<>();
+  }
+
+  // What was signed before, and whether it is adopted.
   Result<std::pair<std::optional<Genesis>, bool>> Recover() const {
     const bool adopted = FileExists(genesis());
-    if (adopted && FileExists(keys_pending()) && !FileExists(keys())) {
-      if (auto moved = MoveFile(keys_pending(), keys()); !moved) {
-        return tl::unexpected(moved.error());
-      }
-    }
     const std::string path = adopted ? genesis() : genesis_pending();
     if (!FileExists(path)) return std::pair{std::optional<Genesis>(), false};
     auto document = ReadGenesis(path);
@@ -68,10 +70,6 @@ struct Home {
   Result<> Store(genesis::Prepared prepared, const proto::SecretKey& key,
                  const TlsIdentity& tls) const {
     if (auto forgotten = Forget(); !forgotten) return forgotten;
-    if (FileExists(keys())) {
-      return proto::Fail(ErrorCode::kInvalidArgument,
-                         keys() + " exists already; move it away first");
-    }
     KeyFile file(key.Clone(), std::move(prepared.coin));
     file.replicated = std::move(prepared.replicated);
     file.tls_certificate_pem = tls.certificate_pem;
@@ -262,6 +260,10 @@ class Runner {
 
 }  // namespace
 
+Result<> FinishGenesis(const std::string& home, const Config& config) {
+  return Home{home, config}.Finish();
+}
+
 std::string FormatSignatures(const std::vector<proto::Signature>& signatures) {
   json list = json::array();
   for (const proto::Signature& signature : signatures) {
@@ -292,10 +294,25 @@ Result<Genesis> JoinGenesis(const std::string& home, const Genesis& proposal, se
                             const Progress& progress) {
   auto config = ReadConfig(home);
   if (!config) return tl::unexpected(config.error());
-  auto key = ReadSecretKey(home + "/validator.key");
-  if (!key) return tl::unexpected(key.error());
-  auto tls_key = ReadFile(home + "/tls.key", kKeyBytesMax);
-  if (!tls_key) return tl::unexpected(tls_key.error());
+  const Home files{home, *config};
+  if (auto finished = files.Finish(); !finished) return tl::unexpected(finished.error());
+  auto before = files.Recover();
+  if (!before) return tl::unexpected(before.error());
+  const bool adopted = before->second;
+  const auto locked = IsKeyFileLocked(files.keys());
+  if (!locked) return tl::unexpected(locked.error());
+  if (!adopted && *locked) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the ceremony adds keys to " + files.keys() +
+                    ", which is locked: waxseal keys unlock it now, and lock it afterwards");
+  }
+  const auto keys = ReadKeyFile(files.keys());
+  if (!keys) return tl::unexpected(keys.error());
+  if (!adopted && keys->coin) {
+    return Fail(ErrorCode::kInvalidArgument, files.keys() +
+                                                 " holds keys of another network; make a new home "
+                                                 "with waxseal init");
+  }
   const auto card_text = ReadFile(home + "/validator.json", kKeyBytesMax);
   if (!card_text) return tl::unexpected(card_text.error());
   const auto card = genesis::ParseCard(proto::AsText(*card_text));
@@ -303,8 +320,8 @@ Result<Genesis> JoinGenesis(const std::string& home, const Genesis& proposal, se
     return Fail(card.error().code, home + "/validator.json: " + card.error().message);
   }
 
-  const auto own =
-      std::ranges::find(proposal.validators, key->public_key(), &proto::ValidatorSpec::key);
+  const auto own = std::ranges::find(proposal.validators, keys->validator.public_key(),
+                                     &proto::ValidatorSpec::key);
   if (own == proposal.validators.end()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the proposal does not list this home's validator; "
@@ -317,15 +334,14 @@ Result<Genesis> JoinGenesis(const std::string& home, const Genesis& proposal, se
         "the proposal lists this validator with another name, address or certificate than " + home +
             "/validator.json");
   }
-  const Home files{home, *config};
-  auto before = files.Recover();
-  if (!before) return tl::unexpected(before.error());
-  TlsIdentity tls{card->certificate, std::string(proto::AsText(*tls_key))};
-  proto::SecureErase(tls_key->data(), tls_key->size());
-  genesis::Setup setup{proposal,        static_cast<PartyId>(own - proposal.validators.begin()),
-                       std::move(*key), genesis::ComputingMembers(proposal),
-                       Entropy(32),     std::move(before->first),
-                       before->second};
+  TlsIdentity tls{card->certificate, keys->tls_key_pem};
+  genesis::Setup setup{proposal,
+                       static_cast<PartyId>(own - proposal.validators.begin()),
+                       keys->validator.Clone(),
+                       genesis::ComputingMembers(proposal),
+                       Entropy(32),
+                       std::move(before->first),
+                       adopted};
   Runner runner(files);
   auto result = runner.Run(std::move(setup), tls,
                            config->peer_listen.empty() ? own->peer_address : config->peer_listen,

@@ -12,6 +12,7 @@
 
 #include "node/ceremony/proposal.h"
 #include "node/cli/commands.h"
+#include "node/cli/genesis.h"
 #include "node/cli/network_files.h"
 #include "node/loop/config.h"
 #include "node/loop/files.h"
@@ -62,7 +63,7 @@ Result<> Init(const InitOptions& options) {
   const std::string& home = options.home;
   auto key = NewKey();
   if (!key) return tl::unexpected(key.error());
-  const auto tls = MakeTlsIdentity(options.name);
+  auto tls = MakeTlsIdentity(options.name);
   if (!tls) return tl::unexpected(tls.error());
   proto::ValidatorSpec card;
   card.name = options.name;
@@ -74,11 +75,11 @@ Result<> Init(const InitOptions& options) {
   const std::string text = genesis::FormatCard(card);
   const std::string settings = FormatConfig(Config());
   if (auto made = MakeDirectories(home); !made) return made;
-  // The key first: a home that has one is not touched.
-  if (auto written = WriteSecretKey(home + "/validator.key", *key); !written) return written;
-  if (auto written = CreateFile(home + "/tls.key", proto::AsBytes(tls->key_pem), 0600); !written) {
-    return written;
-  }
+  KeyFile keys(std::move(*key));
+  keys.tls_certificate_pem = std::move(tls->certificate_pem);
+  keys.tls_key_pem = std::move(tls->key_pem);
+  // The keys first: a home that has some is not touched.
+  if (auto written = WriteKeyFile(home + "/keys.json", keys); !written) return written;
   for (const auto& [file, bytes] : {std::pair{"/node.toml", proto::AsBytes(settings)},
                                     std::pair{"/validator.json", proto::AsBytes(text)}}) {
     if (auto written = WriteFile(home + file, bytes); !written) return written;
@@ -121,6 +122,7 @@ Result<> Start(const std::string& home, bool dangerous) {
   spdlog::set_level(spdlog::level::from_str(config->log_level));
   spdlog::flush_on(spdlog::level::info);
 
+  if (auto finished = FinishGenesis(home, *config); !finished) return finished;
   auto host = Host::Open(*config);
   if (!host) return tl::unexpected(host.error());
   if (auto started = (*host)->Start(); !started) return started;

@@ -20,8 +20,6 @@ using proto::Result;
 
 namespace {
 
-constexpr std::size_t kHomeFileBytesMax = 1 << 16;
-
 struct Options {
   Access access;
   std::string home;
@@ -32,31 +30,6 @@ struct Options {
   bool fund = false;
   bool new_key = false;
 };
-
-Result<std::string> ReadText(const std::string& path) {
-  const auto bytes = ReadFile(path, kHomeFileBytesMax);
-  if (!bytes) return tl::unexpected(bytes.error());
-  return std::string(proto::AsText(*bytes));
-}
-
-// What `init` made, as the key file that `start` reads.
-Result<> MakeKeyFile(const std::string& home) {
-  if (FileExists(home + "/keys.json")) return {};
-  auto key = ReadSecretKey(home + "/validator.key");
-  if (!key) {
-    return Fail(key.error().code,
-                key.error().message + "; make a home with: waxseal init --home " + home);
-  }
-  const auto tls_key = ReadText(home + "/tls.key");
-  const auto card_text = ReadText(home + "/validator.json");
-  if (!tls_key) return tl::unexpected(tls_key.error());
-  if (!card_text) return tl::unexpected(card_text.error());
-  const json card = json::parse(*card_text, nullptr, false);
-  KeyFile keys(std::move(*key));
-  if (card.is_object()) keys.tls_certificate_pem = card.value("certificate", "");
-  keys.tls_key_pem = *tls_key;
-  return WriteKeyFile(home + "/keys.json", keys);
-}
 
 // Signs with the validator's own key: its account pays.
 Result<Client> OpenAs(const Options& options, const KeyFile& keys) {
@@ -84,7 +57,10 @@ Result<json> Find(const Client& client) {
 }
 
 Result<> Join(const Options& options) {
-  if (auto made = MakeKeyFile(options.home); !made) return made;
+  if (!FileExists(options.home + "/keys.json")) {
+    return Fail(ErrorCode::kNotFound,
+                options.home + " has no keys.json; make it: waxseal init --home " + options.home);
+  }
   const auto keys = ReadKeyFile(options.home + "/keys.json");
   if (!keys) return tl::unexpected(keys.error());
   const auto client = OpenAs(options, *keys);

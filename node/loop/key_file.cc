@@ -201,6 +201,12 @@ Result<proto::SecretKey> ReadSecretKey(const std::string& path) {
   return proto::SecretKey::From(*bytes);
 }
 
+Result<bool> IsKeyFileLocked(const std::string& path) {
+  const auto bytes = ReadFile(path, kKeyFileBytesMax);
+  if (!bytes) return tl::unexpected(bytes.error());
+  return proto::IsLocked(*bytes);
+}
+
 Result<> LockKeyFile(const std::string& path) {
   auto bytes = ReadFile(path, kKeyFileBytesMax);
   if (!bytes) return tl::unexpected(bytes.error());

@@ -44,6 +44,8 @@ proto::Result<KeyFile> ReadKeyFile(const std::string& path);
 proto::Result<> WriteSecretKey(const std::string& path, const proto::SecretKey& key);
 proto::Result<proto::SecretKey> ReadSecretKey(const std::string& path);
 
+// Whether a passphrase locks it.
+proto::Result<bool> IsKeyFileLocked(const std::string& path);
 // Replaces a key file by itself under a passphrase, and back. What the disk keeps of the old bytes
 // is not erased.
 proto::Result<> LockKeyFile(const std::string& path);

@@ -82,7 +82,7 @@ proto::Result<proto::Genesis> HoldCeremony(const std::string& directory, std::ui
     EXPECT_NE(output.text.find("city2"), std::string::npos) << output.text;
   }
   for (const std::string& home : homes) {
-    EXPECT_FALSE(node::FileExists(home + "/keys.json"));
+    EXPECT_FALSE(node::ReadKeyFile(home + "/keys.json")->coin);
     EXPECT_FALSE(node::FileExists(home + "/genesis.json"));
     EXPECT_FALSE(node::FileExists(home + "/keys.json.pending"));
   }
@@ -109,6 +109,13 @@ proto::Result<proto::Genesis> HoldCeremony(const std::string& directory, std::ui
   for (const std::string& home : homes) {
     EXPECT_EQ(*node::ReadFile(home + "/genesis.json"), *bytes);
     EXPECT_EQ(ModeOf(home + "/keys.json"), 0600u);
+    // One file holds secrets: it can be locked, and nothing else need be.
+    for (const auto& file : fs::directory_iterator(home)) {
+      const auto content = node::ReadFile(file.path());
+      const bool secret = proto::AsText(*content).find("PRIVATE") != std::string_view::npos ||
+                          proto::AsText(*content).find("secret") != std::string_view::npos;
+      EXPECT_EQ(secret, file.path().filename() == "keys.json") << file.path();
+    }
     EXPECT_FALSE(node::FileExists(home + "/keys.json.pending"));
     const auto keys = node::ReadKeyFile(home + "/keys.json");
     if (!keys) return tl::unexpected(keys.error());
