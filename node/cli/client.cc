@@ -184,6 +184,13 @@ Result<json> Client::ExecuteOnce(const proto::Payload& payload) const {
                  });
 }
 
+std::string Client::WhyNotReady() const {
+  const auto status = Any("status", json::object());
+  if (!status) return status.error().message;
+  const std::string why = status->value("why_not_ready", "");
+  return why.empty() ? why : status->value("validator", "a validator") + " says: " + why;
+}
+
 Result<json> Client::WaitFor(const std::string& what, std::chrono::seconds patience,
                              const std::function<Result<std::optional<json>>()>& ready) const {
   const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -194,9 +201,10 @@ Result<json> Client::WaitFor(const std::string& what, std::chrono::seconds patie
     }
     if (value && *value) return std::move(**value);
     if (std::chrono::steady_clock::now() >= deadline) {
+      const std::string why = value ? WhyNotReady() : value.error().message;
       return Fail(ErrorCode::kUnavailable, "waited " + std::to_string(patience.count()) +
                                                " s in vain for " + what +
-                                               (value ? "" : " (" + value.error().message + ")"));
+                                               (why.empty() ? "" : " (" + why + ")"));
     }
     std::this_thread::sleep_for(kPoll);
   }

@@ -66,6 +66,8 @@ class Client {
  private:
   proto::Result<nlohmann::json> ExecuteOnce(const proto::Payload& payload) const;
   proto::Result<std::string> Submit(const proto::Bytes& transaction) const;
+  // What the first validator that answers lacks, if it does.
+  std::string WhyNotReady() const;
 
   proto::Genesis genesis_;
   proto::Digest chain_;

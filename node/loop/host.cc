@@ -29,6 +29,8 @@ constexpr std::size_t kLedgerQueueBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kServiceQueueBytesMax = std::size_t{1} << 30;
 constexpr milliseconds kSyncBeat{250};
 constexpr std::chrono::seconds kAnswerPatience{30};
+// Without a new block, of which idle validators make several a second: something is wrong.
+constexpr std::chrono::seconds kStandstill{30};
 // A message's memory beside its bytes.
 constexpr std::size_t kItemOverhead = 256;
 
@@ -301,7 +303,9 @@ void Host::Dispatch(LedgerMachine::Step step) {
                       machine_->epoch()->record.number;
   {
     const std::lock_guard lock(mutex_);
+    const std::uint64_t height = latest_->header().height;
     latest_ = machine_->latest();
+    if (latest_->header().height != height) newest_block_ = steady_clock::now();
     proven_ = machine_->proven();
     const consensus::Status status = machine_->status();
     counters_ = {.rounds = status.own_round,
@@ -507,7 +511,8 @@ std::optional<std::string> Host::why_not_ready() const {
   }
   const Snapshot snapshot = latest();
   const Members& validators = snapshot.epoch()->validators;
-  if (!KeyIn(validators)) return std::nullopt;  // It follows.
+  const auto standing = why_standing();
+  if (!KeyIn(validators)) return standing;  // It follows.
   const std::size_t up = 1 + peers_->connected();
   const std::uint16_t quorum = validators.committee.quorum();
   if (up < quorum) {
@@ -516,7 +521,25 @@ std::optional<std::string> Host::why_not_ready() const {
            std::to_string(quorum - 1) + " are needed";
   }
   if (sync.observing) return "only observing: " + sync.why_not;
-  return std::nullopt;
+  if (!standing) return std::nullopt;
+  std::string away;
+  for (const PeerLink& peer : peers_->status()) {
+    if (!peer.up) away += (away.empty() ? "; not connected: " : ", ") + peer.name;
+  }
+  return *standing + ": " + std::to_string(quorum) +
+         " validators must take part, and who only observes does not" + away;
+}
+
+std::optional<std::string> Host::why_standing() const {
+  const auto limit = std::max(milliseconds(kStandstill), 100 * milliseconds(config_.idle_delay_ms));
+  steady_clock::duration still;
+  {
+    const std::lock_guard lock(mutex_);
+    still = steady_clock::now() - newest_block_;
+  }
+  if (still < limit) return std::nullopt;
+  return "no block for " +
+         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(still).count()) + " s";
 }
 
 }  // namespace node

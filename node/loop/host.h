@@ -17,6 +17,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -190,6 +191,8 @@ class Host : public Backend {
   Service* NewestService();
   void Handle(Bulk message);
   void Fail(const std::string& reason);
+  // When there was no new block for long.
+  std::optional<std::string> why_standing() const;
   // False, with nothing done, when there is no room.
   bool OnMessage(const proto::PublicKey& from, Channel channel, const proto::Bytes& bytes);
   void UpdatePeers();
@@ -236,6 +239,7 @@ class Host : public Backend {
   mutable std::mutex mutex_;  // Guards what follows.
   std::condition_variable follow_wakes_;
   std::optional<Snapshot> latest_;
+  std::chrono::steady_clock::time_point newest_block_ = std::chrono::steady_clock::now();
   std::optional<ProvenBlock> proven_;
   std::vector<proto::Bytes> forwards_;
   std::vector<LedgerMachine::Question> questions_;
