@@ -66,6 +66,13 @@ bool IsIdle(const Block& block, const PublicKey& key) {
   return std::ranges::count(turn.validators, key, &ValidatorSpec::key) == 0;
 }
 
+// The change is off, unless the next epoch is decided with it: a member's record stands under the
+// key that its committee knows.
+void DropChange(const Block& block, ValidatorRecord& record) {
+  const auto turn = block.state.Get<proto::Turn>(proto::TurnKey());
+  if (record.next && std::ranges::count(turn.validators, *record.next) == 0) record.next.reset();
+}
+
 // The card takes its place; under another key, the stake moves there.
 void Rotate(Block& block, ValidatorRecord record) {
   const PublicKey old_key = record.card.key;
@@ -149,7 +156,7 @@ Outcome Execute(Block& block, const PublicKey& sender, const proto::LeaveValidat
     return No(ReceiptCode::kLimit, "too many stakes are on their way out; try again later");
   }
   record->status = ValidatorStatus::kLeaving;
-  record->next.reset();
+  DropChange(block, *record);
   block.state.Put(proto::ValidatorKey(sender), *record);
   return {};
 }
@@ -197,7 +204,7 @@ void Slash(Block& block, const PublicKey& key, const proto::Digest& evidence) {
     totals.bonded -= record.stake;
     block.fees += record.stake;
     record.stake = 0;
-    record.next.reset();
+    DropChange(block, record);
     block.state.Put(record_key, record);
     for (auto& entry : staking.unbonding) {
       if (entry.key != *owner) continue;

@@ -142,6 +142,89 @@ TEST(Validators, ChangeTheirKeyBetweenEpochs) {
   EXPECT_FALSE(chain.ledger.snapshot().computes());
 }
 
+// The next epoch's committee has its new key already: whatever becomes of it in the present one,
+// the record of its stake follows to that key.
+class ChangesItsKey : public testing::Test {
+ protected:
+  // Client 0 is a member, and the next epoch is decided with its new key.
+  ChangesItsKey() {
+    chain_.keys.push_back(fresh_.Clone());
+    EXPECT_EQ(chain_.Join(0).code, ReceiptCode::kDone);
+    chain_.NextEpoch();
+    proto::RotateValidator rotate{chain_.Card(fresh_, "joined-0"), {}};
+    rotate.consent =
+        fresh_.Sign(proto::RotationDigest(chain_.ledger.chain().id, old_key_, new_key_));
+    EXPECT_EQ(chain_.From(old_, rotate).code, ReceiptCode::kDone);
+    chain_.UntilDecided();
+    EXPECT_EQ(std::ranges::count(chain_.ledger.snapshot().turn().validators, new_key_,
+                                 &proto::ValidatorSpec::key),
+              1);
+  }
+  proto::Receipt Equivocates() {
+    const auto epoch = chain_.ledger.snapshot().epoch();
+    proto::dag::BlockVotePair pair{epoch->record.number, *epoch->validators.Find(old_key_), {}, {}};
+    for (proto::dag::BlockVote* vote : {&pair.first, &pair.second}) {
+      *vote = {7, MakeDigest(vote == &pair.first ? "a" : "b"), {}};
+      vote->signature = old_.Sign(
+          proto::CheckpointDigest(chain_.ledger.chain().id, epoch->record.number, 7, vote->block));
+    }
+    return chain_.Validator(0, proto::ReportEvidence{proto::dag::EncodeEvidence(pair)});
+  }
+  std::optional<proto::ValidatorRecord> Record(const proto::PublicKey& key) const {
+    return chain_.ledger.snapshot().validator(key);
+  }
+  // Its fees are divided among the members: each of them must have a record.
+  void PayAFee() {
+    chain_.From(chain_.clients[1], proto::Transfer{chain_.clients[2].public_key(), 1});
+  }
+
+  Chain chain_;
+  const proto::SecretKey fresh_ = MakeKey("fresh");
+  const proto::SecretKey& old_ = chain_.clients[0];
+  const proto::PublicKey old_key_ = old_.public_key();
+  const proto::PublicKey new_key_ = fresh_.public_key();
+};
+
+TEST_F(ChangesItsKey, AndDealsUnderTheNewOne) {
+  const Bytes dealing = chain_.Sign(fresh_, 0, chain_.Dealing(new_key_));
+  const auto admitted = chain_.ledger.Admit(dealing);
+  EXPECT_TRUE(admitted.has_value()) << admitted.error().message;
+  EXPECT_EQ(chain_.One(dealing).code, ReceiptCode::kDone);
+  const proto::SecretKey stranger = MakeKey("stranger");
+  EXPECT_FALSE(chain_.ledger.Admit(chain_.Sign(stranger, 0, chain_.Dealing(new_key_))).has_value());
+}
+
+TEST_F(ChangesItsKey, AndLeavesOneEpochLater) {
+  EXPECT_EQ(chain_.From(old_, proto::LeaveValidators{}).code, ReceiptCode::kDone);
+  chain_.NextEpoch();
+  EXPECT_TRUE(chain_.IsMember(new_key_));
+  ASSERT_TRUE(Record(new_key_).has_value());
+  EXPECT_EQ(Record(new_key_)->status, proto::ValidatorStatus::kLeaving);
+  EXPECT_EQ(Record(new_key_)->stake, kStake);
+  EXPECT_EQ(chain_.ledger.snapshot().totals().unbonding, 0u) << "a member's stake is bonded";
+  PayAFee();
+  chain_.NextEpoch();
+  EXPECT_FALSE(chain_.IsMember(new_key_));
+  EXPECT_EQ(Record(new_key_)->status, proto::ValidatorStatus::kLeft);
+  EXPECT_EQ(chain_.ledger.snapshot().totals().unbonding, kStake);
+  PayAFee();
+}
+
+TEST_F(ChangesItsKey, AndIsConvictedUnderBoth) {
+  EXPECT_EQ(Equivocates().code, ReceiptCode::kDone);
+  chain_.NextEpoch();
+  EXPECT_TRUE(chain_.IsMember(new_key_)) << "decided before";
+  ASSERT_TRUE(Record(new_key_).has_value());
+  EXPECT_TRUE(Record(old_key_)->evidence && Record(new_key_)->evidence);
+  EXPECT_EQ(Record(new_key_)->stake, 0u);
+  const std::uint64_t before = chain_.Balance(new_key_);
+  PayAFee();
+  EXPECT_EQ(chain_.Balance(new_key_), before) << "it earns nothing";
+  chain_.NextEpoch();
+  EXPECT_FALSE(chain_.IsMember(new_key_));
+  PayAFee();
+}
+
 TEST(Validators, LoseTheirStakeForEarlierEpochsToo) {
   Chain chain;
   EXPECT_EQ(chain.Join(0).code, ReceiptCode::kDone);
