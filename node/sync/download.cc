@@ -1,6 +1,7 @@
 #include "node/sync/download.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "node/ledger/light_client.h"
@@ -145,19 +146,25 @@ Download::Step Download::On(PartyId from, const SnapshotOffer& offer, std::uint6
   return step;
 }
 
+// The newest of those that f + 1 peers offer, so one honest; where there is none, the newest of
+// all, but for peers whose snapshot was not to be had before.
 void Download::Choose(Step& step) {
-  const SnapshotOffer* best = nullptr;
-  std::uint8_t depth = 0;
-  for (const auto& [peer, offer] : offers_) {
-    if (best && offer.header.height < best->header.height) continue;
-    const bool same = best && offer.header.height == best->header.height;
-    depth = same ? std::min(depth, offer.depth) : offer.depth;
-    best = &offer;
-  }
-  record_ = DownloadRecord{best->header, best->signatures, 0, {}, false};
+  using Rank = std::tuple<bool, bool, std::uint64_t>;
+  const auto rank = [&](PartyId peer, const SnapshotOffer& offer) {
+    const auto backers = std::ranges::count_if(
+        offers_, [&](const auto& other) { return other.second.header == offer.header; });
+    return Rank(backers >= epoch_->validators.committee.validity(), !disappointed_.count(peer),
+                offer.header.height);
+  };
+  const auto best = std::ranges::max_element(
+      offers_, {}, [&](const auto& entry) { return rank(entry.first, entry.second); });
+  record_ = DownloadRecord{best->second.header, best->second.signatures, 0, {}, false};
+  std::uint8_t depth = best->second.depth;
   holders_.clear();
   for (const auto& [peer, offer] : offers_) {
-    if (offer.header.height == record_->header.height) holders_.insert(peer);
+    if (offer.header != record_->header) continue;
+    holders_.insert(peer);
+    depth = std::min(depth, offer.depth);
   }
   silent_.clear();
   offers_.clear();
@@ -218,6 +225,7 @@ void Download::AskForChunks(Step& step) {
 void Download::GiveUp(const std::string& why, Step& step) {
   gave_up_ = why;
   step.notes.push_back(why + "; looking for another");
+  disappointed_.insert(holders_.begin(), holders_.end());
   record_.reset();
   missing_.clear();
   asked_.clear();

@@ -5,9 +5,10 @@
 // node/ledger/light_client.h). Every chunk is checked on arrival against the
 // block's state root (VerifyStateChunk), by itself, so chunks of one snapshot may come from
 // different peers. A peer that sends a wrong one is named and not asked again; one that is silent
-// loses its turn. What a peer can say without proof is only where a snapshot is cut: the least
-// depth that was offered is tried, and a deeper one once f + 1 peers, so one honest, find a chunk
-// too large.
+// loses its turn. What a peer can say without proof is where a snapshot is cut: the least depth
+// that was offered is tried, and a deeper one once f + 1 peers, so one honest, find a chunk too
+// large. And that it keeps one at all: what f + 1 peers offer is preferred to what is newer, and
+// whoever offered one that was not to be had is believed last.
 //
 // Memory: one chunk. What arrived is staged in the store with the list of what is done (`record`),
 // so that a restart goes on where it was.
@@ -122,10 +123,11 @@ class Download {
   std::optional<DownloadRecord> record_;
   std::set<std::uint16_t> missing_;
   std::map<std::uint16_t, Asked> asked_;
-  std::set<proto::PartyId> holders_;    // Peers that offered this snapshot: asked first.
-  std::set<proto::PartyId> silent_;     // Peers that let a question wait for too long.
-  std::set<proto::PartyId> without_;    // Peers that do not have this snapshot.
-  std::set<proto::PartyId> too_large_;  // Peers that found a chunk too large.
+  std::set<proto::PartyId> holders_;       // Peers that offered this snapshot: asked first.
+  std::set<proto::PartyId> disappointed_;  // By these: what they offered was given up.
+  std::set<proto::PartyId> silent_;        // Peers that let a question wait for too long.
+  std::set<proto::PartyId> without_;       // Peers that do not have this snapshot.
+  std::set<proto::PartyId> too_large_;     // Peers that found a chunk too large.
   std::set<proto::PartyId> banned_;
   std::size_t next_peer_;
   std::uint64_t bytes_ = 0;

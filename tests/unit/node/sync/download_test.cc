@@ -259,6 +259,51 @@ TEST_F(DownloadOfManyChunks, FindsAnotherWhenTheSnapshotIsGone) {
   EXPECT_TRUE(faults_.empty());
 }
 
+// A liar offers a true block, newer than all others', and gives nothing of its state: once where
+// the others' offers are here in time, and once where one of them is not.
+TEST_F(DownloadOfManyChunks, AnOfferThatNobodyKeepsIsNotWaitedForAgain) {
+  const PartyId liar{2};
+  const ProvenBlock bait = chunks_.BlockAt(50, Tree());
+  const SnapshotOffer baited{bait.header, bait.signatures, 0};
+  const auto offer = [&](PartyId peer) {
+    server_.Beat();
+    Take(download_->On(peer, peer == liar ? baited : *server_.Offer(chunks_.key()), now_ms_));
+  };
+  const auto silent = [&](PartyId peer, ChunkAnswer answer) -> std::optional<ChunkAnswer> {
+    if (peer == liar) return std::nullopt;
+    return answer;
+  };
+  Begin();
+  for (const PartyId peer : {liar, PartyId{0}, PartyId{1}}) offer(peer);
+  asked_.erase(asked_.begin(), asked_.begin() + 3);
+  EXPECT_EQ(download_->record()->header.height, 7u) << "what an honest peer has";
+  Run(~std::size_t{0}, silent);
+  Beat(kChunkPatienceMs);
+  Run(~std::size_t{0}, silent);
+  ExpectWhole();
+
+  asked_.clear();
+  staged_.clear();
+  Begin();
+  asked_.clear();
+  for (const PartyId peer : {liar, PartyId{0}}) offer(peer);
+  Beat(kOfferPatienceMs);
+  EXPECT_EQ(download_->record()->header.height, 50u) << "it may be true";
+  asked_.clear();
+  Beat(kChunkPatienceMs);
+  Run(2);
+  ASSERT_FALSE(download_->record().has_value()) << "the others do not have it";
+  asked_.clear();
+  for (const PartyId peer : {liar, PartyId{0}}) offer(peer);
+  Beat(kOfferPatienceMs);
+  EXPECT_EQ(download_->record()->header.height, 7u) << "not from the liar again";
+  Run(~std::size_t{0}, silent);
+  Beat(kChunkPatienceMs);
+  Run(~std::size_t{0}, silent);
+  ExpectWhole();
+  EXPECT_TRUE(faults_.empty()) << "nothing proves a lie";
+}
+
 TEST_F(DownloadOfManyChunks, OneLiarCannotMakeItCutDeeper) {
   Begin();
   Run(~std::size_t{0}, [&](PartyId peer, ChunkAnswer answer) -> std::optional<ChunkAnswer> {
