@@ -173,12 +173,15 @@ Result<T> Finished(T value, const char* what, const std::string& fault) {
 ChainSpec ReadSpec(const Json& json, const std::string& path, std::string& fault) {
   constexpr std::uint64_t kRoundsMax = 100'000'000;
   constexpr std::uint64_t kCommitsMax = 100'000'000;
+  constexpr std::uint64_t kGcDepthMax = 1000;  // What consensus bears.
+  // Any evidence, and any dealing of the largest committee, must fit.
+  constexpr std::uint64_t kTransactionBytesMin = std::uint64_t{200} << 10;
   ObjectReader in(json, path, fault);
   ChainSpec spec;
   spec.name = in.Text("name", 1, kNameBytesMax);
-  spec.gc_depth = in.Number("gc_depth", 4, 10'000);
+  spec.gc_depth = in.Number("gc_depth", 4, kGcDepthMax);
   spec.transaction_bytes_max =
-      in.Number("transaction_bytes_max", kTransactionBytesMax / 4, kTransactionBytesMax);
+      in.Number("transaction_bytes_max", kTransactionBytesMin, kTransactionBytesMax);
   spec.transaction_fee = in.Number("transaction_fee", 0, kAmountMax);
   spec.model_fee = in.Number("model_fee", 0, kAmountMax);
   spec.open_deadline_rounds = in.Number("open_deadline_rounds", 1, 1'000'000);
