@@ -108,13 +108,16 @@ proto::Result<> Snapshot::Admit(const proto::CheckedTransaction& checked) const 
   if (!checked.valid()) return Fail(ErrorCode::kInvalidArgument, checked.refusal().message);
   const proto::Transaction& transaction = checked.transaction();
   if (proto::IsValidatorPayload(transaction.payload)) {
-    // Who has stake to lose, also after its last epoch: it finishes what it began. And who is a
-    // member next, perhaps under a new key.
+    // Who has stake to lose, also after its last epoch: it finishes what it began. And who deals as
+    // a member of the next, perhaps under a new key.
     if (epoch_->validators.Find(transaction.sender)) return {};
     const proto::Staking stakes = staking();
     if (std::ranges::binary_search(stakes.bonded, transaction.sender) ||
         std::ranges::count(stakes.unbonding, transaction.sender, &proto::Staking::Unbonding::key) >
-            0 ||
+            0) {
+      return {};
+    }
+    if (std::holds_alternative<proto::DealCoinKey>(transaction.payload) &&
         std::ranges::count(turn().validators, transaction.sender, &proto::ValidatorSpec::key) > 0) {
       return {};
     }
