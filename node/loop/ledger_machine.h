@@ -236,7 +236,7 @@ class LedgerMachine {
   CheckedCache checked_;
   std::uint64_t executed_transactions_ = 0;  // Since the start.
   std::optional<Guard> guard_;               // Of the epoch whose core opened last.
-  bool certain_ = false;                     // A guard of this process was.
+  bool certain_ = false;                     // It was.
   std::uint32_t guard_beats_ = 0;
   std::map<proto::PublicKey, std::uint32_t> word_answers_;
   SnapshotServer server_;

@@ -72,7 +72,6 @@ Result<> LedgerMachine::OpenCore() {
   if (!core) return tl::unexpected(core.error());
   core_ = std::move(*core);
   self_ = self;
-  if (certain_) return {};
   if (!guard_ || guard_->epoch() != number) {
     guard_.emplace(epoch_->validators.committee, *self_, key->public_key(), ledger_.chain().id,
                    number, options_.nonce);

@@ -25,10 +25,9 @@
 //
 // Epochs. A member of an earlier epoch than the asked one answers that it holds no header, which is
 // true; one of a later epoch does not answer (it has forgotten), and the asker finds out that it is
-// behind. So a node that is certain in one epoch is certain for the later ones of its process: n -
-// f
-// - 1 others were no further, and a certified header of its own in a later epoch would be held by n
-// - f - 1 that are.
+// behind. Every epoch asks anew, one round trip before its first header: a copy from an earlier
+// epoch may have passed the guard there, by members who stopped in it and left since, and what this
+// node said in later epochs the later committees know.
 //
 // A liar can neither invent such a header (it is signed) nor stop the start (it is not waited for).
 // All n starting at once answer each other from storage: nobody waits for anybody to speak.

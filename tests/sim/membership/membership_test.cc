@@ -125,5 +125,24 @@ TEST(MembershipSim, OneThatLostItsStoreVotesInTheNextEpochOnly) {
   }
 }
 
+// The copy is of an epoch before the one that it spoke in last.
+TEST(MembershipSim, AnOldCopyOfAnEarlierEpochNeverContradictsItself) {
+  MembershipOptions options;
+  options.absent = 2;
+  options.copied_in = 2;
+  options.absent_from = 3;
+  options.absent_until = 3;
+  options.absent_return = Return::kOldCopy;
+  options.epoch_commits = 40;
+  options.epochs = 4;
+  RunSeeds(
+      2, options, [](MembershipWorld&) {},
+      [](const MembershipWorld& world) {
+        EXPECT_TRUE(world.Spoke(2, 3));
+        EXPECT_TRUE(Noted(world, 2, "it will not vote in epoch 3"));
+      },
+      [](const MembershipWorld& world) { return world.Spoke(2, 4) || world.Spoke(2, 5); });
+}
+
 }  // namespace
 }  // namespace sim

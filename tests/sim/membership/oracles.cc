@@ -38,6 +38,12 @@ void MembershipWorld::CheckBlocks(std::uint16_t i) {
     }
   }
   node.checked = std::max(node.checked, latest.header().height);
+  const auto signatures = node::ReadSignatures(node.store, latest.header().height);
+  if (!signatures) return Fail(signatures.error().message);
+  const auto& proven = node.machine->proven();
+  if (!signatures->empty() && (!proven || proven->header != latest.header())) {
+    Fail(node.name + " has n - f signatures on its newest block and does not know it");
+  }
 }
 
 void MembershipWorld::CheckSaid(const LedgerMachine::Message& message, std::uint16_t i) {
@@ -46,6 +52,11 @@ void MembershipWorld::CheckSaid(const LedgerMachine::Message& message, std::uint
                         std::uint64_t author, const Digest& digest) {
     const auto [said, first] =
         said_.emplace(std::tuple(what, key, members.epoch, round, author), digest);
+    const std::size_t told = told_[{i, nodes_[i]->life, members.epoch}].size();
+    if (first && told + 1 < members.committee.quorum()) {
+      Fail(nodes_[i]->name + " speaks in epoch " + std::to_string(members.epoch) +
+           " before it is sure of its words");
+    }
     if (first || said->second == digest) return;
     Fail(nodes_[i]->name + " says two things in epoch " + std::to_string(members.epoch) + ": " +
          what + " of round " + std::to_string(round));

@@ -280,8 +280,9 @@ void MembershipWorld::OnNewEpoch() {
   if (!options_.absent) return;
   const std::uint16_t i = *options_.absent;
   Node& node = *nodes_[i];
+  const std::uint64_t copied_in = options_.copied_in ? options_.copied_in : options_.absent_from;
+  if (highest_epoch_ == copied_in) node.copy = node.store;
   if (highest_epoch_ == options_.absent_from) {
-    node.copy = node.store;
     Schedule(300, [this, i] {
       nodes_[i]->away = true;
       if (nodes_[i]->machine) Kill(i, false);
@@ -467,9 +468,12 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
     const Bytes bytes = proto::sync::Encode(message.message);
     Deliver(
         i, *to,
-        [this, bytes, epoch = message.epoch](LedgerMachine& m, const PublicKey& who) {
+        [this, i, to = *to, bytes, epoch = message.epoch](LedgerMachine& m, const PublicKey& who) {
           auto decoded = proto::sync::DecodeMessage(bytes);
           if (!decoded) return Fail("an honest message is refused: " + decoded.error().message);
+          if (const auto* answer = std::get_if<proto::sync::WordAnswer>(&*decoded)) {
+            told_[{to, nodes_[to]->life, answer->epoch}].insert(i);
+          }
           m.Handle(who, epoch, std::move(*decoded));
         },
         from);

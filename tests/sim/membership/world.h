@@ -9,10 +9,11 @@
 // transaction. One thread, virtual milliseconds, nothing but the seed decides.
 //
 // Oracles, at every step: equal blocks at equal heights at all nodes, over all epochs; no key signs
-// two headers of a round or two votes for one place; nobody is blamed; no transaction is executed
-// twice. At the end: every transfer is executed; from each node's store alone a light client
-// follows links from genesis to the newest epoch and believes the node's signed headers, each of
-// whose parents is the one before.
+// two headers of a round or two votes for one place; nor says anything new in an epoch before n - f
+// - 1 others told the process which words of its own they hold; nobody is blamed; no transaction is
+// executed twice. At the end: every transfer is executed; from each node's store alone a light
+// client follows links from genesis to the newest epoch and believes the node's signed headers,
+// each of whose parents is the one before.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,7 @@ struct MembershipOptions {
   std::optional<std::uint16_t> absent;  // From the first epoch that is at least `absent_from` on.
   std::uint64_t absent_from = 1;
   std::uint64_t absent_until = 3;
+  std::uint64_t copied_in = 0;  // The epoch of the old copy; else that in which it goes.
   enum class Return : std::uint8_t { kAsItWas, kWiped, kOldCopy } absent_return{};
   std::uint32_t retain_rounds = 200'000;
   bool snapshots = true;  // Over epochs; else by blocks alone.
@@ -155,6 +157,8 @@ class MembershipWorld {
   std::map<std::tuple<std::string, proto::PublicKey, std::uint64_t, std::uint64_t, std::uint64_t>,
            proto::Digest>
       said_;
+  // Who told the node, in its life, about its words of an epoch.
+  std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>, std::set<std::uint16_t>> told_;
   std::uint32_t restarts_ = 0;
   std::uint32_t rebases_ = 0;
   std::string failure_;
