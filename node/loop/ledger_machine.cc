@@ -360,6 +360,10 @@ void LedgerMachine::Execute(consensus::Commit commit) {
   Append({commit.index, commit.round, commit.leader}, std::move(commit.transactions));
   CheckOwnWords(commit);
   Run(core_->SignBlock(commit.index, proto::BlockDigest(latest_.header())));
+  // Where this node is slower than n - f others their signatures were here before the block.
+  const auto early = ReadSignatures(store_, latest_.header().height);
+  if (!early) return Halt(early.error().message);
+  if (!early->empty() && !pending_.halt) Prove(latest_.header().height, *early);
 }
 
 void LedgerMachine::Append(const node::Commit& commit, std::vector<Bytes> transactions) {
