@@ -42,21 +42,28 @@ class Turn {
   int file_ = -1;
 };
 
-// Takes in the epochs that the links (of `epoch_links`) lead to.
-Result<> FollowLinks(LightClient& client, const json& links) {
-  if (!links.is_array()) return Fail(ErrorCode::kDenied, "the links are no list");
-  for (const json& entry : links) {
-    const auto bytes = entry.is_string() ? proto::FromHex(entry.get<std::string>())
-                                         : Fail(ErrorCode::kDenied, "a link is no text");
-    if (!bytes) return tl::unexpected(bytes.error());
-    const auto link = proto::DecodeLink(*bytes);
-    if (!link) return tl::unexpected(link.error());
-    if (auto followed = client.Follow(*link); !followed) return followed;
-  }
-  return {};
-}
-
 }  // namespace
+
+Result<std::vector<proto::EpochLink>> FollowLinks(LightClient& client,
+                                                  const std::string& rpc_address) {
+  std::vector<proto::EpochLink> followed;
+  for (;;) {
+    const std::uint64_t known = client.epoch().number;
+    const auto links = Call(rpc_address, "epoch_links", {{"from", known}});
+    if (!links) return tl::unexpected(links.error());
+    if (!links->is_array()) return Fail(ErrorCode::kDenied, "the links are no list");
+    for (const json& entry : *links) {
+      const auto bytes = entry.is_string() ? proto::FromHex(entry.get<std::string>())
+                                           : Fail(ErrorCode::kDenied, "a link is no text");
+      if (!bytes) return tl::unexpected(bytes.error());
+      auto link = proto::DecodeLink(*bytes);
+      if (!link) return tl::unexpected(link.error());
+      if (auto valid = client.Follow(*link); !valid) return tl::unexpected(valid.error());
+      followed.push_back(*std::move(link));
+    }
+    if (client.epoch().number == known) return followed;
+  }
+}
 
 Client::Client(proto::Genesis genesis, proto::SecretKey key, std::string lock)
     : genesis_(std::move(genesis)),
@@ -66,13 +73,11 @@ Client::Client(proto::Genesis genesis, proto::SecretKey key, std::string lock)
       epochs_(genesis_) {}
 
 void Client::Refresh() const {
-  for (std::size_t i = 0; i < validators(); ++i) {
-    for (;;) {
-      const std::uint64_t known = epochs_.epoch().number;
-      const auto links = At(i, "epoch_links", {{"from", known}});
-      if (!links || !FollowLinks(epochs_, *links) || epochs_.epoch().number == known) break;
-      i = 0;  // There are other validators to ask.
-    }
+  for (std::size_t i = 0; i < validators();) {
+    const std::uint64_t known = epochs_.epoch().number;
+    (void)FollowLinks(epochs_, epochs_.epoch().validators[i].rpc_address);
+    // In a later epoch there are other validators to ask.
+    i = epochs_.epoch().number == known ? i + 1 : 0;
   }
 }
 

@@ -23,6 +23,11 @@ namespace node {
 
 using Progress = std::function<void(const std::string&)>;  // One line for people.
 
+// Takes in the epochs that a validator's links lead to, beyond those that the client knows: these
+// links. kDenied when one of them proves nothing.
+proto::Result<std::vector<proto::EpochLink>> FollowLinks(LightClient& client,
+                                                         const std::string& rpc_address);
+
 class Client {
  public:
   // `lock`: a file that processes which use this account take turns by; none if empty. Without

@@ -16,6 +16,9 @@ using proto::Result;
 
 namespace {
 
+// Of an answer; a chain of more epochs has its links in `epoch_links` alone.
+constexpr std::size_t kLinksBytesMax = std::size_t{2} << 20;
+
 Result<Json> NoSuch(const std::string& method, const Params& params) {
   std::string sentence = "there is no such " + method;
   if (method == "model") sentence = "no model of this id is registered";
@@ -189,14 +192,16 @@ Result<proto::Proof> Provable::ProofOfBlock(std::uint64_t height) const {
               "block " + std::to_string(height) + " is not yet signed here; try again");
 }
 
-// None when there are more than a proof holds: the client then needs `epoch_links` first.
+// None when there are more than go with an answer: the client then needs `epoch_links` first.
 Result<std::vector<proto::EpochLink>> Provable::LinksTo(std::uint64_t height) const {
   std::vector<proto::EpochLink> links;
+  std::size_t size = 0;
   for (std::uint64_t epoch = proto::kFirstEpoch + 1; links.size() <= proto::kProofLinksMax;
        ++epoch) {
     const auto bytes = ReadLink(backend_.store(), epoch);
     if (!bytes) return tl::unexpected(bytes.error());
     if (!*bytes) return links;
+    if ((size += (*bytes)->size()) > kLinksBytesMax) break;
     auto link = proto::DecodeLink(**bytes);
     if (!link) return tl::unexpected(link.error());
     if (link->header.height >= height) return links;

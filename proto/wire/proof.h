@@ -32,7 +32,7 @@ namespace proto {
 // The first bytes of an encoded proof; the last of them is the version of the form.
 inline constexpr std::array<std::uint8_t, 4> kProofMark = {'W', 'X', 'P', 1};
 inline constexpr std::size_t kProofBytesMax = std::size_t{16} << 20;
-inline constexpr std::size_t kProofLinksMax = 64;
+inline constexpr std::size_t kProofLinksMax = 4096;
 inline constexpr std::size_t kProofHeadersMax = 64;
 inline constexpr std::size_t kProofSignaturesMax = 128;
 inline constexpr std::size_t kProofRecordsMax = 4096;

@@ -5,10 +5,13 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "node/rpc/server.h"
+#include "tests/unit/node/ledger/long_chain.h"
 
 namespace node {
 namespace {
@@ -24,6 +27,8 @@ class Validator {
   int submissions() const { return submissions_; }
   void Stop() { server_.Stop(); }
 
+  std::vector<std::string> links;  // To the second epoch and on.
+
  private:
   RpcHandlers Handlers() {
     RpcHandlers handlers;
@@ -38,6 +43,13 @@ class Validator {
   std::string Answer(std::string_view body) {
     const json request = json::parse(body);
     json result;
+    if (request["method"] == "epoch_links") {  // Three a time.
+      result = json::array();
+      for (std::size_t i = request["params"]["from"].get<std::size_t>() - proto::kFirstEpoch;
+           i < links.size() && result.size() < 3; ++i) {
+        result.push_back(links[i]);
+      }
+    }
     if (request["method"] == "account") result = {{"nonce", 7}};
     if (request["method"] == "submit_transaction") {
       ++submissions_;
@@ -85,6 +97,27 @@ TEST_F(ClientTest, WhoDoesNotAnswerIsReplacedByTheNext) {
   EXPECT_TRUE(client.Execute(proto::Transfer{{}, 1}));
   EXPECT_EQ(validators_[1].submissions(), 1);
   EXPECT_EQ(validators_[3].submissions(), 1);
+}
+
+// What a proof of a chain of very many epochs leaves out.
+TEST_F(ClientTest, FollowsAllLinksOfAValidatorAndNoFalseOne) {
+  const test::World world;
+  const auto links = test::LinksOf(world, 8);
+  for (const auto& link : links) {
+    validators_[0].links.push_back(proto::ToHex(proto::EncodeLink(link)));
+  }
+  LightClient client(world.genesis);
+  const auto followed = FollowLinks(client, validators_[0].address());
+  ASSERT_TRUE(followed.has_value()) << followed.error().message;
+  EXPECT_EQ(*followed, links);
+  EXPECT_EQ(client.epoch(), links.back().next);
+  EXPECT_TRUE(FollowLinks(client, validators_[0].address())->empty()) << "it has them";
+
+  validators_[1].links = validators_[0].links;
+  std::swap(validators_[1].links[4], validators_[1].links[5]);
+  LightClient another(world.genesis);
+  EXPECT_FALSE(FollowLinks(another, validators_[1].address()).has_value());
+  EXPECT_EQ(another.epoch().number, 5u) << "up to the false one";
 }
 
 }  // namespace

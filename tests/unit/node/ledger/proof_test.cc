@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/node/ledger/chain.h"
+#include "tests/unit/node/ledger/long_chain.h"
 #include "tests/unit/node/ledger/proofs.h"
 
 namespace node::test {
@@ -382,6 +383,19 @@ TEST(ProofOfLaterEpochs, NeedsEveryLinkAndEveryFieldOfIt) {
     refused("an earlier committee's signatures",
             [&](auto& p) { p.signatures = chain.Signatures(epoch, chain.block->header); });
   }
+}
+
+TEST(ProofOfLaterEpochs, LeadsThroughHundredsOfThem) {
+  const World world;
+  proto::Proof proof;
+  proof.links = LinksOf(world, 500);
+  const proto::EpochRecord& newest = proof.links.back().next;
+  proof.headers = {HeaderIn(world, newest, newest.first_height)};
+  proof.signatures = SignAs(world, newest.number, proof.headers.back());
+  const auto proven = Verify(world.genesis, proof);
+  EXPECT_TRUE(proven.has_value()) << proven.error().message;
+  proof.links.erase(proof.links.begin() + 250);
+  EXPECT_FALSE(Verify(world.genesis, proof).has_value());
 }
 
 // No bit of it is free either, links and all.

@@ -174,6 +174,29 @@ TEST_F(MethodsOfAChain, WhatTheyProveIsBelievedFromGenesis) {
   }
 }
 
+// The links of some hundred epochs go with an answer, and none of them where there are too many.
+TEST_F(MethodsOfAChain, LinksGoWithAnAnswerWithinItsLimit) {
+  const auto links = [&] {
+    const Json asked = {{"key", proto::ToHex(proto::TotalsKey())}, {"prove", true}};
+    return Call("record", asked)["result"]["proof"]["links"].size();
+  };
+  EXPECT_EQ(links(), 2u);
+  const auto bytes = ReadLink(backend_.map, 3);
+  ASSERT_TRUE(bytes && *bytes);
+  proto::EpochLink link = proto::DecodeLink(**bytes).value();
+  std::size_t size = 0;
+  while (size <= (std::size_t{2} << 20)) {
+    link.next.number += 1;
+    Store({LinkWrite(link)});
+    size += proto::EncodeLink(link).size();
+    if (link.next.number == 200) {
+      EXPECT_EQ(links(), 199u);
+    }
+  }
+  EXPECT_GT(link.next.number, 400u);
+  EXPECT_EQ(links(), 0u);
+}
+
 // The same state, so the same answer, but for what only this validator knows.
 TEST_F(MethodsOfAChain, ProvedAndUnprovedAnswersAgree) {
   backend_.status.requests[request_] = Effort{1, 2, 3, 4};
