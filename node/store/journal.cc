@@ -275,10 +275,22 @@ Result<bool> Journal::WasSyncedBy(std::uint64_t segment, const Header& bad,
 Result<Position> Journal::Replay(Position from, const Visit& visit) const {
   const auto segments = Segments();
   if (!segments) return tl::unexpected(segments.error());
+  // A killed process leaves what the disk does not have yet, and whoever is visited will rely on
+  // it.
+  const auto sync = [&](const std::string& path) {
+    leveldb::WritableFile* opened = nullptr;
+    leveldb::Status status = env_.NewAppendableFile(path, &opened);
+    const std::unique_ptr<leveldb::WritableFile> file(opened);
+    return status.ok() ? file->Sync() : status;
+  };
   for (auto segment = std::ranges::lower_bound(*segments, from.segment); segment != segments->end();
        ++segment) {
     if (*segment != from.segment) from = {*segment, 0, from.number};
     const std::uint64_t size = SizeOf(*segment);
+    if (const auto status = durable_ && size > 0 ? sync(PathOf(*segment)) : leveldb::Status();
+        !status.ok()) {
+      return tl::unexpected(FromStatus("cannot sync", status));
+    }
     for (;;) {
       const auto header = ReadHeader(*segment, from.offset);
       if (!header) return tl::unexpected(header.error());

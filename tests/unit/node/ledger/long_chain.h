@@ -4,15 +4,17 @@
 
 #include <vector>
 
+#include "proto/checkpoint.h"
+#include "proto/wire/epoch.h"
 #include "tests/unit/node/ledger/world.h"
 
 namespace node::test {
 
-inline BlockSignatures SignAs(const World& world, std::uint64_t epoch,
-                              const proto::BlockHeader& header) {
+inline proto::BlockSignatures SignAs(const World& world, std::uint64_t epoch,
+                                     const proto::BlockHeader& header) {
   const Digest digest = proto::CheckpointDigest(world.ledger.chain().id, epoch, header.commit_index,
                                                 proto::BlockDigest(header));
-  BlockSignatures signatures;
+  proto::BlockSignatures signatures;
   for (std::uint16_t i = 0; i < world.committee.quorum(); ++i) {
     signatures.emplace_back(PartyId{i}, world.validators[i].Sign(digest));
   }

@@ -28,6 +28,17 @@ class FailingPower : public leveldb::EnvWrapper {
     *result = new File(this, name, std::unique_ptr<leveldb::WritableFile>(*result));
     return status;
   }
+  leveldb::Status NewAppendableFile(const std::string& name,
+                                    leveldb::WritableFile** result) override {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return Gone();
+    const leveldb::Status status = target()->NewAppendableFile(name, result);
+    if (!status.ok()) return status;
+    const std::uint64_t size = std::filesystem::file_size(name);
+    files_.try_emplace(name, Sizes{size, size});
+    *result = new File(this, name, std::unique_ptr<leveldb::WritableFile>(*result));
+    return status;
+  }
   leveldb::Status RenameFile(const std::string& from, const std::string& to) override {
     const std::lock_guard lock(mutex_);
     if (failed_) return Gone();
