@@ -128,6 +128,28 @@ void RunHttp(ByteSpan input) {
   ::close(file);
 }
 
+// An upgrade, then a text frame under a mask of zeros, a ping and an end.
+Bytes WebSocketSeed() {
+  Bytes seed = AsSeed(
+      "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+  const std::string call =
+      R"({"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"method":"number"}})";
+  const Bytes head = {0x81, static_cast<std::uint8_t>(0x80 | call.size()), 0, 0, 0, 0};
+  const Bytes end = {0x89, 0x80, 0, 0, 0, 0, 0x88, 0x80, 0, 0, 0, 0};
+  for (const Bytes& part : {head, AsSeed(call), end}) {
+    seed.insert(seed.end(), part.begin(), part.end());
+  }
+  return seed;
+}
+
+// What a client of gRPC begins with: its preface, settings, and headers that end the stream.
+std::string Http2Seed() {
+  using std::string_literals::operator""s;
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"s + "\0\0\0\4\0\0\0\0\0"s +
+         "\0\0\3\1\5\0\0\0\1\x83\x86\x84"s;
+}
+
 std::vector<Bytes> HttpSeeds() {
   return {
       AsSeed("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"),
@@ -135,7 +157,9 @@ std::vector<Bytes> HttpSeeds() {
       AsSeed("GET /blocks/12?x HTTP/1.0\r\n\r\n"),
       AsSeed("POST /transactions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
              "\r\n"),
-      AsSeed("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n[1]")};
+      AsSeed("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n[1]"),
+      WebSocketSeed(),
+      AsSeed(Http2Seed())};
 }
 
 void RunAddress(ByteSpan input) {

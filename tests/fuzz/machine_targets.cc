@@ -13,7 +13,7 @@
 #include "proto/base/check.h"
 #include "tests/fuzz/targets.h"
 #include "tests/unit/consensus/core/driver.h"
-#include "tests/unit/node/ledger/world.h"
+#include "tests/unit/node/ledger/chain.h"
 
 namespace fuzz {
 
@@ -257,14 +257,25 @@ std::vector<Bytes> DagSeeds() {
 
 constexpr std::size_t kTransactionsMax = 48;
 
-proto::Payload AnyPayload(Script& script, const node::test::World& world) {
+// Most of a script's time would go there: each is made once.
+proto::Payload DealingOf(const node::test::Chain& world, const proto::Turn& turn,
+                         std::uint64_t dealer) {
+  static std::map<Bytes, proto::Payload> made;
+  Bytes what = proto::Encode(proto::Turn{turn.epoch, turn.validators, turn.computing, {}});
+  what.push_back(static_cast<std::uint8_t>(dealer));
+  const auto [known, fresh] = made.try_emplace(what);
+  if (fresh) known->second = world.Dealing(turn.validators[dealer].key);
+  return known->second;
+}
+
+proto::Payload AnyPayload(Script& script, const node::test::Chain& world) {
   const std::uint64_t number = script.Below(4);
   const proto::Digest transcript = node::test::MakeDigest("run" + std::to_string(script.Below(2)));
   std::vector<PartyId> accused;
   if (script.Byte() % 8 == 0) accused = {PartyId{1}, PartyId{3}};
   const auto models = world.ledger.snapshot().models(1, 4);
   const proto::Digest model = models.empty() ? transcript : models[script.Below(models.size())];
-  switch (script.Below(11)) {
+  switch (script.Below(17)) {
     case 0:
       return proto::Transfer{world.clients[script.Below(node::test::kClients)].public_key(),
                              script.Number() % (proto::kAmountMax + 1)};
@@ -292,14 +303,46 @@ proto::Payload AnyPayload(Script& script, const node::test::World& world) {
       const ByteSpan evidence = script.Take(script.Byte());
       return proto::ReportEvidence{{evidence.begin(), evidence.end()}};
     }
+    case 10: {
+      const auto layer = static_cast<std::uint32_t>(script.Below(3));
+      proto::Finding finding{number, layer, world.SendersOf(number, layer), {}, {}};
+      for (const auto& sender : finding.senders) finding.expected.push_back(sender.root);
+      if (script.Byte() % 2 == 0) finding.expected[0] = transcript;
+      return proto::PostFinding{finding};
+    }
+    case 11:
+    case 12: {
+      const auto& key = world.keys[script.Below(world.keys.size())];
+      const auto card = world.Card(key, "v" + std::to_string(number));
+      if (script.Byte() % 2 == 0) {
+        return proto::JoinValidators{card, world.genesis.spec.stake_min * number};
+      }
+      const auto& old = world.clients[script.Below(node::test::kClients)].public_key();
+      return proto::RotateValidator{
+          card, key.Sign(proto::RotationDigest(world.ledger.chain().id, old, key.public_key()))};
+    }
+    case 13:
+      return proto::LeaveValidators{};
+    case 14: {
+      const proto::Turn turn = world.ledger.snapshot().turn();
+      if (turn.epoch != 0) {
+        return DealingOf(world, turn, script.Below(turn.validators.size()));
+      }
+      const ByteSpan dealing = script.Take(script.Byte());
+      return proto::DealCoinKey{number, {dealing.begin(), dealing.end()}};
+    }
+    case 15:
+      return proto::AcknowledgeKeys{1 + number, static_cast<PartyId>(script.Below(kParties + 1)),
+                                    transcript};
     default:
       return proto::Opaque{{1, 2, 3}};
   }
 }
 
-// Money is neither made nor lost, equal inputs give equal roots, and nothing stops the machine.
+// Money is neither made nor lost, equal inputs give equal roots, and nothing stops the machine,
+// over short epochs whose members come, go and change keys.
 void RunLedger(ByteSpan input) {
-  node::test::World world;
+  node::test::Chain world;
   node::Ledger twin = world.ledger;
   Script script(input);
   std::uint64_t transactions = 0;
@@ -309,14 +352,16 @@ void RunLedger(ByteSpan input) {
       const proto::Payload payload = AnyPayload(script, world);
       const std::uint64_t sender = script.Below(8);
       Bytes bytes = proto::IsValidatorPayload(payload)
-                        ? world.FromValidator(sender % kParties, payload)
+                        ? world.Sign(world.keys[sender % world.keys.size()], 0, payload)
                         : world.FromClient(sender % node::test::kClients, payload, sender / 7);
       if (script.Byte() == 1) bytes[script.Below(bytes.size())] ^= script.Byte();
       block.push_back(std::move(bytes));
     }
     transactions += block.size() + 1;
-    const node::Commit commit{
-        world.ledger.header().commit_index + 1, world.ledger.header().round + script.Below(30), {}};
+    const std::uint64_t first_round = world.ledger.snapshot().epoch()->record.first_round;
+    const node::Commit commit{world.ledger.header().commit_index + 1,
+                              world.ledger.header().round + script.Below(30) - first_round,
+                              {}};
     const auto result = world.ledger.Execute(commit, block);
     for (const auto& change : result.changes) world.stored[change.key] = *change.value;
     CHECK(world.Money() ==
@@ -337,9 +382,18 @@ std::vector<Bytes> LedgerSeeds() {
   for (std::uint8_t layer = 0; layer < 2; ++layer) {
     life.insert(life.end(), {1, 1, 0, 1, 0, 5, layer, 2, 0, 0, 1});
   }
+  // A client becomes a validator in the third epoch: it joins, commits pass, a member deals,
+  // another.
+  Bytes epochs = {1, 1, 0, 1, 11, 4, 0, 0, 0, 1};
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    for (int commit = 0; commit < 3; ++commit) epochs.insert(epochs.end(), {0, 3});
+    for (std::uint8_t dealer = 0; dealer < 2; ++dealer) {
+      epochs.insert(epochs.end(), {1, 0, 0, 1, 14, dealer, dealer, 0, 1});
+    }
+  }
   Bytes mixed;
   for (int i = 0; i < 400; ++i) mixed.push_back(static_cast<std::uint8_t>(i * 37 % 251));
-  return {life, mixed};
+  return {life, epochs, mixed};
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ const std::vector<Target>& Targets() {
   static const std::vector<Target> targets = [] {
     std::vector<Target> all;
     for (const auto& group :
-         {WireTargets(), InterfaceTargets(), ModelTargets(), MachineTargets()}) {
+         {WireTargets(), EpochTargets(), InterfaceTargets(), ModelTargets(), MachineTargets()}) {
       std::ranges::copy(group, std::back_inserter(all));
     }
     return all;

@@ -23,6 +23,7 @@ const std::vector<Target>& Targets();
 
 // The groups of targets.
 std::vector<Target> WireTargets();       // Decoders of proto/wire, records, specs.
+std::vector<Target> EpochTargets();      // Synchronisation, ceremonies, gRPC's calls.
 std::vector<Target> InterfaceTargets();  // JSON-RPC, HTTP, peers' frames.
 std::vector<Target> ModelTargets();      // Files of models.
 std::vector<Target> MachineTargets();    // Consensus and ledger under scripts of hostile input.

@@ -316,18 +316,25 @@ std::vector<Bytes> InferenceMessageSeeds() {
   using proto::AttemptMessage;
   using proto::SessionMessage;
   proto::CoinShareMessage share{3, 1, Validators().ShareOf(1, 2)};
-  return {wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, {}})),
-          wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, proto::PartyId{6}})),
-          wrap(SessionMessage(proto::ResendOpenings{1, 2})),
-          wrap(AttemptMessage(proto::LayerVector{})),
-          wrap(AttemptMessage(proto::KingLayer{})),
-          wrap(AttemptMessage(proto::Echo{})),
-          wrap(AttemptMessage(proto::FetchLayer{1, 2})),
-          wrap(AttemptMessage(proto::LayerValues{1, 2, Bytes(32, 1)})),
-          wrap(AttemptMessage(share)),
-          wrap(AttemptMessage(proto::VerifyOpening{})),
-          wrap(node::FetchFile{}),
-          wrap(node::FileBytes{{}, {1, 2}})};
+  const proto::PublicKey key = World().clients[0].public_key();
+  return {
+      wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, {}})),
+      wrap(SessionMessage(proto::Opening{1, 2, 3, Bytes(32, 1), {}, proto::PartyId{6}})),
+      wrap(SessionMessage(proto::ResendOpenings{1, 2})),
+      wrap(AttemptMessage(proto::LayerVector{})),
+      wrap(AttemptMessage(proto::KingLayer{})),
+      wrap(AttemptMessage(proto::Echo{})),
+      wrap(AttemptMessage(proto::FetchLayer{1, 2})),
+      wrap(AttemptMessage(proto::LayerValues{1, 2, Bytes(32, 1)})),
+      wrap(AttemptMessage(share)),
+      wrap(AttemptMessage(proto::VerifyOpening{})),
+      wrap(node::key_ceremony::Message(node::key_ceremony::Announce{key})),
+      wrap(node::key_ceremony::Message(node::key_ceremony::Contribute{{{}, {}}, {1, 2}})),
+      wrap(node::key_ceremony::Message(node::key_ceremony::Fetch{{proto::PartyId{1}, {}}, key})),
+      wrap(node::key_ceremony::Message(
+          node::key_ceremony::Forward{proto::PartyId{1}, {{}}, {1, 2}})),
+      wrap(node::FetchFile{}),
+      wrap(node::FileBytes{{}, {1, 2}})};
 }
 
 // --- Documents. ---

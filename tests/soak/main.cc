@@ -110,9 +110,14 @@ int Dial(const std::string& address) {
   return -1;
 }
 
+// Less than an address may have at the interface: the honest client shares it. More than strangers
+// may have at the members' port.
+constexpr std::size_t kHostileClients = 100;
+constexpr std::size_t kHostileStrangers = 400;
+
 // Clients that say half a word and wait, ask for much and do not read, or send nonsense.
-void PlayHostileClients(const std::string& address, const std::atomic<bool>& stop) {
-  constexpr std::size_t kConnections = 100;
+void PlayHostileClients(const std::string& address, std::size_t connections,
+                        const std::atomic<bool>& stop) {
   const std::string beginnings[] = {
       "POST / HTTP/1.1\r\nHost: x\r\nContent-Le", "GET /blocks/1 HTTP/1.1\r\nHost: x\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n[[[[", "\x16\x03\x01 nonsense",
@@ -124,7 +129,7 @@ void PlayHostileClients(const std::string& address, const std::atomic<bool>& sto
       (void)!::send(file, text.data(), text.size(), MSG_NOSIGNAL);
       open.push_back(file);
     }
-    if (open.size() > kConnections) {
+    if (open.size() > connections) {
       ::close(open.front());
       open.erase(open.begin());
     }
@@ -173,7 +178,9 @@ Result<> Soak(const std::string& directory, unsigned minutes, double rate) {
   const std::string& first = genesis->validators[0].rpc_address;
   node::Sender sender(first, node::Transactions(proto::ChainId(*genesis), 512, {}), rate);
   std::thread honest_client([&] { sender.Run(stop); });
-  std::thread hostile_clients([&] { PlayHostileClients(first, stop); });
+  std::thread hostile_clients([&] { PlayHostileClients(first, kHostileClients, stop); });
+  std::thread hostile_strangers(
+      [&] { PlayHostileClients(genesis->validators[0].peer_address, kHostileStrangers, stop); });
   std::vector<std::vector<double>> resident(kHonest);
   Result<> outcome;
   std::uint64_t height = 0;
@@ -203,6 +210,7 @@ Result<> Soak(const std::string& directory, unsigned minutes, double rate) {
   stop = true;
   honest_client.join();
   hostile_clients.join();
+  hostile_strangers.join();
   for (std::size_t i = 0; i < kHonest; ++i) {
     const auto quarter =
         static_cast<std::ptrdiff_t>(std::max<std::size_t>(resident[i].size() / 4, 1));
