@@ -19,15 +19,12 @@ std::uint64_t Below(std::uint64_t index) {
 
 void Finality::Restore(std::uint64_t executed_index, std::uint64_t commit_index) {
   signed_index_ = executed_index;
-  for (std::uint64_t index = Below(executed_index) + 1; index <= commit_index + kBlockVotesAheadMax;
-       ++index) {
-    for (std::uint16_t i = 0; i < config_.committee.size(); ++i) {
-      const auto party = static_cast<PartyId>(i);
-      const auto vote = store_.FindBlockVote(index, party);
-      if (!vote) continue;
-      if (party == config_.self) unsent_.insert(index);
-      Count(party, *vote);
+  for (const auto& [party, vote] : store_.FindBlockVotes()) {
+    if (vote.index <= Below(executed_index) || vote.index > commit_index + kBlockVotesAheadMax) {
+      continue;
     }
+    if (party == config_.self) unsent_.insert(vote.index);
+    Count(party, vote);
   }
   std::erase_if(unsent_, [&](std::uint64_t index) {
     return index + kBlockVotesResentMax <= executed_index && done_.count(index);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/check.h"
 #include "proto/wire/fields.h"
 
 namespace consensus {
@@ -216,6 +217,29 @@ std::optional<BlockVote> Store::FindBlockVote(std::uint64_t index, PartyId party
   const auto record = Find<BlockVoteRecord>(Key('f', index, party));
   if (!record) return std::nullopt;
   return BlockVote{index, record->block, record->signature};
+}
+
+std::vector<std::pair<PartyId, BlockVote>> Store::FindBlockVotes() {
+  CHECK(writes_.empty());
+  std::vector<std::pair<PartyId, BlockVote>> votes;
+  for (const auto& [key, value] : archive_.List(Key('f'))) {
+    const auto number = [&key = key](std::size_t first, std::size_t last) {
+      std::uint64_t made = 0;
+      for (std::size_t i = first; i < last; ++i) made = made << 8 | key[i];
+      return made;
+    };
+    const bool whole = key.size() == Key('f', 0, PartyId{}).size();
+    const std::uint64_t party = whole ? number(9, 11) : committee_.size();
+    if (party >= committee_.size()) {
+      damage_ = "there is a block vote of nobody";
+      continue;
+    }
+    const auto record = Sound(proto::DecodeFields<BlockVoteRecord>(value, "record of consensus"));
+    if (!record) continue;
+    votes.emplace_back(static_cast<PartyId>(party),
+                       BlockVote{number(1, 9), record->block, record->signature});
+  }
+  return votes;
 }
 
 void Store::Put(PartyId party, const BlockVote& vote) {

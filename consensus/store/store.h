@@ -24,6 +24,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "consensus/config.h"
@@ -37,6 +38,8 @@ class Archive {
  public:
   virtual ~Archive() = default;
   virtual std::optional<proto::Bytes> Get(proto::ByteSpan key) const = 0;
+  // All records whose keys begin so, ascending.
+  virtual std::vector<std::pair<proto::Bytes, proto::Bytes>> List(proto::ByteSpan prefix) const = 0;
 };
 
 class Store {
@@ -76,6 +79,8 @@ class Store {
   void DeleteCommit(std::uint64_t index);
 
   std::optional<BlockVote> FindBlockVote(std::uint64_t index, proto::PartyId party);
+  // All that are kept, by index and party; at the beginning, before anything is written.
+  std::vector<std::pair<proto::PartyId, BlockVote>> FindBlockVotes();
   void Put(proto::PartyId party, const BlockVote& vote);
   void DeleteBlockVote(std::uint64_t index, proto::PartyId party);
 

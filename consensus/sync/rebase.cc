@@ -16,14 +16,8 @@ proto::Result<std::vector<Write>> Rebase(const Config& config, const Archive& ar
   if (store.damage()) return proto::Fail(proto::ErrorCode::kCorrupt, *store.damage());
   CHECK(base.index > state.commit_index && base.round > state.last_leader_round);
   // Votes on blocks that nobody waits for any more.
-  const std::uint64_t votes_first =
-      state.commit_index > kBlockVotesBehindMax ? state.commit_index - kBlockVotesBehindMax : 0;
-  const std::uint64_t votes_last = std::min(state.commit_index + kBlockVotesAheadMax, base.index);
-  for (std::uint64_t index = votes_first; index <= votes_last; ++index) {
-    for (std::uint16_t i = 0; i < config.committee.size(); ++i) {
-      const auto party = static_cast<proto::PartyId>(i);
-      if (store.FindBlockVote(index, party)) store.DeleteBlockVote(index, party);
-    }
+  for (const auto& [party, vote] : store.FindBlockVotes()) {
+    if (vote.index <= base.index) store.DeleteBlockVote(vote.index, party);
   }
   state.last_leader_round = base.round;
   state.commit_index = base.index;

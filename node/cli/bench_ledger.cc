@@ -15,6 +15,7 @@
 #include "node/cli/commands.h"
 #include "node/cli/load.h"
 #include "node/cli/localnet.h"
+#include "node/cli/network_files.h"
 #include "node/cli/process.h"
 #include "node/loop/config.h"
 #include "node/loop/files.h"
@@ -46,6 +47,7 @@ struct Options {
   std::uint32_t link_delay_ms = 0;
   std::uint32_t header_delay_ms = Config().header_delay_ms;
   std::string directory;
+  std::string running;  // The folder of a network that runs already.
   bool print_json = false;
 };
 
@@ -117,15 +119,27 @@ double Rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-// Starts the network, and takes it away again however the measurement ends.
+// Starts the network, and takes it away again however the measurement ends; or one that runs.
 class Network {
  public:
   explicit Network(const Options& options) : options_(options) {}
   ~Network() {
-    if (genesis_.validators.empty()) return;
+    if (genesis_.validators.empty() || !options_.running.empty()) return;
     (void)StopNetwork(options_.directory, genesis_);
     std::error_code ignored;
     std::filesystem::remove_all(options_.directory, ignored);
+  }
+
+  Result<> Join() {
+    auto genesis = ReadGenesis(options_.running + "/genesis.json");
+    if (!genesis) return tl::unexpected(genesis.error());
+    if (genesis->validators.size() != options_.validators) {
+      return Fail(ErrorCode::kInvalidArgument, "the network has " +
+                                                   std::to_string(genesis->validators.size()) +
+                                                   " validators: say so with --n");
+    }
+    genesis_ = std::move(*genesis);
+    return {};
   }
 
   Result<> Start() {
@@ -166,7 +180,9 @@ class Network {
   }
 
   std::size_t Senders() const { return options_.validators - options_.down; }
-  std::string Home(std::size_t i) const { return HomeOf(options_.directory, i); }
+  std::string Home(std::size_t i) const {
+    return HomeOf(options_.running.empty() ? options_.directory : options_.running, i);
+  }
   const std::string& Address(std::size_t i) const { return genesis_.validators[i].rpc_address; }
   const proto::Genesis& genesis() const { return genesis_; }
   std::vector<proto::SecretKey> TakeAccounts(std::size_t sender) {
@@ -200,26 +216,32 @@ json Costs(const std::vector<Reading>& before, const std::vector<Reading>& after
     cpu += after[i].cpu_seconds - before[i].cpu_seconds;
   }
   cpu /= static_cast<double>(before.size());
+  const bool is_known = cpu > 0;  // Not of processes that something else has started.
   const double rounds = std::max(sum("own_round"), 1.0);
   const double commits = std::max(sum("commits_total"), 1.0);
   const double executed = std::max(transactions, 1.0);
-  return {{"cpu_seconds", Rounded(cpu)},
-          {"cpu_share_of_a_core", Rounded(cpu / seconds)},
-          {"cpu_us_per_transaction", Rounded(cpu * 1e6 / executed)},
-          {"rounds", rounds},
-          {"rounds_per_second", Rounded(rounds / seconds)},
-          {"cpu_ms_per_round", Rounded(cpu * 1e3 / rounds)},
-          {"commits", commits},
-          {"syncs_per_commit", Rounded(sum("store_syncs_total") / commits)},
-          {"syncs_per_round", Rounded(sum("store_syncs_total") / rounds)},
-          {"disk_bytes_per_commit", std::round(sum("store_written_bytes_total") / commits)},
-          {"disk_bytes_per_transaction", std::round(sum("store_written_bytes_total") / executed)},
-          {"net_bytes_sent_per_commit", std::round(sum("peer_sent_bytes_total") / commits)},
-          {"net_bytes_sent_per_transaction", std::round(sum("peer_sent_bytes_total") / executed)},
-          {"messages_per_round", Rounded(sum("messages_sent_total") / rounds)},
-          {"signature_checks_per_round", Rounded(sum("signature_checks_total") / rounds)},
-          {"share_checks_per_round", Rounded(sum("share_checks_total") / rounds)},
-          {"transactions_checked_before_execution", sum("checks_saved_total")}};
+  json costs = {
+      {"cpu_seconds", Rounded(cpu)},
+      {"cpu_share_of_a_core", Rounded(cpu / seconds)},
+      {"cpu_us_per_transaction", Rounded(cpu * 1e6 / executed)},
+      {"rounds", rounds},
+      {"rounds_per_second", Rounded(rounds / seconds)},
+      {"cpu_ms_per_round", Rounded(cpu * 1e3 / rounds)},
+      {"commits", commits},
+      {"syncs_per_commit", Rounded(sum("store_syncs_total") / commits)},
+      {"syncs_per_round", Rounded(sum("store_syncs_total") / rounds)},
+      {"disk_bytes_per_commit", std::round(sum("store_written_bytes_total") / commits)},
+      {"disk_bytes_per_transaction", std::round(sum("store_written_bytes_total") / executed)},
+      {"net_bytes_sent_per_commit", std::round(sum("peer_sent_bytes_total") / commits)},
+      {"net_bytes_sent_per_transaction", std::round(sum("peer_sent_bytes_total") / executed)},
+      {"messages_per_round", Rounded(sum("messages_sent_total") / rounds)},
+      {"signature_checks_per_round", Rounded(sum("signature_checks_total") / rounds)},
+      {"share_checks_per_round", Rounded(sum("share_checks_total") / rounds)},
+      {"transactions_checked_before_execution", sum("checks_saved_total")}};
+  for (auto& [name, figure] : costs.items()) {
+    if (!is_known && name.starts_with("cpu_")) figure = nullptr;
+  }
+  return costs;
 }
 
 Result<> Bench(const Options& options) {
@@ -229,8 +251,12 @@ Result<> Bench(const Options& options) {
                 "of " + std::to_string(options.validators) + " validators at most " +
                     std::to_string(committee.max_faulty()) + " may be down");
   }
+  if (!options.running.empty() && options.is_signed) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--network: nobody pays for signed transactions there; say --signed off");
+  }
   Network network(options);
-  if (auto started = network.Start(); !started) return started;
+  if (auto up = options.running.empty() ? network.Start() : network.Join(); !up) return up;
   SayProgress("network is up; warming up");
 
   std::atomic<bool> stop = false;
@@ -339,6 +365,8 @@ void AddLedgerBench(CLI::App& bench, Command& run) {
   command->add_option("--header-delay-ms", options->header_delay_ms, "Pacing of the headers")
       ->capture_default_str();
   command->add_option("--dir", options->directory, "Where the network lives; removed afterwards");
+  command->add_option("--network", options->running,
+                      "Folder of a network of opaque transactions that runs: load it instead");
   command->add_flag("--json", options->print_json, "One JSON object (the default)");
   command->callback([&run, options] {
     run = [options] {

@@ -1,8 +1,11 @@
 // Where the ledger machine keeps things in its store, and the part that is one epoch's consensus.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "consensus/store/store.h"
 #include "node/loop/ledger_machine.h"
@@ -46,6 +49,17 @@ class LedgerMachine::Disk final : public consensus::Archive {
       return std::nullopt;
     }
     return std::move(*value);
+  }
+  std::vector<std::pair<proto::Bytes, proto::Bytes>> List(proto::ByteSpan prefix) const override {
+    auto entries = store_.Scan(KeyOf(prefix), {}, std::numeric_limits<std::size_t>::max());
+    if (!entries) {
+      failure_ = entries.error().message;
+      return {};
+    }
+    for (auto& [key, value] : *entries) {
+      key.erase(key.begin(), key.begin() + static_cast<std::ptrdiff_t>(prefix_.size()));
+    }
+    return std::move(*entries);
   }
   // A failed read looks like an absent key; nothing may leave after one.
   const std::string& failure() const { return failure_; }

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Private questions to four validators whose links delay every packet: root and Linux needed.
+"""Four validators whose links delay every packet: root and Linux needed.
 
-    tests/bench/slow_links.py WAXSEAL [DELAY_MS ...]
+    tests/bench/slow_links.py WAXSEAL [DELAY_MS ...]            private questions
+    tests/bench/slow_links.py WAXSEAL --ledger [DELAY_MS ...]   the ledger under a light load
 
 Each validator runs in a network namespace of its own, with one TUN interface; this process is the
 only way between them and hands every packet on DELAY_MS after it came (the kernel's netem does the
 same where it is built in). For each delay, 0 and 50 without arguments: a new network, the shipped
 model, a few questions; printed are the rounds and seconds of the online phase as the validators
 tell them ("effort" of a request, the median of the questions, the slowest member), and the forecast:
-the seconds without delay and a delay for each round.
+the seconds without delay and a delay for each round. With --ledger: from when a transaction was due
+to its execution at one validator, as one reads it there, beside the simulator's figure for the
+commit rule (`waxseal sim ledger --latency-ms`); the client's own links do not delay.
 """
 
 import collections
+import contextlib
 import fcntl
 import json
 import os
@@ -41,11 +45,12 @@ def run(*words, **options):
 
 
 class Links:
-    """Namespaces 0 .. count - 1 and the delay between any two of them."""
+    """Namespaces 0 .. count - 1 and the delay between any two of them, but for `near`."""
 
-    def __init__(self, count, delay_s):
+    def __init__(self, count, delay_s, near=None):
         self.names = [f"slow{os.getpid()}-{i}" for i in range(count)]
         self.delay_s = delay_s
+        self.near = near
         self.tuns = []
         self.stopping = False
         for i, name in enumerate(self.names):
@@ -66,6 +71,15 @@ class Links:
         for tun in self.tuns:
             ready.register(tun, selectors.EVENT_READ)
         waiting = collections.deque()  # All wait equally long: in order of time.
+
+        def hand_on(packet):
+            to = packet[19] - 1
+            if packet[16:19] == bytes((10, 77, 0)) and to < len(self.tuns):
+                try:
+                    os.write(self.tuns[to], packet)
+                except OSError:
+                    pass  # As a full queue of a router.
+
         while not self.stopping:
             wait = max(0, waiting[0][0] - time.monotonic()) if waiting else 0.1
             for key, _ in ready.select(wait):
@@ -74,16 +88,14 @@ class Links:
                         packet = os.read(key.fd, MTU + 100)
                     except BlockingIOError:
                         break
-                    if packet[0] >> 4 == 4:
+                    if packet[0] >> 4 != 4:
+                        continue
+                    if self.near in (packet[15] - 1, packet[19] - 1):
+                        hand_on(packet)
+                    else:
                         waiting.append((time.monotonic() + self.delay_s, packet))
             while waiting and waiting[0][0] <= time.monotonic():
-                packet = waiting.popleft()[1]
-                to = packet[19] - 1
-                if packet[16:19] == bytes((10, 77, 0)) and to < len(self.tuns):
-                    try:
-                        os.write(self.tuns[to], packet)
-                    except OSError:
-                        pass  # As a full queue of a router.
+                hand_on(waiting.popleft()[1])
 
     def inside(self, i, *words, **options):
         return run("ip", "netns", "exec", self.names[i], *words, **options)
@@ -100,21 +112,43 @@ class Links:
             run("ip", "netns", "del", name)
 
 
-def measure(waxseal, delay_ms):
-    links = Links(VALIDATORS + 1, delay_ms / 1000)
+@contextlib.contextmanager
+def network(waxseal, delay_ms, spec, near=None):
+    """The links, the network's folder and the client's namespace."""
+    links = Links(VALIDATORS + 1, delay_ms / 1000, near)
     directory = tempfile.mkdtemp(prefix="slow-links-")
     client = VALIDATORS
     nodes = []
     try:
         links.inside(client, waxseal, "localnet", "create", "--dir", directory, "--hosts",
                      ",".join(address(i) for i in range(VALIDATORS)), "--listen", "0.0.0.0",
-                     "--base-port", "30000", "--spec", ROOT + "/chain-spec/devnet.json")
+                     "--base-port", "30000", "--spec", f"{ROOT}/chain-spec/{spec}")
         homes = sorted(name for name in os.listdir(directory) if name.startswith("node"))
         for i, home in enumerate(homes):
             with open(f"{directory}/{home}/log", "w") as log:
                 nodes.append(links.start(i, waxseal, "start", "--home", f"{directory}/{home}",
                                          stdout=log, stderr=log))
         time.sleep(3)
+        yield links, directory, client
+    finally:
+        for node in nodes:
+            node.terminate()
+        for node in nodes:
+            node.wait()
+        links.close()
+        shutil.rmtree(directory)
+
+
+def measure_ledger(waxseal, delay_ms):
+    with network(waxseal, delay_ms, "bench.json", near=VALIDATORS) as (links, directory, client):
+        answer = json.loads(links.inside(
+            client, waxseal, "bench", "ledger", "--network", directory, "--signed", "off", "--rate",
+            "200", "--seconds", "20", "--json", stderr=subprocess.DEVNULL))
+    return answer["executed"], answer["missed_per_second"]
+
+
+def measure(waxseal, delay_ms):
+    with network(waxseal, delay_ms, "devnet.json") as (links, directory, client):
         links.inside(client, waxseal, "model", "register", ROOT + "/tests/models/sentiment", "--dir",
                      directory, "--name", "sentiment", "--tokens", "16", "--pool", "2")
         seconds, rounds, answered = [], 0, []
@@ -136,18 +170,20 @@ def measure(waxseal, delay_ms):
             seconds.append(max(effort["seconds"] for effort in efforts))
             rounds = max(effort["rounds"] for effort in efforts)
         return statistics.median(seconds), rounds, statistics.median(answered)
-    finally:
-        for node in nodes:
-            node.terminate()
-        for node in nodes:
-            node.wait()
-        links.close()
-        shutil.rmtree(directory)
 
 
 def main():
     waxseal = os.path.abspath(sys.argv[1])
-    delays = [float(word) for word in sys.argv[2:]] or [0.0, 50.0]
+    words = sys.argv[2:]
+    ledger = "--ledger" in words
+    delays = [float(word) for word in words if word != "--ledger"] or [0.0, 50.0]
+    for delay_ms in delays if ledger else []:
+        executed, missed = measure_ledger(waxseal, delay_ms)
+        print(f"{delay_ms:g} ms: executed after {executed['mean_ms']} ms in the mean, p50 "
+              f"{executed['p50_ms']}, p99 {executed['p99_ms']}; {executed['count']} transactions, "
+              f"{missed} a second missed", flush=True)
+    if ledger:
+        return
     base = None
     for delay_ms in delays:
         seconds, rounds, answered = measure(waxseal, delay_ms)

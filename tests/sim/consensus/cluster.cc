@@ -50,6 +50,9 @@ bool Cluster::Run() {
     action();
     if (!oracle_->failure().empty()) Fail(oracle_->failure());
   }
+  if (commits_under_faults_ < options_.commits_under_faults_min) {
+    Fail("only " + std::to_string(commits_under_faults_) + " commits while the faults lasted");
+  }
   if (failure_.empty() && !options_.too_many_twins) {
     oracle_->CheckDefinition();
     if (!oracle_->failure().empty()) Fail(oracle_->failure());
@@ -139,7 +142,7 @@ void Cluster::Submit(std::size_t i, std::uint32_t number) {
   // Acknowledged only if the node lives: the step's writes are durable then.
   if (!Lives(i, life) || !node.honest) return;
   arrived_.try_emplace(transaction, now_);
-  acknowledged_.insert(std::move(transaction));
+  if (!options_.slow_for_ever || !IsSlow(i)) acknowledged_.insert(std::move(transaction));
 }
 
 // 0: none. Otherwise where in this step the validator crashes.
@@ -296,8 +299,9 @@ bool Cluster::Converged() const {
   const auto& blocks = oracle_->blocks();
   if (!quiet() || blocks.size() < options_.commits_min) return false;
   if (options_.too_many_twins) return halted_ > 0;
-  for (const auto& node : nodes_) {
-    if (!node.honest) continue;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    if (!node.honest || (options_.slow_for_ever && IsSlow(i))) continue;
     if (!node.core || node.blocks.size() + 1 < blocks.size()) return false;
     // Every block is final in the end; the newest may still be on their way.
     if (node.finalized.size() + 4 < blocks.size()) return false;

@@ -142,6 +142,7 @@ class Cluster {
   }
   bool Chance(std::uint32_t percent) { return random_() % 100 < percent; }
   bool quiet() const { return now_ >= options_.quiet_after; }
+  bool IsSlow(std::size_t i) const { return Index(nodes_[i].party) < options_.slow; }
   bool IsHonest(PartyId party) const {
     return Index(party) < options_.n - options_.silent - options_.twins;
   }

@@ -5,6 +5,7 @@
 // being written is torn, and recovery drops it with all after it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -54,6 +55,17 @@ class Disk : public consensus::Archive {
     return Find(proto::Bytes(key.begin(), key.end()));
   }
 
+  std::vector<std::pair<proto::Bytes, proto::Bytes>> List(proto::ByteSpan prefix) const override {
+    std::vector<std::pair<proto::Bytes, proto::Bytes>> found;
+    for (auto it = now_.lower_bound(proto::Bytes(prefix.begin(), prefix.end()));
+         it != now_.end() && it->first.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), it->first.begin());
+         ++it) {
+      found.push_back(*it);
+    }
+    return found;
+  }
+
   // What a power failure now would leave at least.
   class Durable : public consensus::Archive {
    public:
@@ -61,6 +73,12 @@ class Disk : public consensus::Archive {
     std::optional<proto::Bytes> Get(proto::ByteSpan key) const override {
       const auto it = disk_.before_.find(proto::Bytes(key.begin(), key.end()));
       return it == disk_.before_.end() ? disk_.Get(key) : it->second;
+    }
+    std::vector<std::pair<proto::Bytes, proto::Bytes>> List(proto::ByteSpan prefix) const override {
+      Disk left;
+      left.now_ = disk_.now_;
+      for (const auto& [key, value] : disk_.before_) left.Set(key, value);
+      return left.List(prefix);
     }
 
    private:

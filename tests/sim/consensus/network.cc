@@ -166,17 +166,17 @@ void Cluster::Send(Packet packet) {
     return;
   }
   std::uint64_t delay = Delay(packet);
-  if (!quiet() && packet.from != packet.to) {
-    const bool slow =
-        std::min(Index(nodes_[packet.from].party), Index(nodes_[packet.to].party)) < options_.slow;
-    if (slow) {
-      delay *= options_.slow_factor;
-      ++faults_["messages slowed"];
-    }
+  const bool slow = packet.from != packet.to && (IsSlow(packet.from) || IsSlow(packet.to)) &&
+                    (!quiet() || options_.slow_for_ever);
+  if (slow) {
+    delay *= options_.slow_factor;
+    ++faults_["messages slowed"];
   }
   // When the faults stop, what was slowed down is there as soon as anything else.
   const std::uint64_t quick = std::max(options_.delay_max, 10 * options_.delay_mean);
-  delay = std::min(delay, std::max(now_, options_.quiet_after) + quick - now_);
+  if (!slow || !options_.slow_for_ever) {
+    delay = std::min(delay, std::max(now_, options_.quiet_after) + quick - now_);
+  }
   Schedule(delay, [this, packet = std::move(packet)] { Deliver(packet); });
 }
 

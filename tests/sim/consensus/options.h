@@ -42,6 +42,7 @@ struct ClusterOptions {
       {};                  // Of the first partitions, a bit a validator; then by chance.
   std::uint16_t slow = 0;  // The first parties' messages take slow_factor times as long.
   std::uint32_t slow_factor = 1;
+  bool slow_for_ever = false;  // Also when all other faults stop; they need not keep up then.
   Starver starver = Starver::kNone;
 
   // Validators.
@@ -55,6 +56,7 @@ struct ClusterOptions {
   std::uint64_t quiet_after = 500;  // Then all faults stop.
   std::uint64_t time_max = 20'000;  // All must have converged by then.
   std::uint64_t commits_min = 4;
+  std::uint64_t commits_under_faults_min = 0;
 };
 
 // Faults by kind.

@@ -129,6 +129,9 @@ ClusterOptions Slow(std::mt19937_64& random) {
   options.crashes = 0;
   options.link_breaks = 0;
   options.quiet_after = 900;
+  // The others go on meanwhile: some forty rounds, of which every third wave commits.
+  options.commits_under_faults_min = 5;
+  options.slow_for_ever = dice.UpTo(1) != 0;
   return options;
 }
 
@@ -171,7 +174,8 @@ const std::vector<Scenario>& Scenarios() {
       {"starver", "a scheduler that keeps the leaders' vertices back", 10, Starved},
       {"twins", "up to f validators run twice with the same keys", 14, Twinned},
       {"crash", "a crash at a durable write, unsynced and torn writes lost", 16, CrashedAtSync},
-      {"slow", "up to f validators up to a thousand times slower", 6, Slow},
+      {"slow", "up to f validators up to a thousand times slower, for a while or for ever", 6,
+       Slow},
       {"tiny-gc", "a depth of 4 to 8 rounds and heavy reordering", 8, TinyGc},
       {"away", "one validator away for hundreds of rounds", 2, Away},
   };
