@@ -15,9 +15,11 @@ Clients::Client& Clients::Find(const std::string& name, Time now) {
   const auto known = clients_.find(name);
   if (known != clients_.end()) return known->second;
   if (clients_.size() >= kClientsMax) {
-    std::erase_if(clients_, [](const auto& entry) { return entry.second.connections == 0; });
+    std::erase_if(clients_, [](const auto& entry) {
+      return entry.second.connections == 0 && entry.second.unread == 0;
+    });
   }
-  return clients_.emplace(name, Client{0, limits_.burst, now}).first->second;
+  return clients_.emplace(name, Client{0, 0, limits_.burst, now}).first->second;
 }
 
 bool Clients::Enter(const std::string& name, Time now) {
@@ -45,6 +47,27 @@ bool Clients::MayAsk(const std::string& name, Time now) {
   if (client.tokens < 1) return false;
   client.tokens -= 1;
   return true;
+}
+
+bool Clients::Hold(const std::string& name, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto client = clients_.find(name);
+  const std::size_t unread = client == clients_.end() ? 0 : client->second.unread;
+  if (client == clients_.end() || unread + bytes > limits_.unread_bytes_max ||
+      unread_ + bytes > limits_.all_unread_bytes_max) {
+    return false;
+  }
+  client->second.unread += bytes;
+  unread_ += bytes;
+  return true;
+}
+
+void Clients::GiveBack(const std::string& name, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto client = clients_.find(name);
+  CHECK(client != clients_.end() && client->second.unread >= bytes);
+  client->second.unread -= bytes;
+  unread_ -= bytes;
 }
 
 std::size_t Clients::size() const {

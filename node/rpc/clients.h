@@ -1,4 +1,5 @@
-// Who asks, and how much each may: connections at a time, and requests a second.
+// Who asks, and how much each may: connections at a time, requests a second, and answers that it
+// has not read yet.
 //
 // A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
 // Requests are paid from a bucket that fills at a steady rate. Thread-safe.
@@ -12,13 +13,17 @@
 
 namespace node {
 
-// Clients remembered at a time. Beyond it those without a connection are forgotten.
+// Clients remembered at a time. Beyond it those without a connection, who have read all, are
+// forgotten.
 inline constexpr std::size_t kClientsMax = 65'536;
 
 struct ClientLimits {
   std::size_t connections_max = 128;
   double requests_per_second = 2000;
   double burst = 4000;  // What an idle client may ask at once.
+  // Answers till they are written, of one client and of all.
+  std::size_t unread_bytes_max = std::size_t{64} << 20;
+  std::size_t all_unread_bytes_max = std::size_t{256} << 20;
 };
 
 class Clients {
@@ -35,12 +40,17 @@ class Clients {
   void Leave(const std::string& client);
   // False: the client asks too often.
   bool MayAsk(const std::string& client, Time now);
+  // False: the client, or all together, have too much to read already. Each true is to be followed
+  // by a GiveBack.
+  bool Hold(const std::string& client, std::size_t bytes);
+  void GiveBack(const std::string& client, std::size_t bytes);
 
   std::size_t size() const;
 
  private:
   struct Client {
     std::size_t connections = 0;
+    std::size_t unread = 0;
     double tokens = 0;
     Time filled;
   };
@@ -50,6 +60,7 @@ class Clients {
   const ClientLimits limits_;
   mutable std::mutex mutex_;
   std::map<std::string, Client> clients_;
+  std::size_t unread_ = 0;  // Of all.
 };
 
 }  // namespace node

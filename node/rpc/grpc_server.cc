@@ -146,6 +146,28 @@ const std::string& GrpcServer::State::ClientOf(const Adopted& guest) {
   return guest.client();
 }
 
+// The end of a call: tells when its answer has left, and its client's room for it is free again.
+class GrpcServer::Reply final : public grpc::ServerUnaryReactor {
+ public:
+  explicit Reply(RpcShared& shared) : shared_(shared) {}
+
+  bool Hold(const std::string& client, std::size_t bytes) {
+    if (!shared_.clients.Hold(client, bytes)) return false;
+    client_ = client;
+    held_ = bytes;
+    return true;
+  }
+  void OnDone() override {
+    if (held_ > 0) shared_.clients.GiveBack(client_, held_);
+    delete this;
+  }
+
+ private:
+  RpcShared& shared_;
+  std::string client_;
+  std::size_t held_ = 0;
+};
+
 // Made from the method table: generated code would need each method written once more.
 class GrpcServer::Service final : public grpc::Service {
  public:
@@ -177,14 +199,14 @@ class GrpcServer::Service final : public grpc::Service {
   grpc::ServerUnaryReactor* Answer(const MethodSpec& spec, const Message& form,
                                    grpc::CallbackServerContext& context,
                                    const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
-    grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
+    Reply* const reactor = new Reply(shared_);  // Deletes itself.
     if (const auto admitted = state_.Admit(shared_, context.peer()); !admitted.ok()) {
       reactor->Finish(admitted);
     } else {
       asio::post(*shared_.pool, [this, &spec, &form, &context, &request, &response, reactor] {
         grpc::Status status;
         try {
-          status = Run(spec, form, context, request, response);
+          status = Run(spec, form, context, request, response, *reactor);
         } catch (const std::exception&) {  // Out of memory, above all.
           status = {grpc::StatusCode::UNAVAILABLE,
                     "The node could not answer this; its log may tell more."};
@@ -197,7 +219,7 @@ class GrpcServer::Service final : public grpc::Service {
 
   grpc::Status Run(const MethodSpec& spec, const Message& form,
                    const grpc::CallbackServerContext& context, const grpc::ByteBuffer& request,
-                   grpc::ByteBuffer& response) {
+                   grpc::ByteBuffer& response, Reply& reply) {
     if (shared_.stopping || context.IsCancelled()) return grpc::Status::CANCELLED;
     const std::unique_ptr<Message> call(form.New());
     grpc::ByteBuffer bytes(request);
@@ -212,7 +234,11 @@ class GrpcServer::Service final : public grpc::Service {
     google::protobuf::Value value;
     ToValue(*answer, value);
     bool own = false;
-    return grpc::GenericSerialize<grpc::ProtoBufferWriter, Message>(value, &response, &own);
+    auto status = grpc::GenericSerialize<grpc::ProtoBufferWriter, Message>(value, &response, &own);
+    const auto client = state_.ClientOf(context.peer());
+    if (!status.ok() || (client && reply.Hold(*client, response.Length()))) return status;
+    response.Clear();
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, kTooMuchUnread};
   }
 
   RpcShared& shared_;

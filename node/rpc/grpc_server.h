@@ -41,6 +41,7 @@ class GrpcServer {
   class Service;
   class Health;
   class Adopted;
+  class Reply;
   struct State;
 
   void Sweep();

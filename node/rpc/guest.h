@@ -24,6 +24,9 @@ inline std::string AsksTooOften(const RpcLimits& limits) {
          " requests a second for each address; put many transactions in one body.";
 }
 
+inline constexpr char kTooMuchUnread[] =
+    "Too many answers are not read yet: read yours, and ask again.";
+
 struct RpcShared {
   RpcShared(RpcHandlers what, const RpcLimits& bounds)
       : handlers(std::move(what)), limits(bounds), clients(bounds.client) {}

@@ -39,6 +39,8 @@ constexpr std::chrono::milliseconds kLingerMsMax{2000};
 // How HTTP/2 begins, as far as it takes to tell it from HTTP/1.1.
 constexpr std::string_view kGreeting = "PRI ";
 
+// Answers up to here are not counted against what a client may leave unread.
+constexpr std::size_t kSmallAnswer = std::size_t{64} << 10;
 constexpr char kJson[] = "application/json";
 constexpr char kBlocks[] = "/blocks/";
 constexpr char kText[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -153,6 +155,7 @@ class RpcServer::Session final : public Guest, public std::enable_shared_from_th
   std::optional<Parser> parser_;  // A fresh one for each request.
   std::optional<Response> response_;
   std::size_t reserved_ = 0;
+  std::size_t held_ = 0;  // Of the answer, till it is written.
   bool keep_alive_ = false;
   bool closed_ = false;
 };
@@ -322,6 +325,15 @@ void RpcServer::Session::ComputePage(std::function<HttpPage()> work) {
 
 void RpcServer::Session::Answer(http::status status, const char* type, std::string body) {
   if (closed_) return;
+  if (body.size() > kSmallAnswer) {
+    if (server_.clients.Hold(seat_.client(), body.size())) {
+      held_ = body.size();
+    } else {
+      status = http::status::service_unavailable;
+      type = kJson;
+      body = ErrorBody(kTooMuchUnread);
+    }
+  }
   response_.emplace(status, 11);
   response_->keep_alive(keep_alive_);
   if (status != http::status::no_content) response_->set(http::field::content_type, type);
@@ -376,6 +388,7 @@ bool RpcServer::Session::Reserve(std::size_t bytes) {
 void RpcServer::Session::Release() {
   server_.bodies_bytes -= reserved_;
   reserved_ = 0;
+  if (held_ > 0) server_.clients.GiveBack(seat_.client(), std::exchange(held_, 0));
 }
 
 proto::Result<> RpcServer::Server::Start() {

@@ -129,7 +129,10 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
         subscriptions_(shared) {
     shared_.websockets += 1;
   }
-  ~WebSocket() override { shared_.websockets -= 1; }
+  ~WebSocket() override {
+    shared_.websockets -= 1;
+    Release();
+  }
 
   void Accept(const http::request<http::string_body>& request) {
     beast::get_lowest_layer(stream_).expires_never();
@@ -213,8 +216,14 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
     if (closed_) return;
     if (failed) return Cut();
     dirty_ |= more;
-    out_ = std::move(out);
-    if (!out_.empty()) {
+    std::size_t bytes = 0;
+    for (const std::string& text : out) bytes += text.size();
+    if (bytes > 0) {
+      if (!shared_.clients.Hold(seat_.client(), bytes)) {
+        return Close(websocket::close_code::try_again_later, kTooMuchUnread);
+      }
+      held_ = bytes;
+      out_ = std::move(out);
       Write();
       return;
     }
@@ -238,7 +247,12 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
                         });
   }
 
+  void Release() {
+    if (held_ > 0) shared_.clients.GiveBack(seat_.client(), std::exchange(held_, 0));
+  }
+
   void OnWritten() {
+    Release();
     if (std::exchange(answers_, false)) Read();
     Work();
   }
@@ -253,6 +267,7 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
   Subscriptions subscriptions_;         // The job's, while there is one.
   std::optional<std::string> message_;  // Read, and not yet at work.
   std::deque<std::string> out_;
+  std::size_t held_ = 0;  // Of out_, till it is written.
   bool busy_ = false;
   bool dirty_ = false;
   bool answers_ = false;  // What is under way answers a message: the next may be read then.

@@ -41,7 +41,8 @@ TEST_P(Replay, Returns) {
   SCOPED_TRACE("seed " + std::to_string(kSeed));
   std::mt19937 random(kSeed);
   // Machines and sockets take milliseconds an input.
-  const bool slow = target.name == "dag" || target.name == "ledger" || target.name == "http";
+  const bool slow = target.name == "dag" || target.name == "ledger" || target.name == "members" ||
+                    target.name == "http";
   const int copies = slow ? 2 : 50;
   target.run({});
   for (const Bytes& input : Corpus(target)) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/sim/membership/scenario.h"
 #include "tests/sim/membership/world.h"
 
 namespace sim {
@@ -72,7 +73,7 @@ TEST(MembershipSim, UnderCrashesAndBrokenLinks) {
   options.epochs = 4;
   options.crashes = 3;
   options.link_breaks = 12;
-  RunSeeds(2, options, Changes,
+  RunSeeds(1, options, Changes,
            [](const MembershipWorld& world) { EXPECT_GE(world.restarts(), 6u); });
 }
 
@@ -142,6 +143,35 @@ TEST(MembershipSim, AnOldCopyOfAnEarlierEpochNeverContradictsItself) {
         EXPECT_TRUE(Noted(world, 2, "it will not vote in epoch 3"));
       },
       [](const MembershipWorld& world) { return world.Spoke(2, 4) || world.Spoke(2, 5); });
+}
+
+// `waxseal sim epochs` runs more of them.
+TEST(MembershipSim, Seeds1To3) {
+  std::map<std::string, std::uint64_t> faults;
+  std::map<std::string, std::uint64_t> changes;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const EpochsOutcome outcome = RunEpochs(seed);
+    ASSERT_EQ(outcome.failure, "") << "again: ./waxseal sim epochs --runs 1 --seed " << seed;
+    for (const auto& [kind, number] : outcome.faults) faults[kind] += number;
+    for (const auto& [kind, number] : outcome.changes) changes[kind] += number;
+  }
+  for (const char* kind : {"absences", "broken links", "crashes", "messages lost"}) {
+    EXPECT_GE(faults[kind], 1u) << kind;
+  }
+  for (const char* kind : {"changed keys", "joins", "leaves"}) EXPECT_GE(changes[kind], 1u) << kind;
+}
+
+TEST(MembershipSim, SameSeedSameTrace) {
+  const auto trace = [](std::uint64_t seed) {
+    MembershipOptions options;
+    options.seed = seed;
+    options.epochs = 2;
+    options.crashes = 1;
+    MembershipWorld world(options);
+    EXPECT_TRUE(world.Run()) << world.failure();
+    return world.trace();
+  };
+  EXPECT_EQ(trace(7), trace(7));
 }
 
 }  // namespace

@@ -254,21 +254,21 @@ std::optional<std::uint16_t> MembershipWorld::NodeOf(const PublicKey& key) const
 // ---- faults -------------------------------------------------------------------------------------
 
 void MembershipWorld::PlanFaults() {
-  constexpr std::uint64_t kFaultsUntil = 4000;
   for (std::uint16_t i = 0; i < size(); ++i) {
     if (options_.silent == i) continue;
     for (std::uint32_t k = 0; k < options_.crashes; ++k) {
-      Schedule(Between(100, kFaultsUntil), [this, i] { nodes_[i]->doomed = true; });
+      Schedule(Between(100, options_.faults_until), [this, i] { nodes_[i]->doomed = true; });
     }
   }
   for (std::uint32_t k = 0; k < options_.link_breaks; ++k) {
-    Schedule(Between(100, kFaultsUntil), [this] {
+    Schedule(Between(100, options_.faults_until), [this] {
       const auto i = static_cast<std::uint16_t>(random_() % size());
       const auto j = static_cast<std::uint16_t>(random_() % size());
       if (i == j) return;
       const std::pair<std::uint16_t, std::uint16_t> link = std::minmax(i, j);
       ++broken_[link];
       ++links_[link];
+      ++faults_["broken links"];
       Schedule(Between(50, 1500), [this, link] {
         if (--broken_[link] == 0) Connect(link.first, link.second);
       });
@@ -294,8 +294,15 @@ void MembershipWorld::OnNewEpoch() {
     Schedule(soon ? 900 : 200, [this, i] {
       Node& who = *nodes_[i];
       who.away = false;
-      if (options_.absent_return == MembershipOptions::Return::kWiped) who.store = {};
-      if (options_.absent_return == MembershipOptions::Return::kOldCopy) who.store = *who.copy;
+      ++faults_["absences"];
+      if (options_.absent_return == MembershipOptions::Return::kWiped) {
+        who.store = {};
+        ++faults_["stores wiped"];
+      }
+      if (options_.absent_return == MembershipOptions::Return::kOldCopy) {
+        who.store = *who.copy;
+        ++faults_["stores of old"];
+      }
       if (options_.absent_return != MembershipOptions::Return::kAsItWas) who.checked = 0;
       Boot(i);
     });
@@ -336,7 +343,11 @@ void MembershipWorld::Kill(std::uint16_t i, bool comes_back) {
   ++node.life;
   node.doomed = false;
   node.machine.reset();
-  node.store.Crash(Between(0, node.store.unsynced()));
+  const std::size_t unsynced = node.store.unsynced();
+  const std::size_t kept = Between(0, unsynced);
+  node.store.Crash(kept);
+  ++faults_["crashes"];
+  faults_["unsynced batches lost"] += unsynced - kept;
   if (comes_back) Schedule(Between(1, 600), [this, i] { Boot(i); });
 }
 
@@ -476,7 +487,7 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
           }
           m.Handle(who, epoch, std::move(*decoded));
         },
-        from);
+        from, bytes);
   }
   for (auto& message : step.messages) {
     CheckSaid(message, i);
@@ -499,20 +510,30 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
             }
             m.Handle(who, epoch, std::move(*decoded));
           },
-          *sender);
+          *sender, bytes);
     }
   }
 }
 
 void MembershipWorld::Deliver(std::uint16_t from, std::uint16_t to,
                               std::function<void(LedgerMachine&, const PublicKey&)> handle,
-                              const PublicKey& sender) {
+                              const PublicKey& sender, const Bytes& bytes) {
   const std::pair<std::uint16_t, std::uint16_t> link = std::minmax(from, to);
-  if (from != to && broken_[link] > 0) return;
+  if (from != to && broken_[link] > 0) {
+    ++faults_["messages lost"];
+    return;
+  }
   const std::uint64_t times = links_[link];
   const std::uint64_t delay = from == to ? 0 : Between(1, 12);
+  const std::uint64_t hash = proto::GetU64(proto::Sha256(bytes).span());
   ScheduleFor(to, delay, [=, this] {
-    if (from != to && links_[link] != times) return;  // Lost with the link.
+    if (from != to && links_[link] != times) {  // Lost with the link.
+      ++faults_["messages lost"];
+      return;
+    }
+    for (const std::uint64_t word : {now_, std::uint64_t{to}, hash}) {
+      trace_ = (trace_ ^ word) * 0x100000001b3;
+    }
     Call(to, [&](LedgerMachine& m) { handle(m, sender); });
   });
 }

@@ -42,8 +42,9 @@ struct MembershipOptions {
   std::uint64_t epoch_commits = 12;
   std::uint64_t epochs = 4;  // The run ends in this one or a later one.
   std::uint32_t transfers = 40;
-  std::uint32_t crashes = 0;  // Of each node, at any time before the last epoch.
+  std::uint32_t crashes = 0;  // Of each node, while faults last.
   std::uint32_t link_breaks = 0;
+  std::uint64_t faults_until = 4'000;
   std::optional<std::uint16_t> silent;  // A founder that never runs.
   std::optional<std::uint16_t> absent;  // From the first epoch that is at least `absent_from` on.
   std::uint64_t absent_from = 1;
@@ -75,6 +76,12 @@ class MembershipWorld {
   bool IsMember(std::uint16_t node) const;
   node::SyncStatus SyncOf(std::uint16_t node) const;
   const std::vector<std::string>& notes(std::uint16_t node) const;
+  std::uint64_t now() const { return now_; }
+  std::uint64_t blocks() const { return blocks_.size(); }
+  std::uint64_t highest_epoch() const { return highest_epoch_; }
+  // Over all that was delivered, in order: when, to whom, what.
+  std::uint64_t trace() const { return trace_; }
+  const std::map<std::string, std::uint64_t>& faults() const { return faults_; }
   std::uint32_t restarts() const { return restarts_; }
   std::uint32_t rebases() const { return rebases_; }
   // Headers that the node's keys signed in an epoch.
@@ -118,7 +125,7 @@ class MembershipWorld {
   void Carry(std::uint16_t i, node::LedgerMachine::Step step, std::size_t leaving);
   void Deliver(std::uint16_t from, std::uint16_t to,
                std::function<void(node::LedgerMachine&, const proto::PublicKey&)> handle,
-               const proto::PublicKey& sender);
+               const proto::PublicKey& sender, const proto::Bytes& bytes);
   void OnNewEpoch();
   void Submit(const proto::Bytes& transaction, std::size_t copies);
   void Drive();
@@ -161,6 +168,8 @@ class MembershipWorld {
   std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>, std::set<std::uint16_t>> told_;
   std::uint32_t restarts_ = 0;
   std::uint32_t rebases_ = 0;
+  std::map<std::string, std::uint64_t> faults_;  // By kind.
+  std::uint64_t trace_ = 0xcbf29ce484222325;
   std::string failure_;
 };
 

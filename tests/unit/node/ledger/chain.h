@@ -20,7 +20,7 @@ inline proto::ChainSpec ShortEpochs() {
 }
 
 struct Chain : World {
-  Chain() : World(4, ShortEpochs()) {
+  explicit Chain(const proto::ChainSpec& spec = ShortEpochs()) : World(4, spec) {
     for (const auto& key : validators) keys.push_back(key.Clone());
     for (const auto& key : clients) keys.push_back(key.Clone());
   }

@@ -71,9 +71,11 @@ class Grpc : public testing::Test {
       return proto::Fail(static_cast<proto::ErrorCode>(*params.Number("id")), "a sentence");
     }
     while (name == "params" && !release_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (name == "pool") return Json(std::string(filling_, 'x'));
     return Json{{"method", name}, {"params", params.Without("")}};
   }
 
+  std::size_t filling_ = 0;
   std::string address() const { return "127.0.0.1:" + std::to_string(server_->port()); }
   std::shared_ptr<grpc::Channel> Dial() const {
     grpc::ChannelArguments own;
@@ -288,6 +290,66 @@ TEST_F(Grpc, ConnectionsCount) {
   }
   EXPECT_EQ(status, 200);
   EXPECT_TRUE(Status(*stub_).ok());
+}
+
+// Calls whose answers are longer than gRPC's windows, and are not read.
+TEST_F(Grpc, BoundsAnswersThatNobodyReads) {
+  constexpr std::size_t kLong = 3'000'000;
+  filling_ = kLong;
+  RpcLimits limits;
+  limits.client.unread_bytes_max = 2 * kLong + kLong / 2;
+  Start(limits);
+  grpc::ChannelArguments own;
+  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  own.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // Its windows stay as they are.
+  grpc::GenericStub stub(
+      grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), own));
+  grpc::CompletionQueue queue;
+  const auto wait = [&] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  struct Call {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
+  };
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 2; ++i) {
+    Call& call = *calls.emplace_back(std::make_unique<Call>());
+    Patience(call.context);
+    call.stream =
+        stub.PrepareCall(&call.context, "/" + std::string(kClientService) + "/Pool", &queue);
+    call.stream->StartCall(nullptr);
+    ASSERT_TRUE(wait());
+    const grpc::Slice nothing("");
+    call.stream->WriteLast(grpc::ByteBuffer(&nothing, 1), {}, nullptr);
+    ASSERT_TRUE(wait());
+    call.stream->ReadInitialMetadata(nullptr);  // The answer is under way.
+    ASSERT_TRUE(wait());
+  }
+  const auto pool = [this] {
+    grpc::ClientContext context;
+    Patience(context);
+    google::protobuf::Value value;
+    return stub_->Pool(&context, {}, &value);
+  };
+  EXPECT_EQ(pool().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(Status(*stub_).ok());  // What is short still comes.
+  for (const auto& call : calls) call->context.TryCancel();
+  grpc::Status status = pool();
+  for (int i = 0; i < 200 && !status.ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    status = pool();
+  }
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  for (const auto& call : calls) {
+    grpc::Status ended;
+    call->stream->Finish(&ended, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+  }
 }
 
 TEST_F(Grpc, RefusesWhatIsTooLongOrNoCall) {

@@ -297,6 +297,39 @@ TEST_F(Rpc, HangsUpOnClientsThatDoNotRead) {
   EXPECT_TRUE(served);
 }
 
+// Clients that ask for much and do not read: others' answers, and small ones, still come.
+TEST_F(Rpc, BoundsAnswersThatNobodyReads) {
+  constexpr std::size_t kLong = 7'500'000;  // More than the kernel takes for a connection.
+  RpcLimits limits;
+  limits.client.unread_bytes_max = 2 * kLong;
+  Start(limits);
+  const std::string call = Json{
+      {"jsonrpc", "2.0"},
+      {"method", "echo"},
+      {"params", {std::string(kLong, 'x')}},
+      {"id", 1}}.dump();
+  auto reader = std::make_unique<Wire>(server_->port());
+  reader->Write(Post(call));
+  EXPECT_NE(reader->Read().find("200 OK"), std::string::npos);  // Its beginning, and no more.
+  Wire second(server_->port());
+  second.Write(Post(call));
+  EXPECT_NE(second.Read("}").find("Too many answers are not read yet"), std::string::npos);
+  second.Write(Post(kEchoCall));
+  EXPECT_NE(second.Read("hello").find("200 OK"), std::string::npos);
+  Wire other(server_->port(), "127.0.0.2");
+  other.Write(Post(call));
+  EXPECT_NE(other.Read().find("200 OK"), std::string::npos);
+  reader.reset();  // What it did not read is room again.
+  const auto end = Clock::now() + seconds(30);
+  std::string answer;
+  while (Clock::now() < end && answer.find("200 OK") == std::string::npos) {
+    second.Write(Post(call));
+    answer = second.Read();
+    if (answer.find("200 OK") == std::string::npos) answer += second.Read("}");
+  }
+  EXPECT_NE(answer.find("200 OK"), std::string::npos);
+}
+
 TEST_F(Rpc, BoundsTheConnections) {
   RpcLimits limits;
   limits.connections_max = 4;

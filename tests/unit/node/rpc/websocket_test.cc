@@ -208,6 +208,19 @@ TEST_F(WebSockets, WhoDoesNotReadIsCut) {
   EXPECT_TRUE(free);
 }
 
+TEST_F(WebSockets, AnswersBeyondWhatAClientMayLeaveUnreadEndIt) {
+  RpcLimits limits;
+  limits.client.unread_bytes_max = 100'000;
+  filling_ = 60'000;
+  Start(limits);
+  Client client(server_->port());
+  EXPECT_EQ(client.Ask("block", {{"height", 1}})["result"]["height"], 1);
+  EXPECT_EQ(client.Ask("block", {{"height", 1}})["result"]["height"], 1);  // It was read.
+  filling_ = 120'000;
+  EXPECT_TRUE(client.Ask("block", {{"height", 1}}).is_null());
+  EXPECT_EQ(client.reason().code, websocket::close_code::try_again_later);
+}
+
 TEST_F(WebSockets, WhoIsSilentIsCut) {
   RpcLimits limits;
   limits.idle_ms_max = milliseconds(300);
