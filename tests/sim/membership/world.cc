@@ -337,7 +337,7 @@ void MembershipWorld::Boot(std::uint16_t i) {
   if (lives()) Follow(i);
 }
 
-void MembershipWorld::Kill(std::uint16_t i, bool comes_back) {
+std::size_t MembershipWorld::Kill(std::uint16_t i, bool comes_back) {
   Node& node = *nodes_[i];
   ++restarts_;
   ++node.life;
@@ -349,6 +349,7 @@ void MembershipWorld::Kill(std::uint16_t i, bool comes_back) {
   ++faults_["crashes"];
   faults_["unsynced batches lost"] += unsynced - kept;
   if (comes_back) Schedule(Between(1, 600), [this, i] { Boot(i); });
+  return kept;
 }
 
 void MembershipWorld::Connect(std::uint16_t i, std::uint16_t j) {
@@ -426,12 +427,22 @@ void MembershipWorld::Call(std::uint16_t i, const std::function<void(LedgerMachi
                            bool flush) {
   Node& node = *nodes_[i];
   if (!node.machine) return;
+  const std::size_t before = node.store.unsynced();
   call(*node.machine);
   const std::uint64_t instant = node.doomed ? Between(1, 3) : 0;
-  if (instant == 1) return Kill(i);
+  if (instant == 1) {
+    // Words that nobody heard, nor this world, may have been among what survived.
+    node.knows_more |= Kill(i) > before;
+    return;
+  }
   if (!flush) return;
   LedgerMachine::Step step = node.machine->Flush();
-  if (instant == 2) return Kill(i);
+  // Durable, so it may leave at any time, also in a later life.
+  for (const LedgerMachine::Message& message : step.messages) CheckSaid(message, i);
+  if (instant == 2) {
+    Kill(i);
+    return;
+  }
   if (step.halt) return Fail(node.name + " halts: " + *step.halt);
   for (const auto& [who, kind] : step.faults) {
     const auto accused = NodeOf(who);
@@ -490,7 +501,6 @@ void MembershipWorld::Carry(std::uint16_t i, LedgerMachine::Step step, std::size
         from, bytes);
   }
   for (auto& message : step.messages) {
-    CheckSaid(message, i);
     const node::Members& members = message.epoch->validators;
     const auto sender = std::ranges::find_if(members.keys, own);
     CHECK(sender != members.keys.end());

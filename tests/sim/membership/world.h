@@ -114,7 +114,8 @@ class MembershipWorld {
   void MakeGenesis();
   void PlanFaults();
   void Boot(std::uint16_t i);
-  void Kill(std::uint16_t i, bool comes_back = true);
+  // How many of the batches that were not synced survive.
+  std::size_t Kill(std::uint16_t i, bool comes_back = true);
   void Connect(std::uint16_t i, std::uint16_t j);
   void Tick(std::uint16_t i);
   void Beat(std::uint16_t i);

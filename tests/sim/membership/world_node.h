@@ -25,6 +25,7 @@ struct MembershipWorld::Node {
   std::uint64_t life = 0;  // What was scheduled for an earlier one is void.
   bool doomed = false;     // Dies within the next thing that it does.
   bool away = false;
+  bool knows_more = false;    // It may say again what it never said.
   std::uint64_t checked = 0;  // Height.
   std::uint64_t height = 0;   // When it last grew.
   std::uint64_t grown_at = 0;
