@@ -34,6 +34,7 @@ using proto::Bytes;
 using proto::ErrorCode;
 
 constexpr std::uint32_t kWidth = 3;
+constexpr std::size_t kOwnSize = 2 * kInlineMax;  // So that the journal alone holds it.
 
 Bytes Key(std::uint32_t column) {
   return {'k', static_cast<std::uint8_t>(column)};
@@ -56,7 +57,7 @@ std::vector<KeyWrite> Batch(std::uint32_t number, std::size_t size) {
   for (int shift = 24; shift >= 0; shift -= 8) {
     own.push_back(static_cast<std::uint8_t>(number >> shift));
   }
-  writes.push_back({own, Value(number, 0)});
+  writes.push_back({own, Value(number, kOwnSize)});
   return writes;
 }
 
@@ -67,7 +68,7 @@ proto::Result<std::uint32_t> BatchesHeld(const Store& store) {
   if (!own) return tl::unexpected(own.error());
   const auto held = static_cast<std::uint32_t>(own->size());
   for (std::uint32_t i = 0; i < held; ++i) {
-    EXPECT_EQ((*own)[i].second, Value(i + 1, 0)) << "no prefix";
+    EXPECT_EQ((*own)[i].second, Value(i + 1, kOwnSize)) << "no prefix";
   }
   for (std::uint32_t column = 0; column < kWidth; ++column) {
     const auto value = store.Get(Key(column));
