@@ -301,6 +301,7 @@ void Host::Dispatch(LedgerMachine::Step step) {
   wanted_height_ = machine_->wanted_height();
   const bool is_new = followed_epoch_.exchange(machine_->epoch()->record.number) !=
                       machine_->epoch()->record.number;
+  const bool forwards = !step.forwards.empty();
   {
     const std::lock_guard lock(mutex_);
     const std::uint64_t height = latest_->header().height;
@@ -316,15 +317,13 @@ void Host::Dispatch(LedgerMachine::Step step) {
                  .share_checks = status.share_checks,
                  .messages_sent = messages_sent_};
     sync_status_ = machine_->sync_status();
-    for (proto::Bytes& transaction : step.forwards) {
-      if (forwards_.size() < kForwardsMax) forwards_.push_back(std::move(transaction));
-    }
+    KeepToForward(std::move(step.forwards));
     for (auto& question : step.questions) {
       if (questions_.size() < kQuestionsMax) questions_.push_back(std::move(question));
     }
   }
   rpc_->Notify();
-  if (is_new || follows_ || !step.forwards.empty() || !step.questions.empty()) {
+  if (is_new || follows_ || forwards || !step.questions.empty()) {
     follow_wakes_.notify_all();
   }
   if (step.rebased) service_queue_.Push(Rebased{machine_->latest()});
@@ -399,6 +398,11 @@ Result<proto::Digest> Host::Submit(proto::Bytes transaction) {
 
 // The signatures are verified here, on the interface's threads.
 Result<Host::Answers> Host::SubmitAll(std::vector<proto::Bytes> transactions) {
+  if (forwards_full_) {
+    return proto::Fail(ErrorCode::kExhausted,
+                       "this node is no member, and members have not yet taken what waits here; "
+                       "try again, or ask a member");
+  }
   Submission submission;
   submission.answer = std::make_shared<std::promise<Result<Answers>>>();
   auto answer = submission.answer->get_future();

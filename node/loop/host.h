@@ -48,8 +48,10 @@ class Store;
 
 // Bulk messages of the next epoch kept until it begins here.
 inline constexpr std::size_t kEarlyEpochBytesMax = std::size_t{64} << 20;
-// Own transactions that wait for a member to take them.
-inline constexpr std::size_t kForwardsMax = 10'000;
+// Transactions that wait here, at a node that is no member, for members to take them; from half of
+// either on nobody's are taken any more.
+inline constexpr std::size_t kForwardsMax = 20'000;
+inline constexpr std::size_t kForwardsBytesMax = std::size_t{128} << 20;
 // Requests whose answers' steps are kept for those who ask.
 inline constexpr std::size_t kAnswersMax = 64;
 // Own questions about snapshots that wait to be asked; what is lost is asked again.
@@ -200,6 +202,8 @@ class Host : public Backend {
   void FetchLinks(const proto::ValidatorSpec& server);
   void AskAll();
   void ForwardAll();
+  // Under the mutex. What there is no room for is dropped: nobody else's is (forwards_full_).
+  void KeepToForward(std::vector<proto::Bytes> transactions);
 
   const Config config_;
   const proto::Genesis genesis_;
@@ -230,6 +234,7 @@ class Host : public Backend {
   std::uint64_t messages_sent_ = 0;  // The ledger thread's.
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> follows_ = false;
+  std::atomic<bool> forwards_full_ = false;  // Half of them.
   std::atomic<std::uint64_t> followed_epoch_ = 0;
   std::atomic<std::uint64_t> wanted_height_ = 0;
   std::thread ledger_thread_;
@@ -242,6 +247,7 @@ class Host : public Backend {
   std::chrono::steady_clock::time_point newest_block_ = std::chrono::steady_clock::now();
   std::optional<ProvenBlock> proven_;
   std::vector<proto::Bytes> forwards_;
+  std::size_t forwards_bytes_ = 0;
   std::vector<LedgerMachine::Question> questions_;
   std::size_t next_server_ = 0;
   SyncStatus sync_status_;

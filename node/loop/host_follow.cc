@@ -166,6 +166,7 @@ void Host::ForwardAll() {
   {
     const std::lock_guard lock(mutex_);
     waiting = std::exchange(forwards_, {});
+    forwards_bytes_ = 0;
   }
   if (waiting.empty()) return;
   const Snapshot snapshot = latest();
@@ -187,8 +188,19 @@ void Host::ForwardAll() {
     if (taken == 0 && !refused) left.push_back(std::move(transaction));
   }
   const std::lock_guard lock(mutex_);
-  forwards_.insert(forwards_.end(), std::make_move_iterator(left.begin()),
-                   std::make_move_iterator(left.end()));
+  KeepToForward(std::move(left));
+}
+
+void Host::KeepToForward(std::vector<proto::Bytes> transactions) {
+  for (proto::Bytes& transaction : transactions) {
+    if (forwards_.size() == kForwardsMax ||
+        forwards_bytes_ + transaction.size() > kForwardsBytesMax) {
+      break;
+    }
+    forwards_bytes_ += transaction.size();
+    forwards_.push_back(std::move(transaction));
+  }
+  forwards_full_ = forwards_.size() >= kForwardsMax / 2 || forwards_bytes_ >= kForwardsBytesMax / 2;
 }
 
 }  // namespace node

@@ -38,7 +38,8 @@ std::vector<MethodSpec> Table() {
        .provable = true,
        .follow = Follow::kChanges},
       {.name = "submit_transaction",
-       .about = "Hands in a signed transaction; it is durable here when this returns.",
+       .about = "Hands in a signed transaction. A member has it on disk when this returns; another "
+                "node keeps it in memory until members have taken it.",
        .params = {{"hex", kHex, "The transaction's canonical bytes."}},
        .result = "{id}",
        .errors = {kDenied, kExhausted}},
