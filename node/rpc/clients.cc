@@ -49,17 +49,17 @@ bool Clients::MayAsk(const std::string& name, Time now) {
   return true;
 }
 
-bool Clients::Hold(const std::string& name, std::size_t bytes) {
+std::optional<Clients::Unread> Clients::Hold(const std::string& name, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const auto client = clients_.find(name);
   const std::size_t unread = client == clients_.end() ? 0 : client->second.unread;
   if (client == clients_.end() || unread + bytes > limits_.unread_bytes_max ||
       unread_ + bytes > limits_.all_unread_bytes_max) {
-    return false;
+    return std::nullopt;
   }
   client->second.unread += bytes;
   unread_ += bytes;
-  return true;
+  return Unread(*this, name, bytes);
 }
 
 void Clients::GiveBack(const std::string& name, std::size_t bytes) {

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace node {
 
@@ -28,6 +30,33 @@ struct ClientLimits {
 
 class Clients {
  public:
+  // An answer's room, until this ends. Not to outlive the clients.
+  class Unread {
+   public:
+    Unread(Unread&& other) noexcept
+        : clients_(other.clients_),
+          client_(std::move(other.client_)),
+          bytes_(std::exchange(other.bytes_, 0)) {}
+    Unread& operator=(Unread&& other) noexcept {
+      std::swap(clients_, other.clients_);
+      std::swap(client_, other.client_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    ~Unread() {
+      if (bytes_ > 0) clients_->GiveBack(client_, bytes_);
+    }
+
+   private:
+    friend Clients;
+    Unread(Clients& clients, std::string client, std::size_t bytes)
+        : clients_(&clients), client_(std::move(client)), bytes_(bytes) {}
+
+    Clients* clients_;
+    std::string client_;
+    std::size_t bytes_;
+  };
+
   using Time = std::chrono::steady_clock::time_point;
 
   explicit Clients(const ClientLimits& limits) : limits_(limits) {}
@@ -40,10 +69,9 @@ class Clients {
   void Leave(const std::string& client);
   // False: the client asks too often.
   bool MayAsk(const std::string& client, Time now);
-  // False: the client, or all together, have too much to read already. Each true is to be followed
-  // by a GiveBack.
-  bool Hold(const std::string& client, std::size_t bytes);
-  void GiveBack(const std::string& client, std::size_t bytes);
+  // Room for an answer till it is written. Nothing: the client, or all together, have too much to
+  // read already.
+  std::optional<Unread> Hold(const std::string& client, std::size_t bytes);
 
   std::size_t size() const;
 
@@ -55,6 +83,7 @@ class Clients {
     Time filled;
   };
 
+  void GiveBack(const std::string& client, std::size_t bytes);
   Client& Find(const std::string& client, Time now);  // Holding the mutex.
 
   const ClientLimits limits_;

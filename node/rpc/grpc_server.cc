@@ -149,23 +149,14 @@ const std::string& GrpcServer::State::ClientOf(const Adopted& guest) {
 // The end of a call: tells when its answer has left, and its client's room for it is free again.
 class GrpcServer::Reply final : public grpc::ServerUnaryReactor {
  public:
-  explicit Reply(RpcShared& shared) : shared_(shared) {}
-
-  bool Hold(const std::string& client, std::size_t bytes) {
-    if (!shared_.clients.Hold(client, bytes)) return false;
-    client_ = client;
-    held_ = bytes;
-    return true;
+  bool Hold(Clients& clients, const std::string& client, std::size_t bytes) {
+    unread_ = clients.Hold(client, bytes);
+    return unread_.has_value();
   }
-  void OnDone() override {
-    if (held_ > 0) shared_.clients.GiveBack(client_, held_);
-    delete this;
-  }
+  void OnDone() override { delete this; }
 
  private:
-  RpcShared& shared_;
-  std::string client_;
-  std::size_t held_ = 0;
+  std::optional<Clients::Unread> unread_;
 };
 
 // Made from the method table: generated code would need each method written once more.
@@ -199,7 +190,7 @@ class GrpcServer::Service final : public grpc::Service {
   grpc::ServerUnaryReactor* Answer(const MethodSpec& spec, const Message& form,
                                    grpc::CallbackServerContext& context,
                                    const grpc::ByteBuffer& request, grpc::ByteBuffer& response) {
-    Reply* const reactor = new Reply(shared_);  // Deletes itself.
+    Reply* const reactor = new Reply;  // Deletes itself.
     if (const auto admitted = state_.Admit(shared_, context.peer()); !admitted.ok()) {
       reactor->Finish(admitted);
     } else {
@@ -236,7 +227,8 @@ class GrpcServer::Service final : public grpc::Service {
     bool own = false;
     auto status = grpc::GenericSerialize<grpc::ProtoBufferWriter, Message>(value, &response, &own);
     const auto client = state_.ClientOf(context.peer());
-    if (!status.ok() || (client && reply.Hold(*client, response.Length()))) return status;
+    if (!status.ok()) return status;
+    if (client && reply.Hold(shared_.clients, *client, response.Length())) return status;
     response.Clear();
     return {grpc::StatusCode::RESOURCE_EXHAUSTED, kTooMuchUnread};
   }

@@ -144,9 +144,10 @@ Result<Json> Provable::Proved(const std::string& method, const Params& params) c
 
 Result<proto::Proof> Provable::ProofOf(const std::string& method, const Params& params) const {
   const auto proven = backend_.proven();
-  if (!proven)
+  if (!proven) {
     return Fail(ErrorCode::kUnavailable,
                 "no block was signed since this validator began; try again");
+  }
   if (method == "block") {
     const auto height = params.Number("height", proven->header.height);
     if (!height) return tl::unexpected(height.error());

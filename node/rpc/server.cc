@@ -155,7 +155,7 @@ class RpcServer::Session final : public Guest, public std::enable_shared_from_th
   std::optional<Parser> parser_;  // A fresh one for each request.
   std::optional<Response> response_;
   std::size_t reserved_ = 0;
-  std::size_t held_ = 0;  // Of the answer, till it is written.
+  std::optional<Clients::Unread> unread_;  // The answer, till it is written.
   bool keep_alive_ = false;
   bool closed_ = false;
 };
@@ -326,9 +326,8 @@ void RpcServer::Session::ComputePage(std::function<HttpPage()> work) {
 void RpcServer::Session::Answer(http::status status, const char* type, std::string body) {
   if (closed_) return;
   if (body.size() > kSmallAnswer) {
-    if (server_.clients.Hold(seat_.client(), body.size())) {
-      held_ = body.size();
-    } else {
+    unread_ = server_.clients.Hold(seat_.client(), body.size());
+    if (!unread_) {
       status = http::status::service_unavailable;
       type = kJson;
       body = ErrorBody(kTooMuchUnread);
@@ -388,7 +387,7 @@ bool RpcServer::Session::Reserve(std::size_t bytes) {
 void RpcServer::Session::Release() {
   server_.bodies_bytes -= reserved_;
   reserved_ = 0;
-  if (held_ > 0) server_.clients.GiveBack(seat_.client(), std::exchange(held_, 0));
+  unread_.reset();
 }
 
 proto::Result<> RpcServer::Server::Start() {

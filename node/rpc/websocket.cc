@@ -129,10 +129,7 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
         subscriptions_(shared) {
     shared_.websockets += 1;
   }
-  ~WebSocket() override {
-    shared_.websockets -= 1;
-    Release();
-  }
+  ~WebSocket() override { shared_.websockets -= 1; }
 
   void Accept(const http::request<http::string_body>& request) {
     beast::get_lowest_layer(stream_).expires_never();
@@ -219,10 +216,8 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
     std::size_t bytes = 0;
     for (const std::string& text : out) bytes += text.size();
     if (bytes > 0) {
-      if (!shared_.clients.Hold(seat_.client(), bytes)) {
-        return Close(websocket::close_code::try_again_later, kTooMuchUnread);
-      }
-      held_ = bytes;
+      unread_ = shared_.clients.Hold(seat_.client(), bytes);
+      if (!unread_) return Close(websocket::close_code::try_again_later, kTooMuchUnread);
       out_ = std::move(out);
       Write();
       return;
@@ -247,12 +242,8 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
                         });
   }
 
-  void Release() {
-    if (held_ > 0) shared_.clients.GiveBack(seat_.client(), std::exchange(held_, 0));
-  }
-
   void OnWritten() {
-    Release();
+    unread_.reset();
     if (std::exchange(answers_, false)) Read();
     Work();
   }
@@ -267,7 +258,7 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
   Subscriptions subscriptions_;         // The job's, while there is one.
   std::optional<std::string> message_;  // Read, and not yet at work.
   std::deque<std::string> out_;
-  std::size_t held_ = 0;  // Of out_, till it is written.
+  std::optional<Clients::Unread> unread_;  // What is in out_, till it is written.
   bool busy_ = false;
   bool dirty_ = false;
   bool answers_ = false;  // What is under way answers a message: the next may be read then.

@@ -21,6 +21,7 @@
 #include "proto/crypto/dealing.h"
 #include "proto/wire/epoch.h"
 #include "proto/wire/sync.h"
+#include "tests/fuzz/records.h"
 #include "tests/fuzz/targets.h"
 #include "tests/unit/consensus/validators.h"
 #include "tests/unit/node/ledger/chain.h"
@@ -31,11 +32,6 @@ namespace {
 
 using proto::Bytes;
 using proto::ByteSpan;
-
-Bytes AsSeed(std::string_view text) {
-  const ByteSpan bytes = proto::AsBytes(text);
-  return {bytes.begin(), bytes.end()};
-}
 
 Bytes OfKind(std::uint8_t kind, const Bytes& bytes) {
   Bytes seed(bytes.size() + 1, kind);
@@ -139,12 +135,6 @@ std::vector<Bytes> CeremonySeeds() {
 }
 
 // --- The chain, as a node that follows it is given it, and what it keeps of its download. ---
-
-template <class T>
-void RunRecord(ByteSpan input) {
-  const auto record = proto::DecodeRecord<T>(input);
-  if (record) CHECK(std::ranges::equal(proto::Encode(*record), input));
-}
 
 void RunEpoch(ByteSpan input) {
   Script script(input);

@@ -25,11 +25,6 @@ using node::Json;
 using proto::Bytes;
 using proto::ByteSpan;
 
-Bytes AsSeed(std::string_view text) {
-  const ByteSpan bytes = proto::AsBytes(text);
-  return {bytes.begin(), bytes.end()};
-}
-
 const node::JsonRpc& Table() {
   static const node::JsonRpc table = [] {
     node::JsonRpc rpc;

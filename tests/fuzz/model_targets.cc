@@ -19,11 +19,6 @@ namespace {
 using proto::Bytes;
 using proto::ByteSpan;
 
-Bytes AsSeed(std::string_view text) {
-  const ByteSpan bytes = proto::AsBytes(text);
-  return {bytes.begin(), bytes.end()};
-}
-
 void RunSafetensors(ByteSpan input) {
   const auto file = mpc::Safetensors::Parse(input);
   if (!file) return;

@@ -5,6 +5,11 @@
 
 namespace fuzz {
 
+proto::Bytes AsSeed(std::string_view text) {
+  const proto::ByteSpan bytes = proto::AsBytes(text);
+  return {bytes.begin(), bytes.end()};
+}
+
 std::uint8_t Script::Byte() {
   const proto::ByteSpan one = Take(1);
   return one.empty() ? 0 : one[0];

@@ -28,6 +28,8 @@ std::vector<Target> InterfaceTargets();  // JSON-RPC, HTTP, peers' frames.
 std::vector<Target> ModelTargets();      // Files of models.
 std::vector<Target> MachineTargets();    // Consensus and ledger under scripts of hostile input.
 
+proto::Bytes AsSeed(std::string_view text);
+
 // Takes an input apart. After its end all is zero.
 class Script {
  public:

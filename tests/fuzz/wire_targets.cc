@@ -19,6 +19,7 @@
 #include "proto/wire/ledger.h"
 #include "proto/wire/records.h"
 #include "proto/wire/session.h"
+#include "tests/fuzz/records.h"
 #include "tests/fuzz/targets.h"
 #include "tests/unit/consensus/validators.h"
 #include "tests/unit/node/ledger/world.h"
@@ -141,12 +142,6 @@ std::vector<Bytes> ManifestSeeds() {
 }
 
 // --- What nodes compute, store and hand to light clients. ---
-
-template <class T>
-void RunRecord(ByteSpan input) {
-  const auto record = proto::DecodeRecord<T>(input);
-  if (record) CHECK(std::ranges::equal(proto::Encode(*record), input));
-}
 
 void RunRecords(ByteSpan input) {
   Script script(input);

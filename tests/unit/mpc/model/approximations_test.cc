@@ -8,6 +8,7 @@
 #include "mpc/model/encoder_plan.h"
 #include "mpc/plan/evaluate.h"
 #include "tests/unit/mpc/model/small_model.h"
+#include "tests/unit/mpc/model/table_head.h"
 
 namespace mpc {
 namespace {
@@ -34,14 +35,6 @@ struct Table {
   Blocks blocks;
   TensorId x;
 
-  static Plan Head() {
-    Plan head;
-    head.architecture = "table";
-    head.tokens = kRows;
-    head.vocabulary = kRows;
-    head.digit_bits_high = head.digit_bits_low = 2;
-    return head;
-  }
   static Ids All() {
     Ids ids(kRows);
     for (std::uint32_t i = 0; i < kRows; ++i) ids[i] = i;
@@ -49,7 +42,7 @@ struct Table {
   }
   explicit Table(std::vector<double> from)
       : values(std::move(from)),
-        builder(Head(), {All()}, {}),
+        builder(TableHead(kRows, kRows, 2), {All()}, {}),
         blocks(builder, options),
         x(builder.Open(
             builder.Embed(values, static_cast<std::uint32_t>(values.size() / kRows), 20, "table"),
@@ -92,7 +85,8 @@ TEST(Approximations, PumasReciprocalConverges) {
   std::vector<double> values;
   for (int i = 0; i < 16; ++i) values.push_back(1 + i * 30.9 / 15);
   Table table(values);
-  const auto got = table.Run(PumaReciprocal(table.builder, table.blocks, table.x, {0.9, 32}, "1/z"));
+  const auto got =
+      table.Run(PumaReciprocal(table.builder, table.blocks, table.x, {0.9, 32}, "1/z"));
   for (std::size_t i = 0; i < values.size(); ++i) {
     EXPECT_NEAR(got.outputs[i] * values[i], 1, 2e-4) << values[i];
   }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "mpc/model/select.h"
+#include "tests/unit/mpc/model/table_head.h"
 
 namespace mpc {
 namespace {
@@ -14,12 +15,7 @@ namespace {
 constexpr std::uint32_t kTokens = 4, kWidth = 8, kWords = 64;
 
 Plan Head() {
-  Plan head;
-  head.architecture = "values";
-  head.tokens = kTokens;
-  head.vocabulary = kWords;
-  head.digit_bits_high = head.digit_bits_low = 3;
-  return head;
+  return TableHead(kTokens, kWords, 3);
 }
 
 std::vector<PlanBuilder::Text> Texts(std::uint32_t count) {

@@ -10,6 +10,7 @@
 #include "mpc/plan/cost.h"
 #include "mpc/plan/evaluate.h"
 #include "tests/unit/mpc/model/small_model.h"
+#include "tests/unit/mpc/model/table_head.h"
 
 namespace mpc {
 namespace {
@@ -21,13 +22,8 @@ constexpr std::uint32_t kVocabulary = 64;
 constexpr std::uint32_t kTokens = 4;
 constexpr std::uint32_t kWidth = 8;
 
-Plan TableHead() {
-  Plan head;
-  head.architecture = "table";
-  head.tokens = kTokens;
-  head.vocabulary = kVocabulary;
-  head.digit_bits_high = head.digit_bits_low = 3;
-  return head;
+Plan Head() {
+  return TableHead(kTokens, kVocabulary, 3);
 }
 
 // tanh of what a table says of the tokens, watched.
@@ -52,7 +48,7 @@ struct TablePlan {
     }
     BuilderOptions options;
     options.sets = sets;
-    PlanBuilder builder(TableHead(), texts, options);
+    PlanBuilder builder(Head(), texts, options);
     CompileOptions compile;
     compile.builder = options;
     Blocks blocks(builder, compile);
@@ -114,7 +110,7 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   for (std::uint32_t i = 0; i < kVocabulary * kColumns; ++i) table.push_back(i % 3 == 0 ? -2 : 2);
   const std::uint32_t odd = kVocabulary - 1;
   table[odd * kColumns + 77] = 7;
-  PlanBuilder measured(TableHead(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+  PlanBuilder measured(Head(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
   const auto build = [&](PlanBuilder& builder) {
     builder.Begin("large ");
     Blocks blocks(builder, {});
@@ -133,7 +129,7 @@ TEST(LargeTensors, AreWatchedHoweverTheirValuesCrowd) {
   };
   check(build(measured));
   // A plan that repeats it watches by the same guards.
-  PlanBuilder repeated(TableHead(), measured.decisions(), measured.maps(), {});
+  PlanBuilder repeated(Head(), measured.decisions(), measured.maps(), {});
   check(build(repeated));
 }
 
@@ -145,7 +141,7 @@ TEST(Guards, JoinNoMoreThanWasJudged) {
     for (std::uint32_t i = 0; i < kVocabulary * columns; ++i) {
       table.push_back(i % columns == 0 ? 1 : 0.4);
     }
-    PlanBuilder builder(TableHead(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
+    PlanBuilder builder(Head(), {{1, 2, 3, 4}, {9, 8, 7, 6}}, {});
     const TensorId x = builder.Open(builder.Embed(table, columns, 20, "table"), 16, "x");
     return Ranges(builder).Within(x, {-1.5, 1.5});
   };

@@ -91,8 +91,7 @@ TEST_P(Attempts, SilentMembersStopNothing) {
 TEST_P(Attempts, LiarInAVectorIsCaughtAndSomeAttemptIsFreeOfIt) {
   Dealer dealer(GetParam(), 4);
   const std::uint16_t liar = 1;
-  const auto layers =
-      static_cast<std::uint32_t>(LayerSizes(*SharedPlan(), dealer.committee()).size());
+  const std::uint32_t layers = LayerCount(*SharedPlan(), dealer.committee());
   const std::uint64_t attempts = GetParam() == 4 ? 40 : 6;
   int right = 0;
   for (std::uint64_t attempt = 1; attempt <= attempts; ++attempt) {
@@ -140,8 +139,7 @@ TEST_P(Attempts, UnsignedOrMisshapenVectorsAreRefused) {
 
 TEST_P(Attempts, WrongValuesOfAKingAreCertifiedButNeverABundle) {
   Dealer dealer(GetParam(), 6);
-  const auto layers =
-      static_cast<std::uint32_t>(LayerSizes(*SharedPlan(), dealer.committee()).size());
+  const std::uint32_t layers = LayerCount(*SharedPlan(), dealer.committee());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     SCOPED_TRACE("layer " + std::to_string(layer));
     const std::uint64_t attempt = 1 + layer;
@@ -448,7 +446,7 @@ TEST(Attempt, OthersThanHoldersGetNoProducts) {
 
 TEST(Attempt, TakesTheLayersItsPlanSays) {
   Dealer dealer(4, 13);
-  EXPECT_EQ(LayerSizes(*SharedPlan(), dealer.committee()).size(), 4u + 2u);
+  EXPECT_EQ(LayerCount(*SharedPlan(), dealer.committee()), 4u + 2u);
   // Phases of 24 bits: 96 claims a harmonic's worth; W is 123 at n = 4.
   EXPECT_TRUE(CheckPreprocessing(*SharedPlan(), dealer.committee()).has_value());
   EXPECT_NEAR(PreprocessingLeakageBits(*SharedPlan(), dealer.committee()),

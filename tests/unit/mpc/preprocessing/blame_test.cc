@@ -76,8 +76,7 @@ TEST_P(Blames, SenderThatLiesAnywhere) {
 
 TEST_P(Blames, KingThatOpensSomethingElse) {
   Dealer dealer(GetParam(), 32);
-  const auto layers =
-      static_cast<std::uint32_t>(LayerSizes(*SharedPlan(), dealer.committee()).size());
+  const std::uint32_t layers = LayerCount(*SharedPlan(), dealer.committee());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     SCOPED_TRACE("layer " + std::to_string(layer));
     const std::uint64_t attempt = 1 + layer;

@@ -205,7 +205,7 @@ TEST_F(DoubleDipping, NoShareOfAChallengeBeforeTheClaimsAreFixed) {
 TEST(DoubleDippingEverywhere, ShowsNothingInAnyLayer) {
   const Dealer dealer(4, 22);
   const auto plan = std::make_shared<const Plan>(EveryKindPlan());
-  const auto layers = static_cast<std::uint32_t>(LayerSizes(*plan, dealer.committee()).size());
+  const std::uint32_t layers = LayerCount(*plan, dealer.committee());
   std::size_t shares_of_triples = 0;
   for (std::uint32_t attacked = 0; attacked < layers; ++attacked) {
     SCOPED_TRACE("layer " + std::to_string(attacked));

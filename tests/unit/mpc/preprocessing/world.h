@@ -27,6 +27,10 @@
 
 namespace mpc {
 
+inline std::uint32_t LayerCount(const Plan& plan, const proto::Committee& committee) {
+  return static_cast<std::uint32_t>(LayerSizes(plan, committee).size());
+}
+
 class World {
  public:
   using Message = proto::AttemptMessage;
@@ -40,7 +44,7 @@ class World {
         plan_(std::move(plan)),
         attempt_(attempt),
         random_(seed),
-        layer_count_(static_cast<std::uint32_t>(LayerSizes(*plan_, dealer.committee()).size())),
+        layer_count_(LayerCount(*plan_, dealer.committee())),
         product_layers_(Layers(*plan_, dealer.sets().count()).depth()) {
     for (std::uint16_t i = 0; i < n(); ++i) members_.emplace_back();
   }

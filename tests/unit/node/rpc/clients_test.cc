@@ -55,13 +55,16 @@ TEST(Clients, BoundsWhatEachAndAllHaveNotRead) {
   limits.all_unread_bytes_max = 15;
   Clients clients(limits);
   for (const char* client : {"a", "b"}) EXPECT_TRUE(clients.Enter(client, kStart));
-  EXPECT_TRUE(clients.Hold("a", 7));
+  auto first = clients.Hold("a", 7);
+  EXPECT_TRUE(first);
   EXPECT_FALSE(clients.Hold("a", 4));
-  EXPECT_TRUE(clients.Hold("b", 8));
+  const auto second = clients.Hold("b", 8);
+  EXPECT_TRUE(second);
   EXPECT_FALSE(clients.Hold("b", 1));  // All have.
   clients.Leave("a");
-  clients.GiveBack("a", 7);  // Also of one that has left.
-  EXPECT_TRUE(clients.Hold("b", 2));
+  first.reset();  // Also of one that has left.
+  first = clients.Hold("b", 2);
+  EXPECT_TRUE(first);
   EXPECT_FALSE(clients.Hold("b", 1));
   EXPECT_FALSE(clients.Hold("stranger", 1));
   clients.Leave("b");
