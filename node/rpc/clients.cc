@@ -16,7 +16,7 @@ Clients::Client& Clients::Find(const std::string& name, Time now) {
   if (known != clients_.end()) return known->second;
   if (clients_.size() >= kClientsMax) {
     std::erase_if(clients_, [](const auto& entry) {
-      return entry.second.connections == 0 && entry.second.unread == 0;
+      return entry.second.connections == 0 && entry.second.kept == 0;
     });
   }
   return clients_.emplace(name, Client{0, 0, limits_.burst, now}).first->second;
@@ -49,25 +49,24 @@ bool Clients::MayAsk(const std::string& name, Time now) {
   return true;
 }
 
-std::optional<Clients::Unread> Clients::Hold(const std::string& name, std::size_t bytes) {
+std::optional<Clients::Room> Clients::Hold(const std::string& name, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const auto client = clients_.find(name);
-  const std::size_t unread = client == clients_.end() ? 0 : client->second.unread;
-  if (client == clients_.end() || unread + bytes > limits_.unread_bytes_max ||
-      unread_ + bytes > limits_.all_unread_bytes_max) {
+  if (client == clients_.end() || bytes > limits_.kept_bytes_max - client->second.kept ||
+      bytes > limits_.all_kept_bytes_max - kept_) {
     return std::nullopt;
   }
-  client->second.unread += bytes;
-  unread_ += bytes;
-  return Unread(*this, name, bytes);
+  client->second.kept += bytes;
+  kept_ += bytes;
+  return Room(*this, name, bytes);
 }
 
 void Clients::GiveBack(const std::string& name, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const auto client = clients_.find(name);
-  CHECK(client != clients_.end() && client->second.unread >= bytes);
-  client->second.unread -= bytes;
-  unread_ -= bytes;
+  CHECK(client != clients_.end() && client->second.kept >= bytes);
+  client->second.kept -= bytes;
+  kept_ -= bytes;
 }
 
 std::size_t Clients::size() const {

@@ -1,5 +1,5 @@
-// Who asks, and how much each may: connections at a time, requests a second, and answers that it
-// has not read yet.
+// Who asks, and how much each may: connections at a time, requests a second, and bytes that the
+// node keeps for it.
 //
 // A client is an IPv4 address, or an IPv6 network of 64 bits, which is what one subscriber has.
 // Requests are paid from a bucket that fills at a steady rate. Thread-safe.
@@ -23,33 +23,34 @@ struct ClientLimits {
   std::size_t connections_max = 128;
   double requests_per_second = 2000;
   double burst = 4000;  // What an idle client may ask at once.
-  // Answers till they are written, of one client and of all.
-  std::size_t unread_bytes_max = std::size_t{64} << 20;
-  std::size_t all_unread_bytes_max = std::size_t{256} << 20;
+  // Of one client and of all: bodies of requests, from their announcement to their answer,
+  // and answers till they are written.
+  std::size_t kept_bytes_max = std::size_t{64} << 20;
+  std::size_t all_kept_bytes_max = std::size_t{256} << 20;
 };
 
 class Clients {
  public:
-  // An answer's room, until this ends. Not to outlive the clients.
-  class Unread {
+  // Room for bytes, until this ends. Not to outlive the clients.
+  class Room {
    public:
-    Unread(Unread&& other) noexcept
+    Room(Room&& other) noexcept
         : clients_(other.clients_),
           client_(std::move(other.client_)),
           bytes_(std::exchange(other.bytes_, 0)) {}
-    Unread& operator=(Unread&& other) noexcept {
+    Room& operator=(Room&& other) noexcept {
       std::swap(clients_, other.clients_);
       std::swap(client_, other.client_);
       std::swap(bytes_, other.bytes_);
       return *this;
     }
-    ~Unread() {
+    ~Room() {
       if (bytes_ > 0) clients_->GiveBack(client_, bytes_);
     }
 
    private:
     friend Clients;
-    Unread(Clients& clients, std::string client, std::size_t bytes)
+    Room(Clients& clients, std::string client, std::size_t bytes)
         : clients_(&clients), client_(std::move(client)), bytes_(bytes) {}
 
     Clients* clients_;
@@ -69,16 +70,15 @@ class Clients {
   void Leave(const std::string& client);
   // False: the client asks too often.
   bool MayAsk(const std::string& client, Time now);
-  // Room for an answer till it is written. Nothing: the client, or all together, have too much to
-  // read already.
-  std::optional<Unread> Hold(const std::string& client, std::size_t bytes);
+  // Nothing: the node keeps too much already, for the client or for all together.
+  std::optional<Room> Hold(const std::string& client, std::size_t bytes);
 
   std::size_t size() const;
 
  private:
   struct Client {
     std::size_t connections = 0;
-    std::size_t unread = 0;
+    std::size_t kept = 0;
     double tokens = 0;
     Time filled;
   };
@@ -89,7 +89,7 @@ class Clients {
   const ClientLimits limits_;
   mutable std::mutex mutex_;
   std::map<std::string, Client> clients_;
-  std::size_t unread_ = 0;  // Of all.
+  std::size_t kept_ = 0;  // For all.
 };
 
 }  // namespace node

@@ -156,7 +156,7 @@ class GrpcServer::Reply final : public grpc::ServerUnaryReactor {
   void OnDone() override { delete this; }
 
  private:
-  std::optional<Clients::Unread> unread_;
+  std::optional<Clients::Room> unread_;
 };
 
 // Made from the method table: generated code would need each method written once more.
@@ -230,7 +230,7 @@ class GrpcServer::Service final : public grpc::Service {
     if (!status.ok()) return status;
     if (client && reply.Hold(shared_.clients, *client, response.Length())) return status;
     response.Clear();
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, kTooMuchUnread};
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, kTooMuchKept};
   }
 
   RpcShared& shared_;

@@ -24,8 +24,8 @@ inline std::string AsksTooOften(const RpcLimits& limits) {
          " requests a second for each address; put many transactions in one body.";
 }
 
-inline constexpr char kTooMuchUnread[] =
-    "Too many answers are not read yet: read yours, and ask again.";
+inline constexpr char kTooMuchKept[] =
+    "Too much waits for you, or for all: read the answers to what you asked, and try again later.";
 
 struct RpcShared {
   RpcShared(RpcHandlers what, const RpcLimits& bounds)
@@ -34,9 +34,8 @@ struct RpcShared {
   const RpcHandlers handlers;
   const RpcLimits limits;
   Clients clients;
-  std::set<Guest*> guests;       // All connections that live.
-  std::size_t refusals = 0;      // Of them those that only learn that there is no place.
-  std::size_t bodies_bytes = 0;  // What requests have reserved.
+  std::set<Guest*> guests;   // All connections that live.
+  std::size_t refusals = 0;  // Of them those that only learn that there is no place.
   std::size_t websockets = 0;
   std::atomic<std::size_t> subscriptions = 0;
   boost::asio::io_context io{1};

@@ -102,7 +102,6 @@ class RpcServer::Session final : public Guest, public std::enable_shared_from_th
         stream_(std::move(socket)),
         greeting_timer_(server.io),
         buffer_(kReadBufferMax) {}
-  ~Session() override { Release(); }
 
   void Greet();
   // `crowded`: by all together; else by this client.
@@ -136,9 +135,6 @@ class RpcServer::Session final : public Guest, public std::enable_shared_from_th
   }
   void OnWritten(error_code error);
   void Linger();
-  // The room of a body, against the limit of all; given back when it is answered.
-  bool Reserve(std::size_t bytes);
-  void Release();
 
   // Binds a continuation to this session's life.
   template <class... Arguments>
@@ -154,8 +150,8 @@ class RpcServer::Session final : public Guest, public std::enable_shared_from_th
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;  // A fresh one for each request.
   std::optional<Response> response_;
-  std::size_t reserved_ = 0;
-  std::optional<Clients::Unread> unread_;  // The answer, till it is written.
+  std::optional<Clients::Room> body_;    // The request's, till it is answered.
+  std::optional<Clients::Room> unread_;  // The answer, till it is written.
   bool keep_alive_ = false;
   bool closed_ = false;
 };
@@ -219,10 +215,11 @@ void RpcServer::Session::OnHeader(error_code error) {
     if (has_body) keep_alive_ = false;  // It stays unread.
     return Route();
   }
-  if (!Reserve(parser_->chunked() ? server_.limits.body_bytes_max
-                                  : parser_->content_length().value_or(0))) {
-    return AnswerLast(http::status::service_unavailable,
-                      "Too much is being sent at the moment: try again later.");
+  body_ = server_.clients.Hold(seat_.client(), parser_->chunked()
+                                                   ? server_.limits.body_bytes_max
+                                                   : parser_->content_length().value_or(0));
+  if (!body_) {
+    return AnswerLast(http::status::service_unavailable, kTooMuchKept);
   }
   stream_.expires_after(server_.limits.read_ms_max);
   if (has_body && beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
@@ -325,12 +322,14 @@ void RpcServer::Session::ComputePage(std::function<HttpPage()> work) {
 
 void RpcServer::Session::Answer(http::status status, const char* type, std::string body) {
   if (closed_) return;
+  parser_.reset();
+  body_.reset();
   if (body.size() > kSmallAnswer) {
     unread_ = server_.clients.Hold(seat_.client(), body.size());
     if (!unread_) {
       status = http::status::service_unavailable;
       type = kJson;
-      body = ErrorBody(kTooMuchUnread);
+      body = ErrorBody(kTooMuchKept);
     }
   }
   response_.emplace(status, 11);
@@ -343,9 +342,8 @@ void RpcServer::Session::Answer(http::status status, const char* type, std::stri
 }
 
 void RpcServer::Session::OnWritten(error_code error) {
-  Release();
+  unread_.reset();
   response_.reset();
-  parser_.reset();
   if (error || closed_) return;
   if (!keep_alive_) return Linger();
   ReadHeader();
@@ -375,19 +373,6 @@ void RpcServer::Session::Refuse(bool crowded) {
   }
   AnswerLast(http::status::too_many_requests,
              "Your address has as many connections open as it may: close some, or use one again.");
-}
-
-bool RpcServer::Session::Reserve(std::size_t bytes) {
-  if (bytes > server_.limits.bodies_bytes_max - server_.bodies_bytes) return false;
-  reserved_ += bytes;
-  server_.bodies_bytes += bytes;
-  return true;
-}
-
-void RpcServer::Session::Release() {
-  server_.bodies_bytes -= reserved_;
-  reserved_ = 0;
-  unread_.reset();
 }
 
 proto::Result<> RpcServer::Server::Start() {

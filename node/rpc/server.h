@@ -33,13 +33,11 @@ namespace node {
 struct RpcLimits {
   std::size_t header_bytes_max = 8192;
   std::size_t body_bytes_max = std::size_t{8} << 20;
-  // Of all connections together, from the header's announcement to the answer; beyond it 503.
-  std::size_t bodies_bytes_max = std::size_t{64} << 20;
   std::size_t connections_max = 256;  // Beyond it 503,
   std::size_t refusals_max = 32;      // so many at a time; further ones are just closed.
   std::size_t websockets_max = 64;    // Of the connections; beyond it 503.
   std::size_t websocket_message_bytes_max = std::size_t{1} << 20;
-  ClientLimits client;                            // Beyond it 429.
+  ClientLimits client;                            // Beyond it 429; 503 where it is bytes.
   std::chrono::milliseconds idle_ms_max{60000};   // Between requests of one connection.
   std::chrono::milliseconds read_ms_max{30000};   // For one request, once it has begun.
   std::chrono::milliseconds write_ms_max{30000};  // For one answer.

@@ -217,7 +217,7 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
     for (const std::string& text : out) bytes += text.size();
     if (bytes > 0) {
       unread_ = shared_.clients.Hold(seat_.client(), bytes);
-      if (!unread_) return Close(websocket::close_code::try_again_later, kTooMuchUnread);
+      if (!unread_) return Close(websocket::close_code::try_again_later, kTooMuchKept);
       out_ = std::move(out);
       Write();
       return;
@@ -258,7 +258,7 @@ class WebSocket final : public Guest, public std::enable_shared_from_this<WebSoc
   Subscriptions subscriptions_;         // The job's, while there is one.
   std::optional<std::string> message_;  // Read, and not yet at work.
   std::deque<std::string> out_;
-  std::optional<Clients::Unread> unread_;  // What is in out_, till it is written.
+  std::optional<Clients::Room> unread_;  // What is in out_, till it is written.
   bool busy_ = false;
   bool dirty_ = false;
   bool answers_ = false;  // What is under way answers a message: the next may be read then.

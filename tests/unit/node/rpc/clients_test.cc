@@ -49,10 +49,10 @@ TEST(Clients, ForgetsThoseThatLeftRatherThanGrow) {
   clients.Leave("stays");
 }
 
-TEST(Clients, BoundsWhatEachAndAllHaveNotRead) {
+TEST(Clients, BoundsWhatIsKeptForEachAndAll) {
   ClientLimits limits;
-  limits.unread_bytes_max = 10;
-  limits.all_unread_bytes_max = 15;
+  limits.kept_bytes_max = 10;
+  limits.all_kept_bytes_max = 15;
   Clients clients(limits);
   for (const char* client : {"a", "b"}) EXPECT_TRUE(clients.Enter(client, kStart));
   auto first = clients.Hold("a", 7);

@@ -297,7 +297,7 @@ TEST_F(Grpc, BoundsAnswersThatNobodyReads) {
   constexpr std::size_t kLong = 3'000'000;
   filling_ = kLong;
   RpcLimits limits;
-  limits.client.unread_bytes_max = 2 * kLong + kLong / 2;
+  limits.client.kept_bytes_max = 2 * kLong + kLong / 2;
   Start(limits);
   grpc::ChannelArguments own;
   own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -93,6 +93,12 @@ class Rpc : public testing::Test {
                if (!text) return tl::unexpected(text.error());
                return Json(*text);
              });
+    rpc_.Add({.name = "long", .params = {{"size", ParamType::kNumber}}},
+             [](const Params& params) -> proto::Result<Json> {
+               const auto size = params.Number("size");
+               if (!size) return tl::unexpected(size.error());
+               return Json(std::string(*size, 'x'));
+             });
     rpc_.Add({.name = "wait"}, [this](const Params&) -> proto::Result<Json> {
       std::unique_lock lock(mutex_);
       ++waiting_;
@@ -301,19 +307,16 @@ TEST_F(Rpc, HangsUpOnClientsThatDoNotRead) {
 TEST_F(Rpc, BoundsAnswersThatNobodyReads) {
   constexpr std::size_t kLong = 7'500'000;  // More than the kernel takes for a connection.
   RpcLimits limits;
-  limits.client.unread_bytes_max = 2 * kLong;
+  limits.client.kept_bytes_max = 2 * kLong;
   Start(limits);
-  const std::string call = Json{
-      {"jsonrpc", "2.0"},
-      {"method", "echo"},
-      {"params", {std::string(kLong, 'x')}},
-      {"id", 1}}.dump();
+  const std::string call =
+      Json{{"jsonrpc", "2.0"}, {"method", "long"}, {"params", {kLong}}, {"id", 1}}.dump();
   auto reader = std::make_unique<Wire>(server_->port());
   reader->Write(Post(call));
   EXPECT_NE(reader->Read().find("200 OK"), std::string::npos);  // Its beginning, and no more.
   Wire second(server_->port());
   second.Write(Post(call));
-  EXPECT_NE(second.Read("}").find("Too many answers are not read yet"), std::string::npos);
+  EXPECT_NE(second.Read("}").find("Too much waits for you"), std::string::npos);
   second.Write(Post(kEchoCall));
   EXPECT_NE(second.Read("hello").find("200 OK"), std::string::npos);
   Wire other(server_->port(), "127.0.0.2");
@@ -358,7 +361,7 @@ TEST_F(Rpc, BoundsTheConnections) {
 TEST_F(Rpc, BoundsTheBytesUnderWay) {
   RpcLimits limits;
   limits.body_bytes_max = 1'000'000;
-  limits.bodies_bytes_max = 1'500'000;
+  limits.client.kept_bytes_max = 1'500'000;
   Start(limits);
   Wire first(server_->port());
   first.Write("POST / HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
@@ -366,7 +369,10 @@ TEST_F(Rpc, BoundsTheBytesUnderWay) {
   Wire second(server_->port());
   second.Write("POST / HTTP/1.1\r\nContent-Length: 600000\r\n\r\n");
   EXPECT_NE(second.Read().find("503"), std::string::npos);
-  ExpectAlive();  // Small ones fit.
+  ExpectAlive();                             // Small ones fit,
+  Wire other(server_->port(), "127.0.0.2");  // and those of others.
+  other.Write("POST / HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_NE(other.Read().find("100 Continue"), std::string::npos);
   first.Write(std::string(1'000'000, '['));
   EXPECT_NE(first.Read("-32700").find("200 OK"), std::string::npos);
   Wire third(server_->port());

@@ -210,7 +210,7 @@ TEST_F(WebSockets, WhoDoesNotReadIsCut) {
 
 TEST_F(WebSockets, AnswersBeyondWhatAClientMayLeaveUnreadEndIt) {
   RpcLimits limits;
-  limits.client.unread_bytes_max = 100'000;
+  limits.client.kept_bytes_max = 100'000;
   filling_ = 60'000;
   Start(limits);
   Client client(server_->port());
