@@ -1,6 +1,7 @@
 // What strangers reach: JSON-RPC, HTTP; and what peers reach first: frames.
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 
@@ -102,7 +103,8 @@ struct Server {
     // No TIME-WAIT: thousands of connections a second would run out of ports.
     const linger at_once{1, 0};
     ::setsockopt(file, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    const timeval patience{5, 0};
+    // Less than the server grants an idle connection, more than a loaded machine takes.
+    const timeval patience{30, 0};
     ::setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return file;
   }
@@ -117,8 +119,9 @@ void RunHttp(ByteSpan input) {
   ::shutdown(file, SHUT_WR);
   char answer[4096];
   ssize_t size = 0;
-  while ((size = ::recv(file, answer, sizeof answer, 0)) > 0) {
-  }
+  do {
+    size = ::recv(file, answer, sizeof answer, 0);
+  } while (size > 0 || (size < 0 && errno == EINTR));  // libFuzzer's clock interrupts.
   CHECK(size == 0 || errno == ECONNRESET);  // Not a time-out: every end is answered by an end.
   ::close(file);
 }
