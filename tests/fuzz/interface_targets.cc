@@ -103,8 +103,7 @@ struct Server {
     // No TIME-WAIT: thousands of connections a second would run out of ports.
     const linger at_once{1, 0};
     ::setsockopt(file, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    // Less than the server grants an idle connection, more than a loaded machine takes.
-    const timeval patience{30, 0};
+    const timeval patience{5, 0};
     ::setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return file;
   }
